@@ -1,0 +1,527 @@
+//! The checked configuration.
+//!
+//! Made by `check` alone: [`Config`] cannot be constructed elsewhere. Defaults stand beside the
+//! field they fill, in `defaults.rs`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, StatusCode};
+
+use super::{
+    Access, BackendAddr, BackendName, ByteSize, ClusterName, JvmRoute, Networks, Template,
+};
+
+/// A whole configuration that passed every check.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Threads that serve requests; at least one.
+    pub workers: usize,
+    /// Where the admin side listens; `None`: nowhere.
+    pub admin: Option<Admin>,
+    /// Where clients are accepted; never empty.
+    pub listeners: Vec<Listener>,
+    /// Who may say on whose behalf it asks (`X-Forwarded-*`).
+    pub trusted_proxies: Networks,
+    /// Bounds on what clients may ask for.
+    pub limits: Limits,
+    /// In order of match: the most specific first, the file's order among equals.
+    pub rules: Vec<Rule>,
+    /// In the order of the file; never empty unless every rule answers by itself.
+    pub clusters: Vec<Cluster>,
+    /// Where requests are logged; `None`: nowhere.
+    pub access_log: Option<AccessLog>,
+    /// The header that carries the request id to the backend and to the client, if any.
+    pub request_id: Option<HeaderName>,
+    /// What an error answer looks like.
+    pub errors: Errors,
+    /// How the process ends.
+    pub shutdown: Shutdown,
+    /// Diagnostics on stderr.
+    pub log: Diagnostics,
+    pub(super) checked: Checked,
+}
+
+/// Proof that the checks ran; only this module's family can make one.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Checked;
+
+/// The admin listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// Loopback unless the file says otherwise.
+    pub address: SocketAddr,
+    /// The token that changes need, read from `token_file`. `None`: changes are refused.
+    pub token: Option<Secret>,
+}
+
+/// A secret; never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
+/// One place where clients are accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Metric label; the address as written unless the file names it.
+    pub name: String,
+    /// Where to bind.
+    pub address: ListenAddr,
+    /// Who may connect.
+    pub access: Access,
+}
+
+/// Where a listener binds.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ListenAddr {
+    /// An IPv4 or IPv6 address and port.
+    Ip(SocketAddr),
+    /// A Unix-domain socket.
+    Unix(PathBuf),
+}
+
+/// Bounds on clients; each has a default, none is unlimited unless said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Client connections in all.
+    pub connections: usize,
+    /// Client connections of one address; zero: unlimited. Trusted proxies are exempt.
+    pub connections_per_client: usize,
+    /// Requests on one connection, then it is closed in good order.
+    pub requests_per_connection: u64,
+    /// Bytes of the request line's target.
+    pub target_bytes: ByteSize,
+    /// Bytes of a request head.
+    pub head_bytes: ByteSize,
+    /// Fields of a request head.
+    pub head_fields: usize,
+    /// Time for a whole request head, from its first byte.
+    pub head_time: Duration,
+    /// Bytes of a request body.
+    pub body_bytes: ByteSize,
+    /// Longest pause within a request body.
+    pub body_idle: Duration,
+    /// Longest pause of a client that does not take its response.
+    pub send_idle: Duration,
+    /// How long a connection without a request stays open.
+    pub idle_time: Duration,
+}
+
+/// Host and path to what is done with the request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    /// Which hosts.
+    pub host: HostPattern,
+    /// Which paths: a prefix, compared byte for byte on the raw path and ending at a segment's
+    /// end (`/`, `;` or the end). `/` matches all.
+    pub path: String,
+    /// Who may ask.
+    pub access: Access,
+    /// What is done.
+    pub action: Action,
+}
+
+/// Which hosts a rule is for; compared without port and case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostPattern {
+    /// Any host, also none.
+    Any,
+    /// `*.example.com`: every name below it; stored with its leading dot, in lower case.
+    Suffix(String),
+    /// This name, in lower case.
+    Exact(String),
+}
+
+/// What a rule does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Pass to a cluster: index into [`Config::clusters`].
+    Proxy(ProxyAction),
+    /// Send the client elsewhere.
+    Redirect {
+        /// 301, 302, 303, 307 or 308.
+        status: StatusCode,
+        /// The new address.
+        to: Template,
+    },
+    /// Answer with a fixed text.
+    Respond {
+        /// Any final status.
+        status: StatusCode,
+        /// The body's type.
+        content_type: String,
+        /// The body.
+        body: Bytes,
+    },
+}
+
+/// A rule's way to a cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProxyAction {
+    /// Index into [`Config::clusters`].
+    pub cluster: usize,
+    /// What takes the place of the matched prefix; `None`: the path stays as it is. The empty
+    /// text strips the prefix.
+    pub replace_prefix: Option<String>,
+    /// Changes to the request's headers, after the cluster's.
+    pub request_headers: HeaderRules,
+    /// Changes to the response's headers, after the cluster's.
+    pub response_headers: HeaderRules,
+}
+
+/// Changes to headers, done in the order remove, set, add.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HeaderRules {
+    /// Taken away.
+    pub remove: Vec<HeaderName>,
+    /// Put in place of whatever is there. An empty value takes the header away.
+    pub set: Vec<(HeaderName, Template)>,
+    /// Added to what is there.
+    pub add: Vec<(HeaderName, Template)>,
+}
+
+impl HeaderRules {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.remove.is_empty() && self.set.is_empty() && self.add.is_empty()
+    }
+}
+
+/// Tomcats that serve the same applications interchangeably.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cluster {
+    /// Its key in the file.
+    pub name: ClusterName,
+    /// In the order of the file; never empty; names are unique.
+    pub backends: Vec<Backend>,
+    /// Whether sessions stay with their Tomcat.
+    pub affinity: Affinity,
+    /// Names of the session cookie, in order of trust.
+    pub session_cookies: Vec<String>,
+    /// Who gets a request that no session binds.
+    pub balance: Balance,
+    /// Longest waits for a backend.
+    pub timeouts: Timeouts,
+    /// Kept-alive connections to backends.
+    pub pool: Pool,
+    /// Checks of the backends.
+    pub health: Health,
+    /// When a request is tried again.
+    pub retry: Retry,
+    /// Which Host the backend sees.
+    pub host: HostHeader,
+    /// What the backend is told about the client.
+    pub forwarded: Forwarded,
+    /// Changes to the request's headers.
+    pub request_headers: HeaderRules,
+    /// Changes to the response's headers.
+    pub response_headers: HeaderRules,
+    /// What is rewritten in responses so that clients see the public address.
+    pub rewrite: Rewrite,
+    /// Bodies held in memory.
+    pub buffers: Buffers,
+    /// Protocols that a client may switch to, in lower case.
+    pub upgrades: Vec<String>,
+}
+
+/// One Tomcat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backend {
+    /// Defaults to the jvm route, else to the address as written.
+    pub name: BackendName,
+    /// Where it listens.
+    pub address: BackendAddr,
+    /// Its Tomcat's `jvmRoute`.
+    pub jvm_route: Option<JvmRoute>,
+    /// Its share: 1 to 65535.
+    pub weight: u32,
+    /// Only used when no other backend is usable.
+    pub backup: bool,
+    /// What the administrator wants of it.
+    pub state: WantedState,
+    /// Requests in flight over all workers; zero: unlimited.
+    pub max_requests: usize,
+}
+
+/// What the administrator wants of a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WantedState {
+    /// Serve.
+    Up,
+    /// Serve the sessions it has, take no new ones.
+    Draining,
+    /// Serve nothing.
+    Disabled,
+}
+
+/// Whether sessions stay with their Tomcat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Affinity {
+    /// A session's requests go to its owner.
+    Sticky,
+    /// The same, but the owner is only a hint.
+    Prefer,
+    /// Balancing only.
+    None,
+}
+
+/// Who gets a request that no session binds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Balance {
+    /// Smooth weighted round robin, exact across workers.
+    RoundRobin,
+    /// Fewest requests in flight per weight.
+    LeastRequests,
+    /// The less busy of two picked at random.
+    TwoChoices,
+    /// Weighted rendezvous hash.
+    Hash(HashKey),
+}
+
+/// What a hash is taken of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HashKey {
+    /// The client's address.
+    ClientAddress,
+    /// The raw path and query.
+    Uri,
+    /// A header's first value.
+    Header(HeaderName),
+    /// A cookie's first value.
+    Cookie(String),
+}
+
+/// Longest waits for a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connection.
+    pub connect: Duration,
+    /// For the response head, from the last byte of the request sent.
+    pub response: Duration,
+    /// Between two pieces of the response body, and of the request body sent.
+    pub body_idle: Duration,
+}
+
+/// Kept-alive connections to one backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pool {
+    /// Idle connections kept per worker and backend.
+    pub max_idle: usize,
+    /// How long one may be idle. Shorter than Tomcat's `keepAliveTimeout` (20 s).
+    pub idle: Duration,
+    /// How long one may be used in all.
+    pub lifetime: Duration,
+}
+
+/// Checks of a cluster's backends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// What is asked for; `None`: no active HTTP check, only re-admission by a connect.
+    pub path: Option<String>,
+    /// The Host that the check sends; `None`: the backend's address.
+    pub host: Option<String>,
+    /// Time between two checks.
+    pub interval: Duration,
+    /// Longest wait for a check's answer.
+    pub timeout: Duration,
+    /// Good checks in a row that bring a backend up.
+    pub rise: u32,
+    /// Bad checks in a row that take it down.
+    pub fall: u32,
+}
+
+/// When a request is tried again beyond what is always safe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// Statuses that count as a failed attempt.
+    pub statuses: Vec<StatusCode>,
+    /// Whether a response time-out counts as a failed attempt that is tried again.
+    pub timeouts: bool,
+    /// No new attempt after this long since the first.
+    pub time: Duration,
+    /// Bodies up to this size can be sent again.
+    pub buffer: ByteSize,
+    /// Share of the requests in flight, in percent, that may be retries for `on`.
+    pub budget_percent: u32,
+    /// Retries for `on` that are always allowed at a time.
+    pub budget_min: usize,
+}
+
+/// Which Host the backend sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostHeader {
+    /// The client's.
+    Keep,
+    /// The backend's address.
+    Backend,
+    /// This one.
+    Fixed(String),
+}
+
+/// What the backend is told about the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forwarded {
+    /// `X-Forwarded-For`, `-Proto`, `-Host`, `-Port`.
+    pub x_forwarded: bool,
+    /// `X-Real-IP`.
+    pub x_real_ip: bool,
+    /// `Forwarded` (RFC 7239).
+    pub rfc7239: bool,
+    /// `Via`, on requests and responses.
+    pub via: bool,
+}
+
+/// What is rewritten in responses.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rewrite {
+    /// Apache's `ProxyPassReverse`: the backend's own address in Location, Content-Location,
+    /// Refresh and Link becomes the public one.
+    pub location: bool,
+    /// Path prefixes in Set-Cookie: (of the backend, public).
+    pub cookie_path: Vec<(String, String)>,
+    /// Domains in Set-Cookie: (of the backend, public); an empty public domain takes the
+    /// attribute away.
+    pub cookie_domain: Vec<(String, String)>,
+    /// The charset named in text answers that name none.
+    pub charset: Option<String>,
+}
+
+/// Bodies held in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Buffers {
+    /// How much of a response is read ahead of a slow client.
+    pub response: ByteSize,
+    /// How much of a request body is collected before a backend is chosen; zero: nothing.
+    pub request: ByteSize,
+}
+
+/// The access log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessLog {
+    /// Where to.
+    pub path: LogPath,
+    /// One line's form.
+    pub format: LogFormat,
+}
+
+/// Where a log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogPath {
+    /// Standard output.
+    Stdout,
+    /// A file, reopened on SIGUSR1.
+    File(PathBuf),
+}
+
+/// One line's form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Apache's and nginx's combined format.
+    Combined,
+    /// One JSON object a line.
+    Json,
+    /// Fields by name in an own text.
+    Own(Vec<LogPiece>),
+}
+
+/// One piece of an own log format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogPiece {
+    /// Literal text.
+    Text(String),
+    /// A field by name; the names are those of the JSON format.
+    Field(LogField),
+}
+
+/// A field of the access log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LogField {
+    /// `$time`: local time of the end, RFC 3339, UTC.
+    Time,
+    /// `$client_ip`
+    ClientIp,
+    /// `$peer`: address and port of the connected peer.
+    Peer,
+    /// `$listener`
+    Listener,
+    /// `$method`
+    Method,
+    /// `$host`
+    Host,
+    /// `$uri`: raw path and query, session ids shortened.
+    Uri,
+    /// `$protocol`
+    Protocol,
+    /// `$status`
+    Status,
+    /// `$bytes_in`: of the request body.
+    BytesIn,
+    /// `$bytes_out`: of the response body.
+    BytesOut,
+    /// `$duration`: seconds from the head read to the last byte handed out.
+    Duration,
+    /// `$backend_duration`: seconds from the first attempt to the response head.
+    BackendDuration,
+    /// `$cluster`
+    Cluster,
+    /// `$backend`: the one that answered.
+    Backend,
+    /// `$attempts`
+    Attempts,
+    /// `$error`: why the proxy answered by itself, or cut the response off.
+    Error,
+    /// `$referer`, session ids shortened.
+    Referer,
+    /// `$user_agent`
+    UserAgent,
+    /// `$request_id`
+    RequestId,
+}
+
+/// What an error answer looks like.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Errors {
+    /// Own HTML pages by status, read when the file is loaded.
+    pub pages: BTreeMap<u16, Bytes>,
+    /// `Retry-After` of a 503.
+    pub retry_after: Duration,
+}
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shutdown {
+    /// How long `/readyz` answers 503 before the listeners close.
+    pub delay: Duration,
+    /// Longest wait for requests in flight.
+    pub deadline: Duration,
+}
+
+/// Diagnostics on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Diagnostics {
+    /// The least important level that is written.
+    pub level: LogLevel,
+    /// Whether lines are JSON.
+    pub json: bool,
+}
+
+/// How important a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Our own bug.
+    Error,
+    /// The operator must look.
+    Warn,
+    /// What changed.
+    Info,
+    /// Client faults too.
+    Debug,
+}

@@ -1,0 +1,2 @@
+//! The `cattail` command: parse, run, exit code.
+fn main() {}

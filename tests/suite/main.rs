@@ -1,0 +1,1 @@
+//! All suites, by capability.
