@@ -4,3 +4,4 @@
 //! [`config`] is what the administrator wrote, checked.
 
 pub mod config;
+pub mod observe;

@@ -1,0 +1,108 @@
+//! What is logged, where and how: the checked settings of the logs.
+
+use std::path::PathBuf;
+
+/// The access log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessLog {
+    /// Where to.
+    pub path: LogPath,
+    /// One line's form.
+    pub format: LogFormat,
+}
+
+/// Where a log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogPath {
+    /// Standard output.
+    Stdout,
+    /// A file, reopened on SIGUSR1.
+    File(PathBuf),
+}
+
+/// One line's form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Apache's and nginx's combined format.
+    Combined,
+    /// One JSON object a line.
+    Json,
+    /// Fields by name in an own text.
+    Own(Vec<LogPiece>),
+}
+
+/// One piece of an own log format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogPiece {
+    /// Literal text.
+    Text(String),
+    /// A field by name; the names are those of the JSON format.
+    Field(LogField),
+}
+
+/// A field of the access log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LogField {
+    /// `$time`: local time of the end, RFC 3339, UTC.
+    Time,
+    /// `$client_ip`
+    ClientIp,
+    /// `$peer`: address and port of the connected peer.
+    Peer,
+    /// `$listener`
+    Listener,
+    /// `$method`
+    Method,
+    /// `$host`
+    Host,
+    /// `$uri`: raw path and query, session ids shortened.
+    Uri,
+    /// `$protocol`
+    Protocol,
+    /// `$status`
+    Status,
+    /// `$bytes_in`: of the request body.
+    BytesIn,
+    /// `$bytes_out`: of the response body.
+    BytesOut,
+    /// `$duration`: seconds from the head read to the last byte handed out.
+    Duration,
+    /// `$backend_duration`: seconds from the first attempt to the response head.
+    BackendDuration,
+    /// `$cluster`
+    Cluster,
+    /// `$backend`: the one that answered.
+    Backend,
+    /// `$attempts`
+    Attempts,
+    /// `$error`: why the proxy answered by itself, or cut the response off.
+    Error,
+    /// `$referer`, session ids shortened.
+    Referer,
+    /// `$user_agent`
+    UserAgent,
+    /// `$request_id`
+    RequestId,
+}
+
+/// Diagnostics on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Diagnostics {
+    /// The least important level that is written.
+    pub level: LogLevel,
+    /// Whether lines are JSON.
+    pub json: bool,
+}
+
+/// How important a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Our own bug.
+    Error,
+    /// The operator must look.
+    Warn,
+    /// What changed.
+    Info,
+    /// Client faults too.
+    Debug,
+}
