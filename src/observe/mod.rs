@@ -2,6 +2,9 @@
 //!
 //! The lowest layer: it knows no cluster and no backend, only the labels it is given.
 
+mod log_format;
+pub mod metrics;
 mod settings;
 
+pub use log_format::LogFormatProblem;
 pub use settings::{AccessLog, Diagnostics, LogField, LogFormat, LogLevel, LogPath, LogPiece};
