@@ -22,19 +22,6 @@ pub enum Socket {
     Unix(UnixStream),
 }
 
-impl Socket {
-    /// Whether the peer has closed or sent something although nothing was asked: one `recv`
-    /// that takes nothing away. Used before a request that must not be lost.
-    pub fn is_quiet(fd: std::os::fd::BorrowedFd<'_>) -> bool {
-        use rustix::net::{RecvFlags, recv};
-        let mut byte = [0_u8; 1];
-        matches!(
-            recv(fd, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT),
-            Err(rustix::io::Errno::AGAIN)
-        )
-    }
-}
-
 /// What the proxy and the socket tell each other.
 #[derive(Debug, Default)]
 pub(super) struct Wire {
