@@ -3,5 +3,6 @@
 //! The map, from the rim inwards; imports run downward only (`tests/suite/architecture.rs`):
 //! [`config`] is what the administrator wrote, checked.
 
+pub mod balance;
 pub mod config;
 pub mod observe;
