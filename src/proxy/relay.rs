@@ -16,7 +16,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use super::account::Account;
-use super::client::Client;
+use super::conversation::Conversation;
 use super::select::InFlight;
 use crate::observe::metrics::{ErrorReason, Stage};
 use crate::upstream::{BodySource, Carrier, Chosen, Lease};
@@ -75,8 +75,8 @@ pub enum Cut {
 
 impl Exchange {
     /// Starts with the body of a response whose head is there.
-    pub fn begin(begun: Begun, body: BackendBody, client: &Client) -> Self {
-        client.upstream.arm(begun.idle);
+    pub fn begin(begun: Begun, body: BackendBody, talk: &Conversation) -> Self {
+        talk.upstream.arm(begun.idle);
         let mut exchange = Self {
             length: body.size_hint(),
             body: Some(body),
@@ -93,7 +93,7 @@ impl Exchange {
             account: begun.account,
         };
         if exchange.body.as_ref().is_some_and(Body::is_end_stream) {
-            exchange.backend_done(client);
+            exchange.backend_done(talk);
         }
         exchange
     }
@@ -104,16 +104,16 @@ impl Exchange {
     }
 
     /// Takes the first piece if the backend has it ready, so that head and body leave together.
-    pub fn poll_first(&mut self, cx: &mut Context<'_>, client: &Client) -> Poll<()> {
+    pub fn poll_first(&mut self, cx: &mut Context<'_>, talk: &Conversation) -> Poll<()> {
         if self.body.is_none() || !self.ahead.is_empty() {
             return Poll::Ready(());
         }
-        match self.poll_backend(cx, client) {
+        match self.poll_backend(cx, talk) {
             Poll::Ready(Some(Ok(data))) => {
                 self.hold(data);
                 // What is complete is let go now: its connection serves the next request.
                 if self.body.as_ref().is_some_and(Body::is_end_stream) {
-                    self.backend_done(client);
+                    self.backend_done(talk);
                 }
                 Poll::Ready(())
             }
@@ -122,10 +122,10 @@ impl Exchange {
         }
     }
 
-    /// See [`Client::read_ahead`].
-    pub(super) fn read_ahead(&mut self, cx: &mut Context<'_>, client: &Client) {
+    /// See [`Conversation::read_ahead`].
+    pub(super) fn read_ahead(&mut self, cx: &mut Context<'_>, talk: &Conversation) {
         while !self.starved && self.body.is_some() && self.ahead_bytes < self.ahead_limit {
-            match self.poll_backend(cx, client) {
+            match self.poll_backend(cx, talk) {
                 Poll::Ready(Some(Ok(data))) => self.hold(data),
                 Poll::Ready(_) | Poll::Pending => return,
             }
@@ -140,14 +140,14 @@ impl Exchange {
     fn poll_next(
         &mut self,
         cx: &mut Context<'_>,
-        client: &Client,
+        talk: &Conversation,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         self.starved = false;
         if let Some(data) = self.ahead.pop_front() {
             self.ahead_bytes -= data.len();
             return self.hand_out(data);
         }
-        match self.poll_backend(cx, client) {
+        match self.poll_backend(cx, talk) {
             Poll::Ready(Some(Ok(data))) => self.hand_out(data),
             Poll::Ready(Some(Err(()))) => {
                 Poll::Ready(Some(Err(self.cut.replace(Cut::Before).unwrap_or(Cut::Before))))
@@ -171,7 +171,7 @@ impl Exchange {
     fn poll_backend(
         &mut self,
         cx: &mut Context<'_>,
-        client: &Client,
+        talk: &Conversation,
     ) -> Poll<Option<Result<Bytes, ()>>> {
         loop {
             if self.cut.is_some() {
@@ -179,16 +179,16 @@ impl Exchange {
             }
             let Some(body) = self.body.as_mut() else { return Poll::Ready(None) };
             match Pin::new(body).poll_frame(cx) {
-                Poll::Pending if client.upstream.is_over(cx) => {
-                    self.cut_off(Cut::TimedOut, ErrorReason::ResponseTimeout, client);
+                Poll::Pending if talk.upstream.is_over(cx) => {
+                    self.cut_off(Cut::TimedOut, ErrorReason::ResponseTimeout, talk);
                 }
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(None) => self.backend_done(client),
+                Poll::Ready(None) => self.backend_done(talk),
                 Poll::Ready(Some(Err(error))) => {
-                    self.cut_off(Cut::Backend(error), ErrorReason::Closed, client);
+                    self.cut_off(Cut::Backend(error), ErrorReason::Closed, talk);
                 }
                 Poll::Ready(Some(Ok(frame))) => {
-                    client.upstream.arm(self.idle);
+                    talk.upstream.arm(self.idle);
                     match frame.into_data() {
                         Ok(data) => return Poll::Ready(Some(Ok(data))),
                         Err(frame) => self.trailers = frame.into_trailers().ok(),
@@ -200,8 +200,8 @@ impl Exchange {
 
     /// The backend's part is over and well: its connection may serve another request, unless the
     /// request body has not gone through.
-    fn backend_done(&mut self, client: &Client) {
-        client.upstream.disarm();
+    fn backend_done(&mut self, talk: &Conversation) {
+        talk.upstream.disarm();
         self.body = None;
         self.in_flight.leave();
         let sent = self.request.as_ref().is_none_or(|request| request.borrow().has_ended());
@@ -211,8 +211,8 @@ impl Exchange {
         self.let_go_of_request();
     }
 
-    fn cut_off(&mut self, cut: Cut, reason: ErrorReason, client: &Client) {
-        client.upstream.disarm();
+    fn cut_off(&mut self, cut: Cut, reason: ErrorReason, talk: &Conversation) {
+        talk.upstream.disarm();
         self.account.cut_off(reason, &cut);
         if let Some(lease) = self.lease.take() {
             lease.failed(Stage::Body);
@@ -232,12 +232,12 @@ impl Exchange {
     }
 
     /// The client has all of it, or has gone.
-    fn finish(&mut self, client: &Client) {
+    fn finish(&mut self, talk: &Conversation) {
         let complete = self.body.is_none()
             && self.cut.is_none()
             && self.ahead.is_empty()
             && self.trailers.is_none();
-        client.upstream.disarm();
+        talk.upstream.disarm();
         self.body = None;
         self.lease = None;
         self.in_flight.leave();
@@ -262,25 +262,25 @@ pub enum ResponseBody {
 #[derive(Debug)]
 pub struct Relayed {
     exchange: Rc<RefCell<Exchange>>,
-    client: Rc<Client>,
+    talk: Rc<Conversation>,
     length: SizeHint,
 }
 
 impl Relayed {
     /// Hands an exchange to the client's connection.
-    pub fn new(exchange: Exchange, client: &Rc<Client>) -> Self {
+    pub fn new(exchange: Exchange, talk: &Rc<Conversation>) -> Self {
         let length = exchange.length.clone();
         let exchange = Rc::new(RefCell::new(exchange));
-        client.relay(Rc::clone(&exchange));
-        Self { exchange, client: Rc::clone(client), length }
+        talk.relay(Rc::clone(&exchange));
+        Self { exchange, talk: Rc::clone(talk), length }
     }
 }
 
 impl Drop for Relayed {
     fn drop(&mut self) {
-        self.client.end_relay();
-        self.exchange.borrow_mut().finish(&self.client);
-        self.client.response_done();
+        self.talk.end_relay();
+        self.exchange.borrow_mut().finish(&self.talk);
+        self.talk.response_done();
     }
 }
 
@@ -302,7 +302,7 @@ impl Body for ResponseBody {
         match self.get_mut() {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Relayed(relayed) => {
-                relayed.exchange.borrow_mut().poll_next(cx, &relayed.client)
+                relayed.exchange.borrow_mut().poll_next(cx, &relayed.talk)
             }
         }
     }

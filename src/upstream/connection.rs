@@ -54,15 +54,26 @@ pub struct SendFailure {
     pub error: hyper::Error,
     /// The request, if provably no byte of it was sent.
     pub unsent: Option<Request<RequestBody>>,
-    /// Whether the backend sent more than a head may have.
-    pub head_overflowed: bool,
+    /// What the backend had said by then.
+    pub heard: Heard,
+}
+
+/// What came from a backend before an exchange failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// Not a byte.
+    Nothing,
+    /// The beginning of an answer.
+    Something,
+    /// More than a head may have.
+    TooMuch,
 }
 
 /// Bounds on what a backend may say before its response head is complete.
 const HEAD_BYTES: usize = 64 << 10;
 const HEAD_FIELDS: usize = 256;
 /// Room for the head, for interim responses before it, and for the body bytes that come with it.
-const HEAD_ALLOWANCE: usize = 256 << 10;
+pub(super) const HEAD_ALLOWANCE: usize = 256 << 10;
 /// Hyper's read buffer towards a backend.
 const READ_BUFFER: usize = 64 << 10;
 
@@ -106,17 +117,17 @@ impl Carrier for HyperCarrier {
         &mut self,
         request: Request<RequestBody>,
     ) -> impl Future<Output = Result<Response<Incoming>, SendFailure>> {
-        self.wire.expect_head(HEAD_ALLOWANCE);
+        self.wire.expect_head();
         let wire = Rc::clone(&self.wire);
         let sent = self.sender.try_send_request(request);
         async move {
             let outcome = sent.await;
-            let head_overflowed = wire.head_overflowed();
+            let heard = wire.heard();
             wire.head_done();
             outcome.map_err(|mut failure| SendFailure {
                 unsent: failure.take_message(),
                 error: failure.into_error(),
-                head_overflowed,
+                heard,
             })
         }
     }

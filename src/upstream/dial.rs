@@ -13,15 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 use super::failure::UpstreamFailure;
 use super::stream::Socket;
 use crate::clock::Deadline;
-
-/// Where a backend can be reached now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Addresses {
-    /// Tried in order.
-    Ip(Vec<SocketAddr>),
-    /// On this host.
-    Unix(std::path::PathBuf),
-}
+use crate::cluster::Addresses;
 
 /// A connected socket, or why none of the addresses gave one.
 pub(super) async fn dial(

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io;
 
+use crate::cluster::ConnectFault;
 use crate::observe::metrics::Stage;
 
 /// Why one attempt at one backend gave no usable response.
@@ -114,17 +115,13 @@ impl UpstreamFailure {
 
     /// What a failed connect says about the backend.
     pub fn from_connect_error(error: io::Error) -> Self {
-        use io::ErrorKind as Kind;
-        // EMFILE and ENFILE have no stable kind.
-        let local = matches!(error.raw_os_error(), Some(23 | 24))
-            || matches!(error.kind(), Kind::AddrNotAvailable | Kind::OutOfMemory);
-        let kind = match error.kind() {
-            _ if local => FailureKind::Local(error),
-            Kind::ConnectionRefused | Kind::NotFound | Kind::PermissionDenied => {
-                FailureKind::Refused(error)
+        let kind = match ConnectFault::of(&error) {
+            ConnectFault::Refused => FailureKind::Refused(error),
+            ConnectFault::Unreachable if error.kind() == io::ErrorKind::TimedOut => {
+                FailureKind::TimedOut
             }
-            Kind::TimedOut => FailureKind::TimedOut,
-            _ => FailureKind::Unreachable(error),
+            ConnectFault::Unreachable => FailureKind::Unreachable(error),
+            ConnectFault::Inconclusive => FailureKind::Local(error),
         };
         Self::connect(kind)
     }

@@ -11,7 +11,7 @@ mod pool;
 mod stream;
 
 pub use body::{BodyFault, BodyLimits, BodySource, CONTINUE_WAIT, ContinueSignal, RequestBody};
-pub use connection::{Carrier, Chosen, SendFailure};
+pub use connection::{Carrier, Chosen, Heard, SendFailure};
 pub use failure::{Connection, FailureKind, Reason, Sent, UpstreamFailure};
 pub use pool::{Lease, Upstream};
 pub use stream::Socket;

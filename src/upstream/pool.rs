@@ -16,7 +16,7 @@ use super::stream::{BackendStream, Wire};
 use crate::clock::{Clock, Deadline};
 use crate::cluster::Backend;
 use crate::config;
-use crate::observe::metrics::{BackendCells, WorkerId};
+use crate::observe::metrics::{BackendCells, Stage, WorkerId};
 
 /// A backend as one worker sees it: its connections.
 #[derive(Debug)]
@@ -174,6 +174,11 @@ impl Lease {
     /// The connection itself.
     pub fn carrier(&mut self) -> &mut Chosen {
         &mut self.carrier
+    }
+
+    /// The exchange failed at `stage`: the connection is closed.
+    pub fn failed(self, stage: Stage) {
+        self.upstream.cells().failures.inc(stage);
     }
 
     /// Keeps the connection for the next exchange. Only right when the exchange has ended

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::connection::{HEAD_ALLOWANCE, Heard};
 use crate::cluster::Backend;
 use crate::observe::metrics::WorkerId;
 
@@ -31,9 +32,9 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// A head may now take `bytes`.
-    pub(super) fn expect_head(&self, bytes: usize) {
-        self.head_allowance.set(bytes);
+    /// A head is awaited from now on.
+    pub(super) fn expect_head(&self) {
+        self.head_allowance.set(HEAD_ALLOWANCE);
     }
 
     /// The head is there; the body has its own bounds.
@@ -41,9 +42,13 @@ impl Wire {
         self.head_allowance.set(usize::MAX);
     }
 
-    /// Whether the backend sent more than a head may have.
-    pub(super) fn head_overflowed(&self) -> bool {
-        self.head_allowance.get() == 0
+    /// What came since a head was expected.
+    pub(super) fn heard(&self) -> Heard {
+        match self.head_allowance.get() {
+            0 => Heard::TooMuch,
+            HEAD_ALLOWANCE => Heard::Nothing,
+            _ => Heard::Something,
+        }
     }
 
     fn take(&self, bytes: usize) -> io::Result<()> {

@@ -24,7 +24,7 @@ pub enum Phase {
 
 /// What is shared between the socket, the protocol machine and the requests of a connection.
 #[derive(Debug)]
-pub struct Client {
+pub struct Conversation {
     /// Bounds the wait for the client: idle, head, or a response it does not take.
     pub patience: Deadline,
     /// Bounds the wait for the backend.
@@ -34,7 +34,7 @@ pub struct Client {
     relayed: RefCell<Option<Rc<RefCell<Exchange>>>>,
 }
 
-impl Client {
+impl Conversation {
     /// A connection on which nothing has happened yet.
     pub fn new(clock: &Rc<Clock>) -> Rc<Self> {
         Rc::new(Self {
