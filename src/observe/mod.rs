@@ -2,6 +2,7 @@
 //!
 //! The lowest layer: it knows no cluster and no backend, only the labels it is given.
 
+pub mod access_log;
 mod log_format;
 pub mod metrics;
 mod settings;

@@ -1,1 +1,3 @@
 //! All suites, by capability.
+
+mod documentation_metrics;
