@@ -280,7 +280,7 @@ impl Drop for Relayed {
     fn drop(&mut self) {
         self.talk.end_relay();
         self.exchange.borrow_mut().finish(&self.talk);
-        self.talk.response_done();
+        self.talk.end_request();
     }
 }
 

@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::failure::UpstreamFailure;
-use super::stream::Socket;
 use crate::clock::Deadline;
 use crate::cluster::Addresses;
+use crate::socket::Socket;
 
 /// A connected socket, or why none of the addresses gave one.
 pub(super) async fn dial(

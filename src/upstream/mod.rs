@@ -14,4 +14,3 @@ pub use body::{BodyFault, BodyLimits, BodySource, CONTINUE_WAIT, ContinueSignal,
 pub use connection::{Carrier, Chosen, Heard, SendFailure};
 pub use failure::{Connection, FailureKind, Reason, Sent, UpstreamFailure};
 pub use pool::{Lease, Upstream};
-pub use stream::Socket;

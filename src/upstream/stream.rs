@@ -1,4 +1,4 @@
-//! The socket to a backend: TCP or Unix, with what we watch on it.
+//! The socket to a backend, with what we watch on it.
 
 use std::cell::Cell;
 use std::io;
@@ -8,20 +8,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
 
 use super::connection::{HEAD_ALLOWANCE, Heard};
 use crate::cluster::Backend;
 use crate::observe::metrics::WorkerId;
-
-/// A connected socket.
-#[derive(Debug)]
-pub enum Socket {
-    /// Over IP.
-    Tcp(TcpStream),
-    /// On this host.
-    Unix(UnixStream),
-}
+use crate::socket::Socket;
 
 /// What the proxy and the socket tell each other.
 #[derive(Debug, Default)]
@@ -81,10 +72,7 @@ impl AsyncRead for BackendStream {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
-        ready!(match &mut this.socket {
-            Socket::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
-            Socket::Unix(unix) => Pin::new(unix).poll_read(cx, buf),
-        })?;
+        ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
         let read = buf.filled().len() - before;
         if read > 0 {
             this.backend.note_life();
@@ -102,10 +90,7 @@ impl AsyncWrite for BackendStream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = ready!(match &mut this.socket {
-            Socket::Tcp(tcp) => Pin::new(tcp).poll_write(cx, buf),
-            Socket::Unix(unix) => Pin::new(unix).poll_write(cx, buf),
-        })?;
+        let written = ready!(Pin::new(&mut this.socket).poll_write(cx, buf))?;
         this.backend.cells.of(this.worker).bytes_sent.add(written as u64);
         Poll::Ready(Ok(written))
     }
@@ -116,29 +101,20 @@ impl AsyncWrite for BackendStream {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = ready!(match &mut this.socket {
-            Socket::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
-            Socket::Unix(unix) => Pin::new(unix).poll_write_vectored(cx, bufs),
-        })?;
+        let written = ready!(Pin::new(&mut this.socket).poll_write_vectored(cx, bufs))?;
         this.backend.cells.of(this.worker).bytes_sent.add(written as u64);
         Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        self.socket.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().socket {
-            Socket::Tcp(tcp) => Pin::new(tcp).poll_flush(cx),
-            Socket::Unix(unix) => Pin::new(unix).poll_flush(cx),
-        }
+        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().socket {
-            Socket::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            Socket::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
-        }
+        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
     }
 }
