@@ -6,4 +6,5 @@
 pub mod balance;
 pub mod cluster;
 pub mod config;
+pub mod health;
 pub mod observe;
