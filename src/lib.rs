@@ -4,5 +4,7 @@
 //! [`config`] is what the administrator wrote, checked.
 
 pub mod balance;
+pub mod cluster;
 pub mod config;
+pub mod health;
 pub mod observe;
