@@ -1,7 +1,10 @@
 //! Cattail: a session-affinity reverse proxy and load balancer for Tomcat clusters.
 //!
 //! The map, from the rim inwards; imports run downward only (`tests/suite/architecture.rs`):
-//! [`config`] is what the administrator wrote, checked.
+//! [`server`] is the client's side, [`proxy`] is one request,
+//! [`config`] is what the administrator wrote, checked, [`observe`] is what is seen of us.
 
 pub mod config;
 pub mod observe;
+pub mod proxy;
+pub mod server;
