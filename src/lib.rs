@@ -1,10 +1,13 @@
 //! Cattail: a session-affinity reverse proxy and load balancer for Tomcat clusters.
 //!
 //! The map, from the rim inwards; imports run downward only (`tests/suite/architecture.rs`):
-//! [`config`] is what the administrator wrote, checked.
+//! [`server`] is the client's side, [`proxy`] is one request,
+//! [`config`] is what the administrator wrote, checked, [`observe`] is what is seen of us.
 
 pub mod balance;
 pub mod cluster;
 pub mod config;
 pub mod health;
 pub mod observe;
+pub mod proxy;
+pub mod server;

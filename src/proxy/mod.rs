@@ -1,0 +1,8 @@
+//! One request, from the client's head to the answer.
+
+pub mod authority;
+pub mod client;
+pub mod headers;
+pub mod prefix;
+pub mod refuse;
+pub mod rules;

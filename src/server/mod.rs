@@ -1,0 +1,3 @@
+//! The client's side: who is connected.
+
+pub mod client_address;
