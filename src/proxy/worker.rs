@@ -80,7 +80,7 @@ pub struct View {
     /// In the order of the file.
     pub clusters: Vec<ClusterView>,
     /// This worker's part of the access log.
-    pub log: Option<RefCell<WorkerLog>>,
+    pub log: Option<WorkerLog>,
 }
 
 /// One worker: its clock, its view, its connections, its counters.
@@ -161,7 +161,7 @@ impl Worker {
             upstream.sweep();
         }
         if let Some(log) = &view.log {
-            log.borrow_mut().flush();
+            log.flush();
         }
     }
 
@@ -203,7 +203,7 @@ impl View {
             })
             .collect();
         close_what_left(before, &clusters);
-        let log = snapshot.access_log.as_ref().map(|log| RefCell::new(log.worker()));
+        let log = snapshot.access_log.as_ref().map(AccessLogHandle::worker);
         Self { generation, snapshot, clusters, log }
     }
 }

@@ -82,6 +82,8 @@ pub enum FailureKind {
 pub enum Reason {
     /// What hyper could not parse.
     Parse(hyper::Error),
+    /// The connection ended within the head.
+    CutHead(hyper::Error),
     /// More bytes than a head may have.
     HeadTooLarge,
     /// Content-Length is not one decimal number.
@@ -98,6 +100,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Parse(error) => write!(f, "{error}"),
+            Self::CutHead(error) => write!(f, "its head is cut off ({error})"),
             Self::HeadTooLarge => f.write_str("its head is too large or never ends"),
             Self::ContentLength => f.write_str("Content-Length is not one decimal number"),
             Self::TransferCoding => f.write_str("Transfer-Encoding is not just `chunked`"),

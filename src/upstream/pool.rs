@@ -176,6 +176,11 @@ impl Lease {
         &mut self.carrier
     }
 
+    /// Whether the backend has closed it.
+    pub fn is_closed(&self) -> bool {
+        self.carrier.is_closed()
+    }
+
     /// The exchange failed at `stage`: the connection is closed.
     pub fn failed(self, stage: Stage) {
         self.upstream.cells().failures.inc(stage);

@@ -10,8 +10,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use http::HeaderMap;
 
 use crate::config::Networks;
-use crate::proxy::client::{Client, Entrance, Peer, Scheme, Trust};
-use crate::proxy::headers::fields::{X_FORWARDED_FOR, X_FORWARDED_PROTO};
+use super::client::{Client, Entrance, Peer, Scheme, Trust};
+use super::headers::fields::{X_FORWARDED_FOR, X_FORWARDED_PROTO};
 
 /// How many entries of `X-Forwarded-For` are looked at: no chain of trusted proxies is longer.
 const MOST_HOPS: usize = 32;
