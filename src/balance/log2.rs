@@ -2,7 +2,7 @@
 //!
 //! A weighted rendezvous needs the logarithm of a number drawn evenly from (0, 1). The maths
 //! libraries of platforms differ in the last bits, so this is a table made at compile time with
-//! straight lines in between: off by less than 3 in a million of one, and rising nowhere falling.
+//! straight lines in between, off by less than 0.000003.
 
 /// One, in the fixed-point numbers of this module.
 pub(super) const ONE: u64 = 1 << 48;
@@ -13,7 +13,8 @@ const STEPS: usize = 1 << STEPS_BITS;
 /// `log2(1 + n / STEPS)` for n from 0 to `STEPS`.
 static TABLE: [u64; STEPS + 1] = table();
 
-/// `-log2((hash + 1/2) / 2^64)`, never zero, at most 64; never larger for a larger hash.
+/// `-log2(hash / 2^64)`, a hash of zero taken as one: above zero, at most 64, and never larger for a
+/// larger hash.
 pub(super) fn neg_log2(hash: u64) -> u64 {
     let hash = hash.max(1);
     let zeros = hash.leading_zeros();

@@ -280,6 +280,19 @@ mod tests {
         assert_eq!(failure.to_string(), "cannot resolve \"tomcat\"");
     }
 
+    #[test]
+    fn a_background_look_up_may_move_between_threads() {
+        fn moves<T: Send>(_: &T) {}
+        let name = ("tomcat", 8080);
+        moves(&keep_resolved(
+            SystemResolver,
+            name,
+            Vec::new(),
+            INTERVAL,
+            |_| (),
+        ));
+    }
+
     #[tokio::test]
     async fn the_system_knows_localhost() {
         let found = resolve(&SystemResolver, "localhost", 8080).await.unwrap();

@@ -287,6 +287,13 @@ fn a_failure_of_ours_says_nothing_about_the_backend() {
 }
 
 #[test]
+fn a_watch_may_move_between_threads() {
+    fn moves<T: Send>(_: &T) {}
+    let subject = Watched::new(None);
+    moves(&watch(&subject, Network, health(None), INTERVAL));
+}
+
+#[test]
 fn watches_begin_all_over_the_first_interval() {
     let offsets = (0..100).map(|n| start_offset("shop", &format!("jvm{n}"), INTERVAL));
     let mut quarters = [0; 4];
