@@ -110,9 +110,30 @@ impl Account {
     }
 
     /// The proxy answers by itself.
-    pub fn answered(&mut self, status: StatusCode, error: Option<&'static str>) {
+    pub fn answered(&mut self, status: StatusCode) {
         self.status = status;
-        self.error = error;
+    }
+
+    /// The proxy answers with an error.
+    pub fn failed(&mut self, error: &ProxyError) {
+        self.error = Some(error.reason());
+        error.count(self.caller.worker.cells(), self.cells());
+    }
+
+    /// What was left of the request body when the proxy answered by itself.
+    pub fn unread(&mut self, rest: Rest, bytes: u64) {
+        self.rest = rest;
+        self.bytes_in += bytes;
+    }
+
+    /// What is left of the request body.
+    pub fn rest(&self) -> Rest {
+        self.rest
+    }
+
+    /// The snapshot that the request is served by.
+    pub fn view(&self) -> &View {
+        &self.view
     }
 
     /// Bytes of the response body were handed to the client's connection.

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use super::conversation::Conversation;
 use super::retry::Repeat;
 use super::select::Chosen;
+use super::tunnel::Offer;
 use crate::cluster::machine::Event;
 use crate::cluster::{Backend, Cluster};
-use crate::config::Timeouts;
 use crate::observe::metrics::Stage;
 use crate::upstream::{
     self, BodySource, Carrier, FailureKind, Heard, Lease, Reason, RequestBody,
@@ -39,8 +39,8 @@ pub struct Attempt<'a> {
     pub repeat: Repeat,
     /// Whether a kept-alive connection may be used.
     pub connections: Connections,
-    /// Which protocol the client offered to switch to, if it was passed on.
-    pub upgrade: Upgrade,
+    /// The switch of protocols that is offered to the backend.
+    pub offer: Option<&'a Offer>,
 }
 
 /// Which connections an attempt may use.
@@ -52,44 +52,14 @@ pub enum Connections {
     Fresh,
 }
 
-/// Whether a 101 is an answer to be expected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Upgrade {
-    /// The request offered one.
-    Offered,
-    /// It did not.
-    None,
-}
+/// Where an attempt failed, whether the backend may have seen the request, and why.
+pub type Failed = (Stage, Sent, FailureKind);
 
 impl Attempt<'_> {
-    /// Sends the request, waits for the head. The connection comes with it.
-    pub async fn run(
-        &self,
-        request: Request<RequestBody>,
-    ) -> Result<(Response<BackendBody>, Lease), UpstreamFailure> {
-        let backend = &self.chosen.upstream.backend;
-        let cells = self.chosen.upstream.cells();
-        cells.attempts.inc();
-        let started = Instant::now();
-        let mut lease = self.connect().await?;
-        let outcome = self.exchange(&mut lease, request).await;
-        self.talk.upstream.disarm();
-        match outcome {
-            Ok(response) => {
-                cells.response(response.status());
-                cells.response_time.record(started.elapsed());
-                if is_farewell(response.status(), backend) {
-                    let kind = FailureKind::Farewell(response.status());
-                    return Err(self.fail(lease, Stage::AwaitHead, Sent::Perhaps, kind));
-                }
-                Ok((response, lease))
-            }
-            Err((stage, request, kind)) => Err(self.fail(lease, stage, request, kind)),
-        }
-    }
-
-    async fn connect(&self) -> Result<Lease, UpstreamFailure> {
+    /// A connection to send the request on.
+    pub async fn connect(&self) -> Result<Lease, UpstreamFailure> {
         let upstream = &self.chosen.upstream;
+        upstream.cells().attempts.inc();
         if self.connections == Connections::Any {
             while let Some(lease) = upstream.take_kept() {
                 if self.repeat == Repeat::Idempotent {
@@ -103,7 +73,7 @@ impl Attempt<'_> {
                 }
             }
         }
-        let timeout = self.timeouts().connect;
+        let timeout = self.cluster.config.timeouts.connect;
         let connected = upstream.connect(timeout, &self.talk.upstream).await;
         if let Err(failure) = &connected {
             upstream.cells().failures.inc(failure.stage);
@@ -118,11 +88,43 @@ impl Attempt<'_> {
         connected
     }
 
-    async fn exchange(
+    /// Sends the request, waits for a head that can be believed. A request of which provably no
+    /// byte was sent comes back.
+    pub async fn exchange(
         &self,
         lease: &mut Lease,
         request: Request<RequestBody>,
-    ) -> Result<Response<BackendBody>, (Stage, Sent, FailureKind)> {
+    ) -> Result<Response<BackendBody>, (Failed, Option<Request<RequestBody>>)> {
+        let cells = self.chosen.upstream.cells();
+        let started = Instant::now();
+        let outcome = self.head(lease, request).await;
+        self.talk.upstream.disarm();
+        let response = outcome?;
+        cells.response(response.status());
+        cells.response_time.record(started.elapsed());
+        match disbelief(&response, self.offer) {
+            None => Ok(response),
+            Some(reason) => {
+                let kind = FailureKind::Protocol(reason);
+                Err(((Stage::AwaitHead, Sent::Perhaps, kind), None))
+            }
+        }
+    }
+
+    /// Why a response had better come from another backend, if it had.
+    pub fn is_unwanted(&self, status: StatusCode) -> Option<FailureKind> {
+        if is_farewell(status, &self.chosen.upstream.backend) {
+            return Some(FailureKind::Farewell(status));
+        }
+        let is_named = self.cluster.config.retry.statuses.contains(&status);
+        is_named.then_some(FailureKind::Status(status))
+    }
+
+    async fn head(
+        &self,
+        lease: &mut Lease,
+        request: Request<RequestBody>,
+    ) -> Result<Response<BackendBody>, (Failed, Option<Request<RequestBody>>)> {
         self.arm();
         let mut progress = self.progress();
         let mut sending = pin!(lease.carrier().send(request));
@@ -147,29 +149,24 @@ impl Attempt<'_> {
             Poll::Pending
         })
         .await;
-        let response = match outcome {
-            Ok(Ok(response)) => response,
-            Ok(Err(failure)) => return Err(self.judge(failure)),
+        match outcome {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(failure)) => Err(self.judge(failure)),
             Err(kind) => {
                 if matches!(kind, FailureKind::TimedOut) {
                     self.cluster.report_silence(self.chosen.slot);
                 }
-                return Err((Stage::AwaitHead, Sent::Perhaps, kind));
-            }
-        };
-        match disbelief(&response, self.upgrade) {
-            None => Ok(response),
-            Some(reason) => {
-                Err((Stage::AwaitHead, Sent::Perhaps, FailureKind::Protocol(reason)))
+                Err(((Stage::AwaitHead, Sent::Perhaps, kind), None))
             }
         }
     }
 
     /// What hyper's error means.
-    fn judge(&self, failure: SendFailure) -> (Stage, Sent, FailureKind) {
+    fn judge(&self, failure: SendFailure) -> (Failed, Option<Request<RequestBody>>) {
         let fault = self.source.and_then(|source| source.borrow().fault());
         if failure.unsent.is_some() {
-            return (Stage::Send, Sent::Nothing, FailureKind::Closed(failure.error));
+            let kind = FailureKind::Closed(failure.error);
+            return ((Stage::Send, Sent::Nothing, kind), failure.unsent);
         }
         let kind = match failure.heard {
             _ if fault.is_some() => FailureKind::RequestBody,
@@ -180,30 +177,14 @@ impl Attempt<'_> {
             Heard::Something => FailureKind::Protocol(Reason::CutHead(failure.error)),
             Heard::Nothing => FailureKind::Closed(failure.error),
         };
-        (Stage::AwaitHead, Sent::Perhaps, kind)
-    }
-
-    fn fail(
-        &self,
-        lease: Lease,
-        stage: Stage,
-        request: Sent,
-        kind: FailureKind,
-    ) -> UpstreamFailure {
-        let connection = lease.connection;
-        lease.failed(stage);
-        UpstreamFailure { stage, request, connection, kind }
-    }
-
-    fn timeouts(&self) -> Timeouts {
-        self.cluster.config.timeouts
+        ((Stage::AwaitHead, Sent::Perhaps, kind), None)
     }
 
     /// While the body is on its way each piece counts as progress; after it the wait for the
     /// head begins.
     fn arm(&self) {
         let sending = self.source.is_some_and(|source| !source.borrow().has_ended());
-        let timeouts = self.timeouts();
+        let timeouts = self.cluster.config.timeouts;
         self.talk.upstream.arm(if sending { timeouts.body_idle } else { timeouts.response });
     }
 
@@ -231,8 +212,9 @@ fn is_farewell(status: StatusCode, backend: &Backend) -> bool {
 
 /// Why a head is not believed. Hyper has parsed it; what it lets pass and two readers could read
 /// in two ways is refused here.
-fn disbelief<B>(response: &Response<B>, upgrade: Upgrade) -> Option<Reason> {
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS && upgrade == Upgrade::None {
+fn disbelief<B>(response: &Response<B>, offer: Option<&Offer>) -> Option<Reason> {
+    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if switches && !offer.is_some_and(|offer| offer.is_taken_up(response)) {
         return Some(Reason::Unasked101);
     }
     let headers = response.headers();
