@@ -2,6 +2,7 @@
 
 pub mod authority;
 pub mod client;
+pub mod errors;
 pub mod facts;
 pub mod headers;
 pub mod prefix;
