@@ -11,7 +11,7 @@ pub mod client;
 pub mod client_address;
 pub mod conversation;
 pub mod errors;
-mod facts;
+pub mod facts;
 mod forward;
 pub mod headers;
 pub mod plan;

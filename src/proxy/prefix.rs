@@ -17,14 +17,11 @@ pub fn holds(prefix: &str, path: &str) -> bool {
         return true;
     }
     path.strip_prefix(prefix)
-        .is_some_and(|rest| prefix.ends_with('/') || is_segment_end(rest))
+        .is_some_and(|rest| prefix.ends_with('/') || is_segment_end(rest.as_bytes()))
 }
 
-fn is_segment_end(rest: &str) -> bool {
-    matches!(
-        rest.as_bytes().first(),
-        None | Some(b'/' | b';' | b'?' | b'#')
-    )
+fn is_segment_end(rest: &[u8]) -> bool {
+    matches!(rest.first(), None | Some(b'/' | b';' | b'?' | b'#'))
 }
 
 /// One prefix in the place of another.
@@ -56,16 +53,21 @@ impl Replacement {
 
     /// `path` (a query may follow) with the prefix replaced; `None` if it does not lie below it.
     pub fn apply(&self, path: &str) -> Option<String> {
-        let rest = path.strip_prefix(&*self.from)?;
-        if !is_segment_end(rest) || !path.starts_with('/') {
+        String::from_utf8(self.apply_bytes(path.as_bytes())?).ok()
+    }
+
+    /// The same for a path of any bytes, as a backend may send them.
+    pub fn apply_bytes(&self, path: &[u8]) -> Option<Vec<u8>> {
+        let rest = path.strip_prefix(self.from.as_bytes())?;
+        if !is_segment_end(rest) || !path.starts_with(b"/") {
             return None;
         }
-        let mut new = String::with_capacity(1 + self.to.len() + rest.len());
-        if !self.to.starts_with('/') && !(self.to.is_empty() && rest.starts_with('/')) {
-            new.push('/');
+        let mut new = Vec::with_capacity(1 + self.to.len() + rest.len());
+        if !self.to.starts_with('/') && !(self.to.is_empty() && rest.starts_with(b"/")) {
+            new.push(b'/');
         }
-        new.push_str(&self.to);
-        new.push_str(rest);
+        new.extend_from_slice(self.to.as_bytes());
+        new.extend_from_slice(rest);
         Some(new)
     }
 }

@@ -4,8 +4,12 @@
 //! ([`fields::scan`]); every later step looks at the bits of that walk and touches only fields
 //! that are there.
 
+pub mod charset;
+pub mod cookies;
+pub mod edit;
 pub mod fields;
 pub mod forwarding;
 pub mod hop;
 pub mod host;
 pub mod request_id;
+pub mod reverse;
