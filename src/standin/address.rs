@@ -46,6 +46,12 @@ impl From<SocketAddr> for Address {
     }
 }
 
+impl From<&Self> for Address {
+    fn from(address: &Self) -> Self {
+        address.clone()
+    }
+}
+
 /// Why a text is no address.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is neither ADDRESS:PORT nor unix:PATH")]
