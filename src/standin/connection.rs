@@ -101,8 +101,15 @@ async fn converse<S: Socket>(
         let persistence = exchange.persistence;
         drop(exchange);
         match (step, persistence) {
-            (Err(Ending::Linger), _) | (Ok(()), Persistence::Close) => {
+            (Err(Ending::Linger), _) | (Ok(()), Persistence::CloseUnread) => {
                 wire.linger().await;
+                return Ending::Close;
+            }
+            (Ok(()), Persistence::Close) => {
+                // A pipelined request that nobody will answer must not turn the close to a reset.
+                if !wire.ahead.is_empty() {
+                    wire.linger().await;
+                }
                 return Ending::Close;
             }
             (Err(ending), _) => return ending,

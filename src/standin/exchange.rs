@@ -26,6 +26,8 @@ pub(super) enum Persistence {
     ResetNext,
     /// It is closed.
     Close,
+    /// It is closed over a body that was not read.
+    CloseUnread,
 }
 
 /// Whether the request's body is still to be read.
@@ -116,7 +118,7 @@ impl<'a, S: Socket> Exchange<'a, S> {
     pub(super) fn leave_body_unread(&mut self) {
         if self.request.framing != Framing::None && self.body != BodyState::Read {
             self.body = BodyState::Read;
-            self.persistence = Persistence::Close;
+            self.persistence = Persistence::CloseUnread;
         }
     }
 
@@ -256,7 +258,10 @@ impl<'a, S: Socket> Exchange<'a, S> {
         let mut answer = answer
             .with("X-Tomcat", &self.tomcat.settings.name)
             .with("Date", &now);
-        if self.persistence == Persistence::Close {
+        if matches!(
+            self.persistence,
+            Persistence::Close | Persistence::CloseUnread
+        ) {
             answer = answer.with("Connection", "close");
         } else if self.request.has_token("Connection", "keep-alive") {
             let timeout = self.tomcat.settings.keep_alive.as_secs();

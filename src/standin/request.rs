@@ -112,6 +112,9 @@ impl Request {
 
     /// The target without the `http://host` of the absolute form.
     pub(super) fn origin_form(&self) -> &str {
+        if self.target.starts_with('/') {
+            return &self.target;
+        }
         let Some((_, rest)) = self.target.split_once("://") else {
             return &self.target;
         };
@@ -211,6 +214,15 @@ mod tests {
         assert_eq!(
             (request.target.as_str(), request.origin_form()),
             ("http://shop/a?b", "/a?b")
+        );
+    }
+
+    #[test]
+    fn an_address_in_the_query_is_no_absolute_form() {
+        let head = Bytes::from("GET /a?to=http://b/ HTTP/1.0\r\n\r\n");
+        assert_eq!(
+            Request::parse(&head).unwrap().origin_form(),
+            "/a?to=http://b/"
         );
     }
 

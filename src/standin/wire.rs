@@ -12,6 +12,8 @@ use super::request::{Refused, head_length};
 
 /// Longest request head, as Tomcat's `maxHttpRequestHeaderSize`.
 const MAX_HEAD: usize = 8 * 1024;
+/// Room for one read.
+const READ: usize = 16 * 1024;
 /// Most bytes that are swallowed after an answer that left the body unread.
 const MAX_SWALLOWED: usize = 2 * 1024 * 1024;
 /// Longest wait for a client to close after such an answer.
@@ -87,6 +89,7 @@ pub(super) enum NoHead {
 impl<S: Socket> Wire<S> {
     /// Reads more bytes; [`Ending::Close`] at the end of the stream and after too long a silence.
     pub(super) async fn fill(&mut self) -> Result<(), Ending> {
+        self.ahead.reserve(READ);
         match timeout(self.patience, self.socket.read_buf(&mut self.ahead)).await {
             Ok(Ok(1..)) => Ok(()),
             _ => Err(Ending::Close),
@@ -151,6 +154,7 @@ impl<S: Socket> Wire<S> {
         let swallow = async {
             while swallowed < MAX_SWALLOWED {
                 self.ahead.clear();
+                self.ahead.reserve(READ);
                 match self.socket.read_buf(&mut self.ahead).await {
                     Ok(count @ 1..) => swallowed += count,
                     _ => return,

@@ -291,11 +291,10 @@ fn many_clients_at_once_are_counted_as_such() {
         get(tomcat.address(), "/echo").status()
     });
     assert_eq!(statuses, [200; 9]);
+    // A client has its answer a moment before the Tomcat has done with it.
+    tomcat.wait_for("done", |counts| counts.in_progress == 0);
     let counts = tomcat.counts();
-    assert_eq!(
-        (counts.concurrent_peak, counts.in_progress, counts.requests),
-        (8, 0, 8)
-    );
+    assert_eq!((counts.concurrent_peak, counts.requests), (8, 8));
 }
 
 #[test]
