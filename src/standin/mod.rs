@@ -61,7 +61,7 @@ pub use builder::Builder;
 pub use fault::{Fault, Then};
 pub use journal::{BodyEnd, Counts, Recorded};
 pub use page::Colour;
-pub use session::{Session, SharedSessions, Takeover};
+pub use session::{SharedSessions, Takeover};
 
 use address::Reservation;
 use life::{Life, Mode};
@@ -148,7 +148,7 @@ impl StandIn {
         self.turn(Mode::Hanging);
     }
 
-    /// Lets it go on after [`Self::hang`].
+    /// Lets it go on after [`Self::hang`]. Does not listen again after [`Self::stop_listening`].
     pub fn resume(&self) {
         self.turn(Mode::Serving);
     }

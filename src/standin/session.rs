@@ -1,6 +1,7 @@
 //! Sessions shared between stand-ins, as memcached-session-manager shares them between Tomcats.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -25,15 +26,15 @@ pub(super) struct Identity {
 
 /// A session as one request sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
+pub(super) struct Session {
     /// The whole id, store node and jvm route included.
-    pub id: String,
+    pub(super) id: String,
     /// When it was created.
-    pub created: SystemTime,
+    pub(super) created: SystemTime,
     /// Requests that used it, this one included.
-    pub hits: u64,
+    pub(super) hits: u64,
     /// Whether the answer must carry a `Set-Cookie`.
-    pub is_new_id: bool,
+    pub(super) is_new_id: bool,
 }
 
 #[derive(Debug)]
@@ -50,10 +51,19 @@ struct Store {
 }
 
 /// A store of sessions; clones share it. Bounded: the oldest sessions are dropped.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SharedSessions {
     store: Arc<Mutex<Store>>,
     limit: usize,
+}
+
+/// Session ids are secrets: only their number is shown.
+impl fmt::Debug for SharedSessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedSessions")
+            .field("count", &self.count())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for SharedSessions {

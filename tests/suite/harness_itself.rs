@@ -1,6 +1,10 @@
 //! The harness keeps its word: it is strict where a test leans on it.
 
-use crate::harness::{Metrics, Tomcat, get};
+use std::io::ErrorKind;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::harness::{BlackHole, Metrics, Tomcat, get};
 
 const SCRAPE: &str = "# HELP x_total y
 # TYPE x_total counter
@@ -52,4 +56,11 @@ fn a_bare_line_feed_is_malformed() {
     let tomcat = Tomcat::start("jvm1");
     tomcat.raw_answer("/x", "HTTP/1.1 200 OK\nContent-Length: 0\n\n");
     get(tomcat.address(), "/x");
+}
+
+#[test]
+fn a_black_hole_answers_no_connection() {
+    let hole = BlackHole::open();
+    let outcome = TcpStream::connect_timeout(&hole.address(), Duration::from_millis(50));
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::TimedOut);
 }

@@ -1,6 +1,9 @@
 //! Fake Tomcats: `let tomcat = Tomcat::start("jvm1");`. All of [`StandIn`] is theirs.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Deref;
+
+use socket2::{Domain, Socket, Type};
 
 use cattail::standin::{Builder, Counts, Recorded, SharedSessions, StandIn};
 
@@ -37,6 +40,13 @@ impl Tomcat {
         });
     }
 
+    /// The requests to one target, exactly as written.
+    pub(crate) fn requests_to(&self, target: &str) -> Vec<Recorded> {
+        let mut requests = self.requests();
+        requests.retain(|seen| seen.target == target);
+        requests
+    }
+
     /// The last request it saw.
     #[track_caller]
     pub(crate) fn last_request(&self) -> Recorded {
@@ -68,4 +78,47 @@ impl Drop for Tomcat {
 pub(crate) fn tomcats<const N: usize>(jvm_routes: [&str; N]) -> [Tomcat; N] {
     let sessions = SharedSessions::default();
     jvm_routes.map(|jvm_route| Tomcat::build(jvm_route, |tomcat| tomcat.sessions(&sessions)))
+}
+
+/// An address where connecting neither succeeds nor fails: its queue is full and nobody accepts.
+/// For connect time-outs.
+#[derive(Debug)]
+pub(crate) struct BlackHole {
+    listener: Socket,
+    _waiting: Vec<Socket>,
+}
+
+impl BlackHole {
+    /// Opens one on 127.0.0.1.
+    pub(crate) fn open() -> Self {
+        let tcp = || Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let listener = tcp();
+        listener
+            .bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())
+            .expect("binds");
+        listener.listen(0).expect("listens");
+        let address = listener.local_addr().expect("an address");
+        // A backlog of 0 holds one connection; the others are never answered.
+        let waiting = (0..4).map(|_| {
+            let socket = tcp();
+            socket.set_nonblocking(true).expect("non-blocking");
+            // In progress, as it will stay.
+            drop(socket.connect(&address));
+            socket
+        });
+        let waiting = waiting.collect();
+        Self {
+            listener,
+            _waiting: waiting,
+        }
+    }
+
+    /// Where it is.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listener
+            .local_addr()
+            .expect("an address")
+            .as_socket()
+            .expect("TCP")
+    }
 }

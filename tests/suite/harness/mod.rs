@@ -18,7 +18,7 @@ pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod wait;
 
-pub(crate) use backend::{Tomcat, tomcats};
+pub(crate) use backend::{BlackHole, Tomcat, tomcats};
 pub(crate) use browser::Browser;
 pub(crate) use client::{End, Raw};
 pub(crate) use metrics::Metrics;

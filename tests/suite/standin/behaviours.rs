@@ -157,7 +157,7 @@ fn an_early_answer_comes_before_the_body_is_sent() {
         Request::get("/echo").send_on(&mut connection).json()["number"],
         2
     );
-    assert_eq!(tomcat.requests()[0].body, b"late body");
+    assert_eq!(tomcat.requests_to("/early")[0].body, b"late body");
 }
 
 #[test]
