@@ -2,6 +2,7 @@
 //!
 //! The map, from the rim inwards; imports run downward only (`tests/suite/architecture.rs`):
 //!
+//! - [`cli`] is the command line.
 //! - [`app`] wires everything: workers, signals, reload, the orderly end.
 //! - [`server`] is the client's side: sockets, connections, their limits.
 //! - [`admin`] is the operator's side: metrics and health answers.
@@ -18,6 +19,7 @@
 //! and tests that imports nothing of the rest.
 
 pub mod balance;
+pub mod cli;
 pub mod clock;
 pub mod cluster;
 pub mod config;
