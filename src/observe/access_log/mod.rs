@@ -10,7 +10,6 @@
 
 mod clock;
 mod digits;
-mod escape;
 mod line;
 mod record;
 mod worker;
