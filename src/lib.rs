@@ -18,6 +18,7 @@
 //! [`clock`] and [`socket`] stand below all of them; [`standin`] is a Tomcat for demonstrations
 //! and tests that imports nothing of the rest.
 
+pub mod admin;
 pub mod balance;
 pub mod cli;
 pub mod clock;

@@ -2,6 +2,8 @@
 //!
 //! Called when the configuration is checked; lines are made from the pieces only.
 
+use std::fmt;
+
 use thiserror::Error;
 
 use super::settings::{LogField, LogFormat, LogPiece};
@@ -66,9 +68,9 @@ impl LogField {
 /// Why a text is no access log format.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum LogFormatProblem {
-    /// Nothing at all.
-    #[error("an empty format")]
-    Empty,
+    /// Not one field: a misspelt `combined` or `json`, or nothing.
+    #[error("a format without a field")]
+    NoField,
     /// `$` before something that is no name.
     #[error("'$' without a field's name at character {at}; a '$' of its own is written '$$'")]
     BareDollar {
@@ -110,7 +112,7 @@ impl LogFormat {
 }
 
 impl LogPiece {
-    /// The pieces of an own format. Never empty; no two texts stand side by side.
+    /// The pieces of an own format: at least one field; no two texts stand side by side.
     pub fn parse(text: &str) -> Result<Vec<Self>, LogFormatProblem> {
         let mut pieces = Vec::new();
         let mut literal = String::new();
@@ -146,13 +148,39 @@ impl LogPiece {
             }
             pieces.push(Self::Field(field));
         }
+        if pieces.is_empty() {
+            return Err(LogFormatProblem::NoField);
+        }
         if !literal.is_empty() {
             pieces.push(Self::Text(literal));
         }
         if pieces.is_empty() {
-            return Err(LogFormatProblem::Empty);
+            return Err(LogFormatProblem::NoField);
         }
         Ok(pieces)
+    }
+}
+
+/// The format as it is written in a file.
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pieces = match self {
+            Self::Combined => return f.write_str("combined"),
+            Self::Json => return f.write_str("json"),
+            Self::Own(pieces) => pieces,
+        };
+        for (place, piece) in pieces.iter().enumerate() {
+            match piece {
+                LogPiece::Text(text) => f.write_str(&text.replace('$', "$$"))?,
+                LogPiece::Field(field) => match pieces.get(place + 1) {
+                    Some(LogPiece::Text(next)) if next.starts_with(is_name) => {
+                        write!(f, "${{{}}}", field.name())?;
+                    }
+                    _ => write!(f, "${}", field.name())?,
+                },
+            }
+        }
+        Ok(())
     }
 }
 
@@ -198,7 +226,7 @@ mod tests {
     fn problems_say_where() {
         use LogFormatProblem as Problem;
         for (format, problem) in [
-            ("", Problem::Empty),
+            ("", Problem::NoField),
             ("a $ b", Problem::BareDollar { at: 2 }),
             ("a $", Problem::BareDollar { at: 2 }),
             ("ä${uri", Problem::OpenBrace { at: 1 }),
@@ -219,18 +247,30 @@ mod tests {
     fn the_two_known_forms_have_names() {
         assert_eq!(LogFormat::parse("combined"), Ok(LogFormat::Combined));
         assert_eq!(LogFormat::parse("json"), Ok(LogFormat::Json));
-        assert_eq!(
-            LogFormat::parse("JSON"),
-            Ok(LogFormat::Own(vec![text("JSON")]))
-        );
+        assert_eq!(LogFormat::parse("JSON"), Err(LogFormatProblem::NoField));
     }
 
     proptest! {
         #[test]
         fn any_text_is_parsed_or_refused(format in any::<String>()) {
             if let Ok(pieces) = LogPiece::parse(&format) {
-                prop_assert!(!pieces.is_empty());
+                prop_assert!(pieces.iter().any(|piece| matches!(piece, LogPiece::Field(_))));
             }
+        }
+
+        #[test]
+        fn a_format_is_shown_as_it_can_be_written(
+            parts in prop::collection::vec((0usize..20, "[a-z_ $\"{}]{0,4}"), 1..6),
+        ) {
+            let mut pieces = Vec::new();
+            for (field, literal) in parts {
+                pieces.push(LogPiece::Field(LogField::ALL[field]));
+                if !literal.is_empty() {
+                    pieces.push(text(&literal));
+                }
+            }
+            let format = LogFormat::Own(pieces);
+            prop_assert_eq!(LogFormat::parse(&format.to_string()), Ok(format));
         }
     }
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use http::Version;
 
 use super::clock::TimeText;
+use super::digits;
 use super::record::Record;
-use super::{digits, escape};
+use crate::observe::escape;
 use crate::observe::settings::{LogField, LogFormat, LogPiece};
 
 /// Appends the record's line, with its end.

@@ -10,7 +10,6 @@
 
 mod clock;
 mod digits;
-mod escape;
 mod line;
 mod record;
 mod worker;
@@ -153,10 +152,6 @@ impl Shared {
         self.closing.load(Ordering::Acquire)
     }
 
-    fn drop_lines(&self, lines: u64) {
-        self.counters.lines_dropped.add(lines);
-    }
-
     fn end(&self) {
         *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.end.notify_all();
@@ -172,13 +167,21 @@ enum Message {
     Wake,
 }
 
-/// A worker's buffer on its way.
+/// A worker's buffer on its way. Lines that were not taken out when it is dropped are lost, and
+/// counted, wherever that happens: also in a queue that ends with its writer.
 #[derive(Debug)]
 struct Batch {
     bytes: Vec<u8>,
     lines: u64,
     /// Where the empty buffer goes for its next use.
     give_back: SyncSender<Vec<u8>>,
+    counters: Arc<LogCounters>,
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        self.counters.lines_dropped.add(self.lines);
+    }
 }
 
 #[cfg(test)]

@@ -78,6 +78,7 @@ impl WorkerLog {
             bytes: std::mem::take(&mut pending.bytes),
             lines: std::mem::take(&mut pending.lines),
             give_back: self.give_back.clone(),
+            counters: Arc::clone(&self.shared.counters),
         });
         let (TrySendError::Full(refused) | TrySendError::Disconnected(refused)) =
             match self.batches.try_send(message) {
@@ -88,13 +89,10 @@ impl WorkerLog {
             return;
         };
         // A buffer with room waits for the writer; only a full one must make room.
-        if batch.bytes.len() >= FULL {
-            self.shared.drop_lines(batch.lines);
-            batch.lines = 0;
-            batch.bytes.clear();
+        if batch.bytes.len() < FULL {
+            pending.bytes = std::mem::take(&mut batch.bytes);
+            pending.lines = std::mem::take(&mut batch.lines);
         }
-        pending.bytes = batch.bytes;
-        pending.lines = batch.lines;
     }
 
     #[cfg(test)]
@@ -113,6 +111,7 @@ impl Drop for WorkerLog {
     /// Hands over the rest.
     fn drop(&mut self) {
         self.flush();
-        self.shared.drop_lines(self.pending.get_mut().lines);
+        let lost = self.pending.get_mut().lines;
+        self.shared.counters.lines_dropped.add(lost);
     }
 }

@@ -96,11 +96,13 @@ impl Writer {
     pub(super) fn run(mut self) {
         while let Some(message) = self.next() {
             self.reopen_if_asked();
-            if let Message::Lines(batch) = message {
-                self.write(&batch.bytes);
+            if let Message::Lines(mut batch) = message {
+                batch.lines = self.write(&batch.bytes);
                 give_back(batch);
             }
         }
+        // Before the end is told: a line that comes later must be refused, not lost in the queue.
+        drop(self.batches);
         self.shared.end();
     }
 
@@ -112,40 +114,32 @@ impl Writer {
         }
     }
 
-    /// Writes whole lines, however long it takes, unless the log ends.
-    fn write(&mut self, lines: &[u8]) {
+    /// Writes whole lines, however long it takes, unless the log ends. Returns how many lines could
+    /// not be written.
+    fn write(&mut self, lines: &[u8]) -> u64 {
         let mut rest = lines;
         while !rest.is_empty() {
-            match self.target.file.write(rest) {
-                Ok(0) => rest = self.after_failure(lines, rest, &io::ErrorKind::WriteZero.into()),
-                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => rest = self.after_failure(lines, rest, &error),
+            let error = match self.target.file.write(rest) {
+                Ok(0) => io::ErrorKind::WriteZero.into(),
+                Ok(written) => {
+                    rest = rest.get(written..).unwrap_or_default();
+                    continue;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => error,
+            };
+            self.report(&error);
+            if self.is_out_of_time() {
+                let lost = rest.split_inclusive(|byte| *byte == b'\n').count();
+                return u64::try_from(lost).unwrap_or(u64::MAX);
+            }
+            thread::park_timeout(RETRY);
+            if self.reopen_if_asked() {
+                // The half of a line that went to the old file is no line in the new one.
+                rest = from_line_start(lines, rest);
             }
         }
-    }
-
-    /// Waits a little. Returns what is to be written next: nothing if the log ends.
-    fn after_failure<'a>(
-        &mut self,
-        lines: &'a [u8],
-        rest: &'a [u8],
-        error: &io::Error,
-    ) -> &'a [u8] {
-        self.report(error);
-        if self.is_out_of_time() {
-            let lost = rest.split_inclusive(|byte| *byte == b'\n').count();
-            self.shared
-                .drop_lines(u64::try_from(lost).unwrap_or(u64::MAX));
-            return &[];
-        }
-        thread::park_timeout(RETRY);
-        if self.reopen_if_asked() {
-            // The half of a line that went to the old file is no line in the new one.
-            from_line_start(lines, rest)
-        } else {
-            rest
-        }
+        0
     }
 
     /// Returns whether another file is open now.
@@ -200,15 +194,11 @@ fn from_line_start<'a>(lines: &'a [u8], rest: &[u8]) -> &'a [u8] {
 }
 
 /// Lets the worker use the buffer again, unless a very long line made it large.
-fn give_back(batch: Batch) {
-    let Batch {
-        mut bytes,
-        give_back,
-        ..
-    } = batch;
+fn give_back(mut batch: Batch) {
+    let mut bytes = std::mem::take(&mut batch.bytes);
     if bytes.capacity() <= 2 * FULL {
         bytes.clear();
-        drop(give_back.try_send(bytes));
+        drop(batch.give_back.try_send(bytes));
     }
 }
 

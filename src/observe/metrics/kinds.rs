@@ -175,28 +175,40 @@ kind!(
 );
 
 kind!(
-    /// Why a well-formed request was refused before any rule was asked.
+    /// Why a request that hyper had parsed was refused before any rule was asked.
     RefusalReason {
-        /// Host missing, repeated, invalid, or at odds with the target.
-        Host = "host",
-        /// A transfer coding other than exactly `chunked`, or one in HTTP/1.0.
-        TransferEncoding = "transfer_encoding",
-        /// Differing, invalid or over-large Content-Length.
-        ContentLength = "content_length",
-        /// CONNECT, TRACE.
-        Method = "method",
-        /// A target that is no path.
-        Target = "target",
+        /// `CONNECT`.
+        MethodConnect = "method_connect",
+        /// `TRACE`.
+        MethodTrace = "method_trace",
+        /// A target of no form that a server understands.
+        TargetForm = "target_form",
+        /// An absolute target of another scheme than http and https.
+        TargetScheme = "target_scheme",
+        /// An absolute target without a valid host.
+        TargetHost = "target_host",
+        /// The target and Host name different places.
+        TargetDisagrees = "target_disagrees",
         /// A longer target than allowed.
         TargetTooLong = "target_too_long",
-        /// A header field that may not go on.
-        Header = "header",
-        /// More header bytes or fields than allowed.
-        HeadTooLarge = "head_too_large",
-        /// An expectation other than `100-continue`.
-        Expectation = "expectation",
+        /// HTTP/1.1 without Host.
+        HostMissing = "host_missing",
+        /// More than one Host.
+        HostRepeated = "host_repeated",
+        /// An empty Host.
+        HostEmpty = "host_empty",
+        /// A Host that is none.
+        HostInvalid = "host_invalid",
+        /// A transfer coding other than exactly `chunked`.
+        TransferEncoding = "transfer_encoding",
+        /// A transfer coding in HTTP/1.0.
+        TransferEncodingInHttp10 = "transfer_encoding_http10",
+        /// Differing, invalid or over-large Content-Length.
+        ContentLength = "content_length",
         /// A larger body than allowed was announced.
         BodyTooLarge = "body_too_large",
+        /// An expectation other than `100-continue`.
+        Expectation = "expectation",
     }
 );
 

@@ -40,22 +40,24 @@ fn json_character(line: &mut Vec<u8>, character: char) {
     match character {
         '"' => line.extend_from_slice(b"\\\""),
         '\\' => line.extend_from_slice(b"\\\\"),
-        _ if may_command(character) => {
-            let mut units = [0; 2];
-            for unit in character.encode_utf16(&mut units) {
-                line.extend_from_slice(b"\\u");
-                let [high, low] = unit.to_be_bytes();
-                hex(line, high);
-                hex(line, low);
-            }
-        }
+        _ if may_command(character) => json_unit(line, character),
         _ => line.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+    }
+}
+
+/// Appends a character by its number, as JSON has it.
+pub(super) fn json_unit(line: &mut Vec<u8>, character: char) {
+    for unit in character.encode_utf16(&mut [0; 2]) {
+        line.extend_from_slice(b"\\u");
+        let [high, low] = unit.to_be_bytes();
+        hex(line, high);
+        hex(line, low);
     }
 }
 
 /// Control characters (C0, DEL, C1), line and paragraph separators, and what turns the direction
 /// of text round.
-fn may_command(character: char) -> bool {
+pub(super) fn may_command(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
