@@ -40,6 +40,7 @@ pub struct Cluster {
     /// One lays it out, so that an older view never replaces a newer one.
     laying_out: Mutex<()>,
     cursor: AtomicUsize,
+    retrying: AtomicUsize,
     changes: Arc<Changes>,
 }
 
@@ -76,6 +77,7 @@ impl Cluster {
             seen: AtomicU64::new(u64::MAX),
             laying_out: Mutex::default(),
             cursor: AtomicUsize::new(cursor),
+            retrying: AtomicUsize::new(0),
             changes: Arc::clone(changes),
         }
     }
@@ -139,6 +141,17 @@ impl Cluster {
         self.backends.iter().map(|backend| backend.in_flight()).sum()
     }
 
+    /// Counts a retry that `retry.on` allowed, until the guard is dropped.
+    pub fn begin_retry(cluster: &Arc<Self>) -> Retrying {
+        cluster.retrying.fetch_add(1, Ordering::Relaxed);
+        Retrying(Arc::clone(cluster))
+    }
+
+    /// Retries in flight that `retry.on` allowed.
+    pub fn retrying(&self) -> usize {
+        self.retrying.load(Ordering::Relaxed)
+    }
+
     /// Whether any backend takes new requests.
     pub fn has_usable(&self) -> bool {
         self.backends.iter().any(|backend| backend.state().takes_new())
@@ -172,6 +185,16 @@ impl Cluster {
         let usable = self.backends.iter().filter(|backend| backend.state().takes_new()).count();
         let wanted = |settings: &&config::Backend| settings.state == config::WantedState::Up;
         Peers { usable, total: self.config.backends.iter().filter(wanted).count() }
+    }
+}
+
+/// Counts one request that is tried again; see [`Cluster::begin_retry`].
+#[derive(Debug)]
+pub struct Retrying(Arc<Cluster>);
+
+impl Drop for Retrying {
+    fn drop(&mut self) {
+        self.0.retrying.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a request adds up to: counters when it ends, and its line in the access log.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
@@ -9,15 +10,17 @@ use tokio::time::Instant;
 
 use super::Caller;
 use super::client::Client;
+use super::errors::ProxyError;
 use super::worker::View;
 use crate::balance::Slot;
 use crate::observe::access_log::Record;
 use crate::observe::metrics::{ClusterCells, ErrorReason};
+use crate::session::Redactor;
 
 /// One request's account. Closed once, when the answer has been handed out or the client has
 /// gone.
 #[derive(Debug)]
-pub struct Account {
+pub(super) struct Account {
     caller: Rc<Caller>,
     view: Rc<View>,
     started: Instant,
@@ -29,9 +32,19 @@ pub struct Account {
     bytes_out: u64,
     backend_time: Option<Duration>,
     error: Option<&'static str>,
+    rest: Rest,
     closed: bool,
     /// What only the log needs; `None`: nothing is logged.
     entry: Option<Box<Entry>>,
+}
+
+/// What is left of a request body that nobody reads any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// Nothing.
+    None,
+    /// Something: the connection cannot carry another request.
+    Unread,
 }
 
 /// What a line of the log needs of the request, kept by reference counts.
@@ -49,7 +62,7 @@ struct Entry {
 
 impl Account {
     /// A request that has just come.
-    pub fn open(caller: &Rc<Caller>, view: &Rc<View>, parts: &Parts, client: &Client) -> Self {
+    pub(super) fn open(caller: &Rc<Caller>, view: &Rc<View>, parts: &Parts, client: &Client) -> Self {
         let entry = view.log.as_ref().map(|_| {
             let field = |name| parts.headers.get(name).cloned();
             Box::new(Entry {
@@ -75,79 +88,84 @@ impl Account {
             bytes_out: 0,
             backend_time: None,
             error: None,
+            rest: Rest::None,
             closed: false,
             entry,
         }
     }
 
     /// Since the request came.
-    pub fn elapsed(&self) -> Duration {
+    pub(super) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
     /// The request goes to this cluster.
-    pub fn goes_to(&mut self, cluster: usize) {
+    pub(super) fn goes_to(&mut self, cluster: usize) {
         self.cluster = Some(cluster);
     }
 
     /// Another attempt begins, at this backend.
-    pub fn attempt(&mut self, backend: Slot) {
+    pub(super) fn attempt(&mut self, backend: Slot) {
         self.attempts += 1;
         self.backend = Some(backend);
     }
 
     /// The id that the request was given.
-    pub fn request_id(&mut self, id: &HeaderValue) {
+    pub(super) fn request_id(&mut self, id: &HeaderValue) {
         if let Some(entry) = &mut self.entry {
             entry.request_id = Some(id.clone());
         }
     }
 
     /// A response head came from a backend.
-    pub fn responded(&mut self, status: StatusCode) {
+    pub(super) fn responded(&mut self, status: StatusCode) {
         self.status = status;
         self.backend_time = Some(self.started.elapsed());
     }
 
     /// The proxy answers by itself.
-    pub fn answered(&mut self, status: StatusCode) {
+    pub(super) fn answered(&mut self, status: StatusCode) {
         self.status = status;
     }
 
     /// The proxy answers with an error.
-    pub fn failed(&mut self, error: &ProxyError) {
+    pub(super) fn failed(&mut self, error: ProxyError) {
         self.error = Some(error.reason());
-        error.count(self.caller.worker.cells(), self.cells());
+        if let ProxyError::Refused(refusal) = error {
+            self.caller.worker.cells().refusals.inc(refusal.kind());
+        } else if let (Some(cells), Some(reason)) = (self.cells(), error.kind()) {
+            cells.errors.inc(reason);
+        }
     }
 
     /// What was left of the request body when the proxy answered by itself.
-    pub fn unread(&mut self, rest: Rest, bytes: u64) {
+    pub(super) fn unread(&mut self, rest: Rest, bytes: u64) {
         self.rest = rest;
         self.bytes_in += bytes;
     }
 
     /// What is left of the request body.
-    pub fn rest(&self) -> Rest {
+    pub(super) fn rest(&self) -> Rest {
         self.rest
     }
 
     /// The snapshot that the request is served by.
-    pub fn view(&self) -> &View {
+    pub(super) fn view(&self) -> &View {
         &self.view
     }
 
     /// Bytes of the response body were handed to the client's connection.
-    pub fn sent(&mut self, bytes: usize) {
+    pub(super) fn sent(&mut self, bytes: usize) {
         self.bytes_out += bytes as u64;
     }
 
     /// Bytes of the request body were taken.
-    pub fn received(&mut self, bytes: u64) {
+    pub(super) fn received(&mut self, bytes: u64) {
         self.bytes_in += bytes;
     }
 
     /// The backend's response is cut off.
-    pub fn cut_off(&mut self, reason: ErrorReason, why: &dyn std::error::Error) {
+    pub(super) fn cut_off(&mut self, reason: ErrorReason, why: &dyn std::error::Error) {
         self.error = Some(reason.label());
         if let Some(cells) = self.cells() {
             cells.errors.inc(reason);
@@ -158,7 +176,7 @@ impl Account {
     }
 
     /// The client went away before the end.
-    pub fn client_gone(&mut self) {
+    pub(super) fn client_gone(&mut self) {
         self.error = Some(ErrorReason::ClientGone.label());
         if let Some(cells) = self.cells() {
             cells.errors.inc(ErrorReason::ClientGone);
@@ -166,13 +184,13 @@ impl Account {
     }
 
     /// This worker's counters of the cluster, if the request goes to one.
-    pub fn cells(&self) -> Option<&ClusterCells> {
+    pub(super) fn cells(&self) -> Option<&ClusterCells> {
         let cluster = self.view.clusters.get(self.cluster?)?;
         Some(cluster.cluster.cells.of(self.caller.worker.id))
     }
 
     /// Cluster and backend by name, for a log line.
-    pub fn names(&self) -> (Option<&str>, Option<&str>) {
+    pub(super) fn names(&self) -> (Option<&str>, Option<&str>) {
         let cluster = self.cluster.and_then(|cluster| self.view.clusters.get(cluster));
         let backend = cluster
             .and_then(|cluster| Some(cluster.cluster.backend(self.backend?)?.name.as_str()));
@@ -180,7 +198,7 @@ impl Account {
     }
 
     /// Adds the request up and writes its line.
-    pub fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
@@ -201,7 +219,7 @@ impl Account {
 
     fn record<'a>(&'a self, entry: &'a Entry, duration: Duration) -> Record<'a> {
         let (cluster, backend) = self.names();
-        let redact = &self.view.redactor;
+        let redact = &self.view.snapshot.redactor;
         Record {
             end: SystemTime::now(),
             client_ip: entry.client.ip(),
@@ -209,7 +227,7 @@ impl Account {
             listener: &self.caller.listener,
             method: &entry.method,
             host: entry.host.as_ref().map(HeaderValue::as_bytes),
-            uri: redact.target(entry.uri.path_and_query().map_or("", |target| target.as_str())),
+            uri: redact.redact(entry.uri.path_and_query().map_or("", |target| target.as_str())),
             protocol: entry.version,
             status: self.status,
             bytes_in: self.bytes_in,
@@ -220,10 +238,18 @@ impl Account {
             backend,
             attempts: self.attempts,
             error: self.error,
-            referer: entry.referer.as_ref().map(|referer| redact.field(referer.as_bytes())),
+            referer: entry.referer.as_ref().map(|referer| redacted(redact, referer)),
             user_agent: entry.user_agent.as_ref().map(HeaderValue::as_bytes),
             request_id: entry.request_id.as_ref().map(HeaderValue::as_bytes),
         }
+    }
+}
+
+/// A field that is no text holds no id that anybody could use, but it may hold half of one.
+fn redacted<'a>(redact: &Redactor, field: &'a HeaderValue) -> Cow<'a, [u8]> {
+    match redact.redact(field.to_str().unwrap_or("-")) {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
     }
 }
 

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 
 use super::account::Account;
 use super::client::Client;
-use super::errors::{ProxyError, Reader};
+use super::errors::{Format, ProxyError};
 use super::facts::Facts;
 use super::forward::{Forwarding, forward};
 use super::headers::request_id::{RequestId, RequestIdSlot};
@@ -41,7 +41,7 @@ pub(super) async fn answer(
 ) -> Response<ResponseBody> {
     let config = &view.snapshot.config;
     let client = client_address::client(&caller.peer, &config.trusted_proxies, &parts.headers);
-    let mut account = Account::open(caller, view, &parts, &client);
+    let account = Account::open(caller, view, &parts, &client);
     let given = config.request_id.as_ref().and_then(|name| {
         RequestId::taken_over(&parts.headers, name, caller.peer.trust())
     });
@@ -52,24 +52,35 @@ pub(super) async fn answer(
     };
     let (checked, rule) = match check(view, &parts, &client) {
         Ok(passed) => passed,
-        Err(error) => return failed(caller, account, &error, (&reader, &id)),
+        Err(error) => return failed(caller, account, error, (&reader, &id)),
     };
     let asked = Asked { caller, view, client, checked, id, rule };
     match act(&asked, parts, body, account).await {
         Ok(response) => response,
-        Err((error, account)) => failed(caller, account, &error, (&reader, &asked.id)),
+        Err((error, account)) => failed(caller, account, error, (&reader, &asked.id)),
     }
+}
+
+/// What an error answer depends on, kept while the request is on its way.
+struct Reader {
+    method: Method,
+    accept: Option<HeaderValue>,
 }
 
 /// The answer to a request that failed here.
 fn failed(
     caller: &Rc<Caller>,
     mut account: Account,
-    error: &ProxyError,
+    error: ProxyError,
     (reader, id): (&Reader, &RequestIdSlot<'_>),
 ) -> Response<ResponseBody> {
     account.failed(error);
-    let page = errors::render(error, reader, id.id(), &account.view().snapshot.config.errors);
+    let asked = errors::Asked {
+        method: &reader.method,
+        format: Format::preferred(&reader.accept),
+        request_id: id.id().as_str(),
+    };
+    let page = account.view().snapshot.error_pages.render(error, asked);
     respond::made(caller, page, account)
 }
 

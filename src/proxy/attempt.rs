@@ -26,26 +26,26 @@ type BackendBody = <upstream::Chosen as Carrier>::Body;
 
 /// What an attempt works with.
 #[derive(Debug)]
-pub struct Attempt<'a> {
+pub(super) struct Attempt<'a> {
     /// The cluster, which is told what was seen of the backend.
-    pub cluster: &'a Cluster,
+    pub(super) cluster: &'a Cluster,
     /// The backend, with a place among its requests.
-    pub chosen: &'a Chosen,
+    pub(super) chosen: &'a Chosen,
     /// The client's connection, whose deadline bounds the wait.
-    pub talk: &'a Conversation,
+    pub(super) talk: &'a Conversation,
     /// The request body, if there is one.
-    pub source: Option<&'a Rc<RefCell<BodySource>>>,
+    pub(super) source: Option<&'a Rc<RefCell<BodySource>>>,
     /// Whether the request may be repeated: if so, it need not wait for a backend that is down.
-    pub repeat: Repeat,
+    pub(super) repeat: Repeat,
     /// Whether a kept-alive connection may be used.
-    pub connections: Connections,
+    pub(super) connections: Connections,
     /// The switch of protocols that is offered to the backend.
-    pub offer: Option<&'a Offer>,
+    pub(super) offer: Option<&'a Offer>,
 }
 
 /// Which connections an attempt may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Connections {
+pub(super) enum Connections {
     /// A kept-alive one if there is one.
     Any,
     /// Only a new one: a kept-alive one was stale just now.
@@ -53,11 +53,11 @@ pub enum Connections {
 }
 
 /// Where an attempt failed, whether the backend may have seen the request, and why.
-pub type Failed = (Stage, Sent, FailureKind);
+pub(super) type Failed = (Stage, Sent, FailureKind);
 
 impl Attempt<'_> {
     /// A connection to send the request on.
-    pub async fn connect(&self) -> Result<Lease, UpstreamFailure> {
+    pub(super) async fn connect(&self) -> Result<Lease, UpstreamFailure> {
         let upstream = &self.chosen.upstream;
         upstream.cells().attempts.inc();
         if self.connections == Connections::Any {
@@ -90,7 +90,7 @@ impl Attempt<'_> {
 
     /// Sends the request, waits for a head that can be believed. A request of which provably no
     /// byte was sent comes back.
-    pub async fn exchange(
+    pub(super) async fn exchange(
         &self,
         lease: &mut Lease,
         request: Request<RequestBody>,
@@ -112,7 +112,7 @@ impl Attempt<'_> {
     }
 
     /// Why a response had better come from another backend, if it had.
-    pub fn is_unwanted(&self, status: StatusCode) -> Option<FailureKind> {
+    pub(super) fn is_unwanted(&self, status: StatusCode) -> Option<FailureKind> {
         if is_farewell(status, &self.chosen.upstream.backend) {
             return Some(FailureKind::Farewell(status));
         }

@@ -9,6 +9,7 @@ use std::task::Context;
 use std::time::Duration;
 
 use super::relay::Exchange;
+use super::tunnel::Tunnel;
 use crate::clock::{Clock, Deadline};
 use crate::config::Limits;
 
@@ -45,6 +46,7 @@ pub struct Conversation {
     owed: Cell<bool>,
     requests: Cell<u64>,
     relayed: RefCell<Option<Rc<RefCell<Exchange>>>>,
+    tunnel: RefCell<Option<Tunnel>>,
 }
 
 impl Conversation {
@@ -64,6 +66,7 @@ impl Conversation {
             owed: Cell::new(false),
             requests: Cell::new(0),
             relayed: RefCell::default(),
+            tunnel: RefCell::default(),
         };
         talk.rearm();
         Rc::new(talk)
@@ -148,6 +151,16 @@ impl Conversation {
             // The request's own waits are bounded elsewhere.
             (false, Phase::Busy) => self.deadline.disarm(),
         }
+    }
+
+    /// The backend has switched protocols: once the client's side has, the tunnel runs.
+    pub(super) fn switch(&self, tunnel: Tunnel) {
+        self.tunnel.replace(Some(tunnel));
+    }
+
+    /// The tunnel that waits for the client's side, if there is one.
+    pub fn take_tunnel(&self) -> Option<Tunnel> {
+        self.tunnel.take()
     }
 
     /// The response that is on its way to this client; it is read ahead while the client is slow.

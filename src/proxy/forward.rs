@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use hyper::body::Incoming;
 
-use super::account::Account;
+use super::account::{Account, Rest};
 use super::answer::Asked;
 use super::attempt::{Attempt, Connections};
 use super::errors::ProxyError;
@@ -20,12 +20,13 @@ use super::plan::{ClusterPlan, RulePlan};
 use super::refuse::{DeclaredBody, Expectation};
 use super::relay::{Begun, Exchange, Relayed, ResponseBody};
 use super::respond::{self, ResponseEdit};
-use super::retry::{self, Body, Past, Repeat, Situation};
+use super::retry::{self, Body, Load, Past, Repeat, Situation};
 use super::select::{self, Chosen, Nobody};
-use super::tunnel::{self, Offer};
+use super::tunnel::{Offer, Tunnel};
 use super::worker::ClusterView;
 use super::prefix;
 use crate::balance::{KeyHash, Slot};
+use crate::cluster;
 use crate::config::{Cluster, ProxyAction};
 use crate::observe::metrics::{RetryReason, Stage};
 use crate::upstream::{
@@ -102,7 +103,8 @@ pub(super) async fn forward(
         Err(error) => {
             if let Some(source) = &prepared.source {
                 let mut source = source.borrow_mut();
-                forwarding.account.unread(!source.has_ended(), source.bytes());
+                let rest = if source.has_ended() { Rest::None } else { Rest::Unread };
+                forwarding.account.unread(rest, source.bytes());
                 source.abandon();
             }
             Err((error, forwarding.account))
@@ -121,7 +123,7 @@ fn prepare(
         .map_err(ProxyError::Refused)?;
     let client_ip = asked.client.ip_value().map(HeaderValue::as_bytes);
     let hash = select::hash_key(&forwarding.config.balance, &parts, client_ip);
-    let offer = Offer::take(&mut parts, &forwarding.config.upgrades);
+    let offer = Offer::read(&parts.headers, &forwarding.config.upgrades);
     edit_request(forwarding, &mut parts, offer.as_ref());
     let repeat = Repeat::of(&parts.method);
     let limits = &asked.view.snapshot.config.limits;
@@ -242,7 +244,7 @@ async fn attempts(
         };
         let chosen = match (chosen, last.take()) {
             (Ok(chosen), _) => chosen,
-            (Err(_), Some(failure)) => return Err(ProxyError::from(failure)),
+            (Err(_), Some(failure)) => return Err(error(prepared, &failure)),
             (Err(Nobody::Usable), None) => return Err(ProxyError::NoBackend),
             (Err(Nobody::Free), None) => return Err(ProxyError::BackendsFull),
         };
@@ -254,7 +256,7 @@ async fn attempts(
         };
         let reason = consider(forwarding, prepared, &failure, past);
         log_failure(forwarding, slot, &failure, reason);
-        let Some(reason) = reason else { return Err(ProxyError::from(failure)) };
+        let Some(reason) = reason else { return Err(error(prepared, &failure)) };
         match reason {
             RetryReason::Stale => {
                 past.stale += 1;
@@ -263,7 +265,7 @@ async fn attempts(
             RetryReason::Closed => past.closed += 1,
             RetryReason::Status | RetryReason::Timeout => {
                 past.asked_for += 1;
-                retrying.get_or_insert_with(|| forwarding.cluster.cluster.begin_retry());
+                retrying.get_or_insert_with(|| cluster::Cluster::begin_retry(&forwarding.cluster.cluster));
             }
             RetryReason::Connect | RetryReason::BackendDown => {}
         }
@@ -281,14 +283,15 @@ async fn attempt(
     chosen: Chosen,
     past: Past,
 ) -> Result<Won, UpstreamFailure> {
+    let (source, offer) = (prepared.source.clone(), prepared.offer.clone());
     let attempt = Attempt {
         cluster: &forwarding.cluster.cluster,
         chosen: &chosen,
         talk: &forwarding.asked.caller.talk,
-        source: prepared.source.as_ref(),
+        source: source.as_ref(),
         repeat: prepared.repeat,
         connections: if past.stale > 0 { Connections::Fresh } else { Connections::Any },
-        offer: prepared.offer.as_ref(),
+        offer: offer.as_ref(),
     };
     let mut lease = attempt.connect().await?;
     let (request, sent_host) = request(forwarding, prepared, chosen.slot);
@@ -366,9 +369,16 @@ fn consider(
         body: if replayable { Body::AtHand } else { Body::Gone },
         elapsed: forwarding.account.elapsed(),
         past,
-        load: forwarding.cluster.cluster.retry_load(),
+        load: Load {
+            in_flight: forwarding.cluster.cluster.in_flight(),
+            retrying: forwarding.cluster.cluster.retrying(),
+        },
     };
     retry::may_retry(failure, &now)
+}
+
+fn error(prepared: &Prepared, failure: &UpstreamFailure) -> ProxyError {
+    ProxyError::of(failure, prepared.source.as_ref().and_then(|it| it.borrow().fault()))
 }
 
 fn log_failure(
@@ -422,10 +432,10 @@ async fn pass_back(
     if let Some(offer) = prepared.offer.take_if(|_| status == StatusCode::SWITCHING_PROTOCOLS) {
         offer.apply(response.headers_mut());
         let cluster = Arc::clone(&forwarding.cluster.cluster);
-        let ends = tunnel::Ends { lease, in_flight: chosen.in_flight, cluster };
-        tunnel::open(&asked.caller.worker, offer, &mut response, ends);
+        let worker = asked.caller.worker.id;
+        let tunnel = Tunnel { lease, in_flight: chosen.in_flight, cluster, worker };
+        asked.caller.talk.switch(tunnel);
         forwarding.account.close();
-        asked.caller.talk.switched();
         return response.map(|_| ResponseBody::Whole(None));
     }
     respond::end_if_due(asked.caller, asked.view, response.headers_mut());

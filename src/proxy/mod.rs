@@ -17,12 +17,12 @@ pub mod headers;
 pub mod plan;
 pub mod prefix;
 pub mod refuse;
-mod relay;
+pub mod relay;
 mod respond;
 pub mod retry;
 pub mod rules;
 pub mod select;
-mod tunnel;
+pub mod tunnel;
 mod worker;
 
 use std::rc::Rc;

@@ -1,6 +1,8 @@
 //! What rules and clusters ask for, compiled when a configuration is loaded, so that requests
 //! only apply it.
 
+use http::HeaderValue;
+
 use super::headers::cookies::CookieRewrites;
 use super::headers::edit::HeaderEdits;
 use super::headers::host::{UpstreamHost, own_host};
@@ -61,7 +63,10 @@ impl ClusterPlan {
     /// Compiles a cluster.
     pub fn new(cluster: &Cluster) -> Self {
         let backend = |address: &BackendAddr| BackendPlan {
-            host: UpstreamHost::new(&cluster.host, address),
+            // The checks of the configuration let no text pass that is no Host.
+            host: UpstreamHost::new(&cluster.host, address).unwrap_or_else(|| {
+                UpstreamHost::Keep(HeaderValue::from_static("localhost"))
+            }),
             own: own_host(address),
         };
         Self {

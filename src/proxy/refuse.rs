@@ -14,6 +14,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header};
 
 use crate::config::Limits;
+use crate::observe::metrics::RefusalReason;
 
 use super::authority::{Authority, Host};
 use super::client::Scheme;
@@ -128,23 +129,28 @@ impl Refusal {
 
     /// The metric label.
     pub fn reason(self) -> &'static str {
+        self.kind().label()
+    }
+
+    /// As it is counted.
+    pub fn kind(self) -> RefusalReason {
         match self {
-            Self::MethodConnect => "method_connect",
-            Self::MethodTrace => "method_trace",
-            Self::TargetForm => "target_form",
-            Self::TargetScheme => "target_scheme",
-            Self::TargetHost => "target_host",
-            Self::TargetDisagrees => "target_disagrees",
-            Self::TargetTooLong => "target_too_long",
-            Self::HostMissing => "host_missing",
-            Self::HostRepeated => "host_repeated",
-            Self::HostEmpty => "host_empty",
-            Self::HostInvalid => "host_invalid",
-            Self::TransferEncoding => "transfer_encoding",
-            Self::TransferEncodingInHttp10 => "transfer_encoding_http10",
-            Self::ContentLength => "content_length",
-            Self::BodyTooLarge => "body_too_large",
-            Self::Expectation => "expectation",
+            Self::MethodConnect => RefusalReason::MethodConnect,
+            Self::MethodTrace => RefusalReason::MethodTrace,
+            Self::TargetForm => RefusalReason::TargetForm,
+            Self::TargetScheme => RefusalReason::TargetScheme,
+            Self::TargetHost => RefusalReason::TargetHost,
+            Self::TargetDisagrees => RefusalReason::TargetDisagrees,
+            Self::TargetTooLong => RefusalReason::TargetTooLong,
+            Self::HostMissing => RefusalReason::HostMissing,
+            Self::HostRepeated => RefusalReason::HostRepeated,
+            Self::HostEmpty => RefusalReason::HostEmpty,
+            Self::HostInvalid => RefusalReason::HostInvalid,
+            Self::TransferEncoding => RefusalReason::TransferEncoding,
+            Self::TransferEncodingInHttp10 => RefusalReason::TransferEncodingInHttp10,
+            Self::ContentLength => RefusalReason::ContentLength,
+            Self::BodyTooLarge => RefusalReason::BodyTooLarge,
+            Self::Expectation => RefusalReason::Expectation,
         }
     }
 

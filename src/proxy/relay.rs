@@ -56,7 +56,7 @@ pub struct Begun {
     /// How much is read ahead of the client.
     pub ahead_limit: usize,
     /// Where the request is accounted.
-    pub account: Account,
+    pub(super) account: Account,
 }
 
 /// Why a response is cut off. It must look cut off to the client too.
@@ -99,7 +99,7 @@ impl Exchange {
     }
 
     /// Where the request is accounted.
-    pub fn account(&mut self) -> &mut Account {
+    pub(super) fn account(&mut self) -> &mut Account {
         &mut self.account
     }
 

@@ -1,40 +1,35 @@
 //! A connection that switched protocols (WebSocket): bytes both ways, nothing is looked at.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use http::header::{CONNECTION, UPGRADE};
-use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response};
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::select::InFlight;
-use super::worker::Worker;
 use crate::cluster::Cluster;
+use crate::observe::metrics::WorkerId;
 use crate::upstream::{Carrier, Chosen, Lease};
 
 /// A switch of protocols that the client offers and the cluster allows.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Offer {
     /// As the client wrote it.
     protocol: HeaderValue,
-    client: OnUpgrade,
 }
 
 impl Offer {
-    /// Takes the offer out of a request, if `allowed` names its protocol. Any other is dropped
-    /// with the fields of the connection, and the request goes on without.
-    pub fn take(parts: &mut Parts, allowed: &[String]) -> Option<Self> {
-        let client = parts.extensions.remove::<OnUpgrade>()?;
-        let protocol = parts.headers.get(UPGRADE)?;
+    /// Reads the offer of a request, if `allowed` names its protocol. Any other is dropped with
+    /// the fields of the connection, and the request goes on without.
+    pub fn read(headers: &HeaderMap, allowed: &[String]) -> Option<Self> {
+        let protocol = headers.get(UPGRADE)?;
         let is_allowed = allowed
             .iter()
             .any(|name| protocol.as_bytes().eq_ignore_ascii_case(name.as_bytes()));
-        (is_allowed && names_upgrade(&parts.headers))
-            .then(|| Self { protocol: protocol.clone(), client })
+        (is_allowed && names_upgrade(headers)).then(|| Self { protocol: protocol.clone() })
     }
 
-    /// Passes the offer on to the backend, after the fields of the client's connection are gone.
+    /// Puts it into a head, after the fields of the other connection are gone.
     pub fn apply(&self, headers: &mut HeaderMap) {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, self.protocol.clone());
@@ -57,43 +52,45 @@ fn names_upgrade(headers: &HeaderMap) -> bool {
         .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
 }
 
-/// What the tunnel holds as long as it is open.
+/// The backend's side of a switched connection; the client's connection runs it when its own
+/// side has switched.
 #[derive(Debug)]
-pub struct Ends {
+pub struct Tunnel {
     /// The backend's connection.
     pub lease: Lease,
     /// The request's place at the backend.
     pub in_flight: InFlight,
     /// Whose tunnel it is.
-    pub cluster: std::sync::Arc<Cluster>,
+    pub cluster: Arc<Cluster>,
+    /// Whose counters it is in.
+    pub worker: WorkerId,
 }
 
-/// Joins both sides once both have switched. Runs in a task of its own: the request is over.
-pub fn open(
-    worker: &Rc<Worker>,
-    offer: Offer,
-    response: &mut Response<<Chosen as Carrier>::Body>,
-    ends: Ends,
-) {
-    let worker = Rc::clone(worker);
-    let backend = Chosen::tunnel(response);
-    tokio::task::spawn_local(async move {
-        let cells = ends.cluster.cells.of(worker.id);
-        let _open = worker.open_tunnel();
-        let (client, backend) = tokio::join!(offer.client, backend);
-        match (client, backend) {
-            (Ok(client), Ok(mut backend)) => {
-                cells.tunnels.inc();
-                let mut client = TokioIo::new(client);
-                let copied = tokio::io::copy_bidirectional(&mut client, &mut backend).await;
-                cells.tunnels.dec();
-                if let Err(error) = copied {
-                    tracing::debug!(%error, "tunnel ended");
-                }
+impl Tunnel {
+    /// Copies until both sides have ended.
+    pub async fn run(mut self, mut client: impl AsyncRead + AsyncWrite + Unpin) {
+        let backend = match self.lease.carrier().take_over().await {
+            Ok(backend) => backend,
+            Err(error) => {
+                tracing::warn!(%error, "the backend did not switch protocols");
+                return;
             }
-            (Err(error), _) => tracing::debug!(%error, "client did not switch protocols"),
-            (_, Err(error)) => tracing::warn!(%error, "backend did not switch protocols"),
+        };
+        let cells = self.cluster.cells.of(self.worker);
+        cells.tunnels.inc();
+        let _open = OnDrop(|| cells.tunnels.dec());
+        let mut backend: <Chosen as Carrier>::Tunnel = backend;
+        if let Err(error) = tokio::io::copy_bidirectional(&mut client, &mut backend).await {
+            tracing::debug!(%error, "tunnel ended");
         }
-        drop(ends);
-    });
+        drop(self.in_flight);
+    }
+}
+
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
 }

@@ -7,12 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
+use super::errors::ErrorPages;
+use super::headers::request_id::RequestIds;
+use super::plan::{ClusterPlan, RulePlan};
 use super::rules::RuleTable;
 use crate::clock::Clock;
 use crate::cluster::{Changes, Cluster};
 use crate::config::Config;
 use crate::observe::access_log::{AccessLogHandle, WorkerLog};
 use crate::observe::metrics::{PerWorker, WorkerCells, WorkerId};
+use crate::session::Redactor;
 use crate::upstream::Upstream;
 
 /// One configuration in force.
@@ -22,10 +26,47 @@ pub struct Snapshot {
     pub config: Config,
     /// Its rules, ready to be matched.
     pub rules: RuleTable,
+    /// By place of the rule.
+    pub rule_plans: Vec<RulePlan>,
     /// In the order of the file.
     pub clusters: Vec<Arc<Cluster>>,
+    /// In the order of the file.
+    pub cluster_plans: Vec<ClusterPlan>,
+    /// What error answers look like.
+    pub error_pages: ErrorPages,
+    /// Shortens session ids in what is logged.
+    pub redactor: Redactor,
     /// Where requests are logged.
     pub access_log: Option<AccessLogHandle>,
+}
+
+impl Snapshot {
+    /// Compiles a configuration. Backends of `before` that are named again live on.
+    pub fn new(
+        config: Config,
+        before: Option<&Self>,
+        access_log: Option<AccessLogHandle>,
+        changes: &Arc<Changes>,
+    ) -> Self {
+        let clusters = config.clusters.iter().map(|cluster| {
+            let before = before.and_then(|before| {
+                before.clusters.iter().find(|other| other.config.name == cluster.name)
+            });
+            let before = before.map(Arc::as_ref);
+            Arc::new(Cluster::new(cluster.clone(), before, config.workers, changes))
+        });
+        let names = config.clusters.iter().flat_map(|cluster| &cluster.session_cookies);
+        Self {
+            rules: RuleTable::new(&config.rules),
+            rule_plans: config.rules.iter().map(RulePlan::new).collect(),
+            clusters: clusters.collect(),
+            cluster_plans: config.clusters.iter().map(ClusterPlan::new).collect(),
+            error_pages: ErrorPages::new(&config.errors),
+            redactor: Redactor::new(names.map(String::as_str)),
+            access_log,
+            config,
+        }
+    }
 }
 
 /// What all workers share: the snapshot in force and the state changes.
@@ -93,6 +134,8 @@ pub struct Worker {
     /// What all workers share.
     pub published: Arc<Published>,
     view: RefCell<Rc<View>>,
+    /// Makes ids for requests.
+    pub request_ids: RequestIds,
     changes_seen: Cell<u64>,
     stopping: Cell<bool>,
     random: Cell<u64>,
@@ -110,6 +153,7 @@ impl Worker {
             changes_seen: Cell::new(published.changes.count()),
             published,
             clock,
+            request_ids: RequestIds::seeded_by_the_system(),
             stopping: Cell::new(false),
             random: Cell::new(seed | 1),
         })

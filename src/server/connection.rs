@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -22,7 +22,7 @@ use crate::observe::metrics::{ListenerCells, ParseError};
 use crate::proxy::client::Peer;
 use crate::proxy::conversation::{Conversation, Phase};
 use crate::proxy::{self, Caller, Worker};
-use crate::socket::Socket;
+use crate::socket::{Rewound, Socket};
 
 /// How hyper is set for clients.
 pub(super) fn protocol(limits: &Limits) -> http1::Builder {
@@ -101,23 +101,27 @@ pub(super) async fn serve(accepted: Accepted) {
         let caller = Rc::clone(&caller);
         async move { Ok::<_, Infallible>(proxy::handle(&caller, request).await) }
     });
-    let connection = builder.serve_connection(stream, service).with_upgrades();
-    let mut connection = pin!(connection);
+    let mut connection = builder.serve_connection(stream, service);
     let mut told_to_end = false;
     let cells = door.cells.of(worker.id);
     let end = poll_fn(|cx| {
         if worker.is_stopping() && !told_to_end && may_end(&talk) {
             told_to_end = true;
-            connection.as_mut().graceful_shutdown();
+            Pin::new(&mut connection).graceful_shutdown();
         }
-        if let Poll::Ready(outcome) = connection.as_mut().poll(cx) {
+        if let Poll::Ready(outcome) = Pin::new(&mut connection).poll(cx) {
             return Poll::Ready(Some(outcome));
         }
         watch(&talk, cx)
     })
     .await;
     match end {
-        Some(Ok(())) => {}
+        Some(Ok(())) => {
+            if let Some(tunnel) = talk.take_tunnel() {
+                let parts = connection.into_parts();
+                tunnel.run(Rewound::new(parts.read_buf, parts.io.into_inner())).await;
+            }
+        }
         Some(Err(error)) => count_failure(&error, &talk, cells),
         None if matches!(talk.phase(), Phase::Head | Phase::New) && talk.requests() == 0 => {
             cells.parse_errors.inc(ParseError::Timeout);

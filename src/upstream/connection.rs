@@ -3,21 +3,23 @@
 //! The proxy knows [`Carrier`] alone. Another way of speaking HTTP/1.1 to a backend is another
 //! implementation and one changed line ([`Chosen`]).
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper::upgrade::Upgraded;
+use hyper::client::conn::http1::{self, Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
 
 use super::body::RequestBody;
 use super::stream::{BackendStream, Wire};
+use crate::socket::Rewound;
 
 /// What carries exchanges to backends today.
 pub type Chosen = HyperCarrier;
@@ -42,9 +44,7 @@ pub trait Carrier: Sized + 'static {
     fn is_closed(&self) -> bool;
 
     /// Takes over the connection after a 101.
-    fn tunnel(
-        response: &mut Response<Self::Body>,
-    ) -> impl Future<Output = io::Result<Self::Tunnel>> + 'static;
+    fn take_over(&mut self) -> impl Future<Output = io::Result<Self::Tunnel>>;
 }
 
 /// Why no head came back.
@@ -82,6 +82,28 @@ const READ_BUFFER: usize = 64 << 10;
 pub struct HyperCarrier {
     sender: SendRequest<RequestBody>,
     wire: Rc<Wire>,
+    taken_over: Option<oneshot::Receiver<Switched>>,
+}
+
+/// The socket of a connection whose HTTP has ended, with what was read beyond it.
+type Switched = Rewound<BackendStream>;
+
+/// Runs a connection's protocol machine to its end. Whoever uses the connection hears of its
+/// error; an idle one just ends. After a 101 somebody waits for the socket.
+async fn drive(
+    mut connection: http1::Connection<TokioIo<BackendStream>, RequestBody>,
+    hand_over: oneshot::Sender<Switched>,
+    on_close: impl FnOnce(),
+) {
+    let outcome = poll_fn(|cx| Pin::new(&mut connection).poll(cx)).await;
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "connection to a backend ended");
+    } else {
+        let parts = connection.into_parts();
+        // Nobody waits for a connection that ended otherwise; it closes here then.
+        drop(hand_over.send(Rewound::new(parts.read_buf, parts.io.into_inner())));
+    }
+    on_close();
 }
 
 impl HyperCarrier {
@@ -98,20 +120,15 @@ impl HyperCarrier {
             .max_buf_size(READ_BUFFER.max(HEAD_BYTES))
             .handshake(TokioIo::new(stream))
             .await?;
-        tokio::task::spawn_local(async move {
-            // Whoever uses the connection hears of its error; an idle one just ends.
-            if let Err(error) = connection.with_upgrades().await {
-                tracing::debug!(%error, "connection to a backend ended");
-            }
-            on_close();
-        });
-        Ok(Self { sender, wire })
+        let (hand_over, taken_over) = oneshot::channel();
+        tokio::task::spawn_local(drive(connection, hand_over, on_close));
+        Ok(Self { sender, wire, taken_over: Some(taken_over) })
     }
 }
 
 impl Carrier for HyperCarrier {
     type Body = Incoming;
-    type Tunnel = TokioIo<Upgraded>;
+    type Tunnel = Switched;
 
     fn send(
         &mut self,
@@ -140,10 +157,8 @@ impl Carrier for HyperCarrier {
         self.sender.is_closed()
     }
 
-    fn tunnel(
-        response: &mut Response<Incoming>,
-    ) -> impl Future<Output = io::Result<Self::Tunnel>> + 'static {
-        let upgrade = hyper::upgrade::on(response);
-        async move { upgrade.await.map(TokioIo::new).map_err(io::Error::other) }
+    async fn take_over(&mut self) -> io::Result<Switched> {
+        let gone = || io::Error::from(io::ErrorKind::NotConnected);
+        self.taken_over.take().ok_or_else(gone)?.await.map_err(|_| gone())
     }
 }

@@ -10,8 +10,11 @@ mod page;
 use http::StatusCode;
 
 use crate::observe::LogLevel;
+use crate::observe::metrics::ErrorReason;
 
 use super::refuse::Refusal;
+use crate::observe::metrics::Stage;
+use crate::upstream::{BodyFault, FailureKind, UpstreamFailure};
 
 pub use accept::Format;
 pub use page::{Asked, ErrorPages};
@@ -172,6 +175,25 @@ impl ProxyError {
         self.answer().reason
     }
 
+    /// As it is counted for the cluster; `None`: no cluster was reached.
+    pub fn kind(self) -> Option<ErrorReason> {
+        Some(match self {
+            Self::Refused(_) | Self::NoRule | Self::ShuttingDown => return None,
+            Self::AccessDenied => ErrorReason::AccessDenied,
+            Self::NoBackend => ErrorReason::NoBackend,
+            Self::BackendsFull => ErrorReason::BackendsFull,
+            Self::UpstreamConnect(ConnectFailure::Timeout) => ErrorReason::ConnectTimeout,
+            Self::UpstreamConnect(ConnectFailure::Refused) => ErrorReason::Connect,
+            Self::UpstreamTimeout => ErrorReason::ResponseTimeout,
+            Self::UpstreamProtocol => ErrorReason::Protocol,
+            Self::UpstreamClosed => ErrorReason::Closed,
+            Self::BodyTooLarge => ErrorReason::BodyTooLarge,
+            Self::BodyTimeout => ErrorReason::BodyTimeout,
+            Self::ClientGone => ErrorReason::ClientGone,
+            Self::UpgradeRefused => ErrorReason::UpgradeRefused,
+        })
+    }
+
     /// What a visitor is told: true of the error, and silent about what stands behind us.
     fn advice(self) -> &'static str {
         match self {
@@ -198,6 +220,36 @@ impl ProxyError {
 impl From<Refusal> for ProxyError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl ProxyError {
+    /// What the client is told of a failed attempt that was not tried again. `body` is what
+    /// befell the request's own body.
+    pub fn of(failure: &UpstreamFailure, body: Option<BodyFault>) -> Self {
+        match (&failure.kind, failure.stage) {
+            (FailureKind::RequestBody, _) => match body {
+                Some(BodyFault::TooLarge) => Self::BodyTooLarge,
+                Some(BodyFault::TimedOut) => Self::BodyTimeout,
+                Some(BodyFault::Cut | BodyFault::Unwanted) | None => Self::ClientGone,
+            },
+            (FailureKind::TimedOut, Stage::Connect) => {
+                Self::UpstreamConnect(ConnectFailure::Timeout)
+            }
+            (FailureKind::TimedOut, _) => Self::UpstreamTimeout,
+            (
+                FailureKind::Refused(_) | FailureKind::Unreachable(_) | FailureKind::Local(_),
+                _,
+            ) => Self::UpstreamConnect(ConnectFailure::Refused),
+            (FailureKind::Protocol(_), _) => Self::UpstreamProtocol,
+            (
+                FailureKind::Closed(_)
+                | FailureKind::WentDown
+                | FailureKind::Farewell(_)
+                | FailureKind::Status(_),
+                _,
+            ) => Self::UpstreamClosed,
+        }
     }
 }
 
