@@ -8,6 +8,23 @@ use super::kinds::Kind;
 use super::names::{self, Metric};
 use super::scrape::{Labels, Scrape};
 
+/// How a backend stands at the time of a scrape.
+#[derive(Debug, Clone, Copy)]
+pub struct BackendStatus<'a> {
+    /// The state's word.
+    pub state: &'a str,
+    /// The words of all states.
+    pub states: &'a [&'a str],
+    /// Whether it serves requests, if only those of its own sessions.
+    pub serves: bool,
+    /// Requests there now.
+    pub in_flight: usize,
+    /// The most requests at a time; zero: unlimited.
+    pub limit: usize,
+    /// The configured weight.
+    pub weight: u32,
+}
+
 type NumberOf<T> = fn(&T) -> u64;
 
 impl Scrape {
@@ -62,6 +79,16 @@ impl Scrape {
         self.gauge(names::BACKEND_CONNECTIONS_OPEN, labels, open);
         let idle = cells.sum(|cell| cell.connections_idle.value());
         self.gauge(names::BACKEND_CONNECTIONS_IDLE, labels, idle);
+    }
+
+    /// Adds how a backend stands.
+    pub fn backend_status(&mut self, cluster: &str, backend: &str, status: BackendStatus<'_>) {
+        let labels: Labels<'_> = &[("cluster", cluster), ("backend", backend)];
+        self.gauge(names::BACKEND_UP, labels, u64::from(status.serves));
+        self.one_of(names::BACKEND_STATE, labels, (status.states, status.state));
+        self.gauge(names::BACKEND_WEIGHT, labels, u64::from(status.weight));
+        self.gauge(names::BACKEND_IN_FLIGHT, labels, whole(status.in_flight));
+        self.gauge(names::BACKEND_LIMIT, labels, whole(status.limit));
     }
 
     /// Adds a backend's rare events.
@@ -146,4 +173,8 @@ fn with<'a>(
         labels.push((last, value));
     }
     labels
+}
+
+fn whole(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }

@@ -18,6 +18,7 @@ pub use blocks::{
 };
 pub use cells::{ByKind, Counter, Gauge, PerWorker, SharedCounter, WorkerId};
 pub use exposition::{CONTENT_TYPE, Exposition};
+pub use families::BackendStatus;
 pub use histogram::{BOUNDS_SECONDS, Histogram, HistogramTotal};
 pub use kinds::{
     CheckResult, ConnectionRefusal, EjectionCause, ErrorReason, Kind, ParseError, RefusalReason,

@@ -1,8 +1,8 @@
 //! Every metric: its name, kind, labels and meaning.
 //!
 //! `docs/metrics.md` lists the same; a test holds the two together. Label values come from the
-//! configuration (cluster, backend, listener, worker) or from the closed sets in [`super::kinds`],
-//! never from a client.
+//! configuration (cluster, backend, listener, worker) or from a closed set ([`super::Kind`]), never
+//! from a client.
 
 /// What a metric is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,7 @@ metrics! {
 
     // Backends.
     BACKEND_UP = Gauge "cattail_backend_up" ["cluster", "backend"]
-        "1 if the backend may get requests, else 0.";
+        "1 if the backend serves requests, if only those of its own sessions, else 0.";
     BACKEND_STATE = Gauge "cattail_backend_state" ["cluster", "backend", "state"]
         "1 for the state that the backend is in, 0 for the others.";
     BACKEND_WEIGHT = Gauge "cattail_backend_weight" ["cluster", "backend"]

@@ -5,8 +5,8 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::super::{
-    BackendCells, BackendEvents, ClusterCells, EjectionCause, ListenerCells, PerWorker,
-    ProcessEvents, ReloadResult, WorkerCells, WorkerId, names,
+    BackendCells, BackendEvents, BackendStatus, ClusterCells, EjectionCause, ListenerCells,
+    PerWorker, ProcessEvents, ReloadResult, WorkerCells, WorkerId,
 };
 use super::*;
 
@@ -52,14 +52,30 @@ fn a_label_cannot_break_out_of_its_quotes() {
 }
 
 #[test]
-fn a_state_is_one_of_its_set() {
+fn a_backend_is_in_one_of_all_states() {
     let text = text_of(|scrape| {
-        let labels = [("cluster", "shop"), ("backend", "jvm1")];
-        scrape.one_of(names::BACKEND_STATE, &labels, (&["up", "down"], "down"));
+        let status = BackendStatus {
+            state: "draining",
+            states: &["up", "draining", "down"],
+            serves: true,
+            in_flight: 3,
+            limit: 200,
+            weight: 5,
+        };
+        scrape.backend_status("shop", "jvm1", status);
     });
-    let up = r#"cattail_backend_state{cluster="shop",backend="jvm1",state="up"} 0"#;
-    let down = r#"cattail_backend_state{cluster="shop",backend="jvm1",state="down"} 1"#;
-    assert!(has_line(&text, up) && has_line(&text, down), "{text}");
+    let labels = r#"cluster="shop",backend="jvm1""#;
+    for line in [
+        format!("cattail_backend_state{{{labels},state=\"draining\"}} 1"),
+        format!("cattail_backend_state{{{labels},state=\"up\"}} 0"),
+        format!("cattail_backend_state{{{labels},state=\"down\"}} 0"),
+        format!("cattail_backend_up{{{labels}}} 1"),
+        format!("cattail_backend_requests_in_flight{{{labels}}} 3"),
+        format!("cattail_backend_requests_limit{{{labels}}} 200"),
+        format!("cattail_backend_weight{{{labels}}} 5"),
+    ] {
+        assert!(has_line(&text, &line), "{line} is not in\n{text}");
+    }
 }
 
 #[test]
