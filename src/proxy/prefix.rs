@@ -63,7 +63,7 @@ impl Replacement {
             return None;
         }
         let mut new = Vec::with_capacity(1 + self.to.len() + rest.len());
-        if !self.to.starts_with('/') && !(self.to.is_empty() && rest.starts_with(b"/")) {
+        if self.to.bytes().chain(rest.first().copied()).next() != Some(b'/') {
             new.push(b'/');
         }
         new.extend_from_slice(self.to.as_bytes());

@@ -67,13 +67,16 @@ impl Reverse<'_> {
                 continue;
             }
             if let header::Entry::Occupied(mut lines) = headers.entry(name) {
-                for line in lines.iter_mut() {
-                    let mapped = self.map_field(line.as_bytes(), *form);
-                    if let Some(new) = mapped.and_then(|new| HeaderValue::try_from(new).ok()) {
-                        *line = new;
-                    }
-                }
+                lines.iter_mut().for_each(|line| self.map_line(line, *form));
             }
+        }
+    }
+
+    fn map_line(&self, line: &mut HeaderValue, form: Form) {
+        let mapped = self.map_field(line.as_bytes(), form);
+        // Only a Host or a prefix that no header may carry could fail, and both were checked.
+        if let Some(new) = mapped.and_then(|new| HeaderValue::try_from(new).ok()) {
+            *line = new;
         }
     }
 
@@ -106,59 +109,58 @@ impl Reverse<'_> {
 
     /// One URL mapped; `None`: it stays.
     pub fn map(&self, url: &[u8]) -> Option<Vec<u8>> {
-        let new = match split_url(url) {
-            Some((scheme, authority, path)) => {
-                let owner = self.owner(scheme, authority)?;
-                let path = self.map_path(path);
-                let mut new = match (owner, self.host) {
-                    (Owner::Public, _) | (_, None) => Vec::new(),
-                    (Owner::Backend, Some(host)) => {
-                        let scheme = scheme.map(|_| self.scheme.as_str());
-                        let colon = scheme.map(|_| ":");
-                        let parts = [scheme, colon, Some("//"), Some(host.as_str())];
-                        parts.into_iter().flatten().flat_map(str::bytes).collect()
-                    }
-                };
-                if owner == Owner::Public {
-                    new.extend_from_slice(url.get(..url.len() - path.sent.len())?);
-                }
-                let path = path.mapped.as_deref().unwrap_or(path.sent);
-                // Without an authority a path must not begin like one.
-                if new.is_empty() && (!path.starts_with(b"/") || path.starts_with(b"//")) {
-                    return None;
-                }
-                new.extend_from_slice(path);
-                new
+        let Some(parts) = Absolute::split(url) else {
+            return self.map_path(url);
+        };
+        let new = match self.owner(parts)? {
+            Owner::Public => {
+                let address_len = url.len() - parts.path.len();
+                [url.get(..address_len)?, &self.map_path(parts.path)?].concat()
             }
-            None => self.map_path(url).mapped?,
+            Owner::Backend => {
+                let path = self.map_path(parts.path);
+                self.publish(parts, path.as_deref().unwrap_or(parts.path))?
+            }
         };
         (new != url).then_some(new)
     }
 
-    fn map_path<'p>(&self, path: &'p [u8]) -> Path<'p> {
-        let mapped = self
-            .way_back
-            .and_then(|way_back| way_back.apply_bytes(path));
-        Path { sent: path, mapped }
+    /// `path` at the public address.
+    fn publish(&self, parts: Absolute<'_>, path: &[u8]) -> Option<Vec<u8>> {
+        let Some(host) = self.host else {
+            // Without an authority, a path must not begin like one.
+            let is_path = path.starts_with(b"/") && !path.starts_with(b"//");
+            return is_path.then(|| path.to_vec());
+        };
+        let (scheme, colon) = match parts.scheme {
+            Some(_) => (self.scheme.as_str(), ":"),
+            None => ("", ""),
+        };
+        let address = [scheme, colon, "//", host.as_str()]
+            .map(str::as_bytes)
+            .concat();
+        Some([&address, path].concat())
+    }
+
+    fn map_path(&self, path: &[u8]) -> Option<Vec<u8>> {
+        self.way_back?.apply_bytes(path)
     }
 
     /// Whose a URL is; `None`: nobody's that we know.
-    fn owner(&self, scheme: Option<&[u8]>, authority: &[u8]) -> Option<Owner> {
-        let authority = Authority::parse(std::str::from_utf8(authority).ok()?)?;
-        let scheme = match scheme {
+    fn owner(&self, parts: Absolute<'_>) -> Option<Owner> {
+        let authority = Authority::parse(std::str::from_utf8(parts.authority).ok()?)?;
+        let scheme = match parts.scheme {
             Some(text) => Scheme::parse(std::str::from_utf8(text).ok()?)?,
             None => Scheme::Http,
         };
+        let port = scheme.default_port();
         let public = self.host.map(Host::authority);
-        if scheme == self.scheme
-            && public.is_some_and(|host| host.is_same(authority, scheme.default_port()))
-        {
+        if scheme == self.scheme && public.is_some_and(|it| it.is_same(authority, port)) {
             return Some(Owner::Public);
         }
-        let own = [Some(self.own), self.sent].into_iter().flatten();
-        let port = Scheme::Http.default_port();
-        let is_own = own.into_iter().any(|own| own.is_same(authority, port));
-        (scheme == Scheme::Http && is_own).then_some(Owner::Backend)
+        let mut own = [Some(self.own), self.sent].into_iter().flatten();
+        let is_own = scheme == Scheme::Http && own.any(|it| it.is_same(authority, port));
+        is_own.then_some(Owner::Backend)
     }
 }
 
@@ -168,27 +170,34 @@ enum Owner {
     Public,
 }
 
-struct Path<'p> {
-    sent: &'p [u8],
-    mapped: Option<Vec<u8>>,
+/// A URL with an authority: `scheme://authority/path` or `//authority/path`.
+#[derive(Clone, Copy)]
+struct Absolute<'u> {
+    scheme: Option<&'u [u8]>,
+    authority: &'u [u8],
+    /// Path, query and fragment.
+    path: &'u [u8],
 }
 
-/// A URL with an authority: (scheme, authority, the rest).
-fn split_url(url: &[u8]) -> Option<(Option<&[u8]>, &[u8], &[u8])> {
-    let (scheme, rest) = match url.strip_prefix(b"//") {
-        Some(rest) => (None, rest),
-        None => {
+impl<'u> Absolute<'u> {
+    fn split(url: &'u [u8]) -> Option<Self> {
+        let (scheme, rest) = if let Some(rest) = url.strip_prefix(b"//") {
+            (None, rest)
+        } else {
             let colon = url.iter().position(|byte| *byte == b':')?;
             let (scheme, rest) = url.split_at_checked(colon)?;
             (Some(scheme), rest.strip_prefix(b"://")?)
-        }
-    };
-    let end = rest
-        .iter()
-        .position(|byte| b"/?#\\".contains(byte))
-        .unwrap_or(rest.len());
-    let (authority, path) = rest.split_at_checked(end)?;
-    Some((scheme, authority, path))
+        };
+        let mut bytes = rest.iter();
+        // Browsers read a backslash as a slash.
+        let end = bytes.position(|byte| b"/?#\\".contains(byte));
+        let (authority, path) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
+        Some(Self {
+            scheme,
+            authority,
+            path,
+        })
+    }
 }
 
 /// `5; url=` and the URL, of which quotes around it are no part.

@@ -100,7 +100,7 @@ fn a_token_with_several_dots_shows_no_tail() {
 proptest! {
     #[test]
     fn never_more_is_shown_than_allowed(
-        base in "[A-Za-z0-9_%+~-]{1,60}",
+        base in "([A-Za-z0-9_+~-]|%4[1-9]){1,60}",
         tail in "|-n1|\\.jvm1|-n1\\.jvm-1",
         before in prop::sample::select(vec!["/a;jsessionid=", "/a?x=y&SID=", "/?u=%3BJSESSIONID%3d"]),
         after in prop::sample::select(vec!["", "/b", ";c", "&d=e", "?f", "%3Fg"]),
