@@ -19,6 +19,7 @@
 //! and tests that imports nothing of the rest.
 
 pub mod admin;
+pub mod app;
 pub mod balance;
 pub mod cli;
 pub mod clock;

@@ -24,7 +24,7 @@ pub struct Backend {
     pub cells: PerWorker<BackendCells>,
     /// What is counted rarely and from anywhere.
     pub events: BackendEvents,
-    /// Rung when the state changes, for whoever watches this backend.
+    /// Rung when the state changes, for the one that watches this backend.
     pub changed: Notify,
     in_flight: CacheLine<AtomicUsize>,
     settings: ArcSwap<config::Backend>,
@@ -173,7 +173,7 @@ impl Backend {
         }
         drop(machine);
         if transition.is_some() {
-            self.changed.notify_waiters();
+            self.changed.notify_one();
         }
         transition
     }

@@ -1,6 +1,7 @@
 //! What one worker has of its own, and how it sees what all workers share.
 
 use std::cell::{Cell, RefCell};
+use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -142,11 +143,12 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker that has served nothing yet. `seed` makes its random choices differ from those of
-    /// other workers.
-    pub fn new(id: WorkerId, published: Arc<Published>, seed: u64) -> Rc<Self> {
+    /// A worker that has served nothing yet.
+    pub fn new(id: WorkerId, published: Arc<Published>) -> Rc<Self> {
         let clock = Clock::new();
         let view = View::of(&published, id, &clock, None);
+        // From the system's randomness, as hash maps are; never zero.
+        let seed = RandomState::new().hash_one(id.0) | 1;
         Rc::new(Self {
             id,
             view: RefCell::new(Rc::new(view)),
@@ -155,7 +157,7 @@ impl Worker {
             clock,
             request_ids: RequestIds::seeded_by_the_system(),
             stopping: Cell::new(false),
-            random: Cell::new(seed | 1),
+            random: Cell::new(seed),
         })
     }
 

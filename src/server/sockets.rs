@@ -55,7 +55,16 @@ impl Bound {
         }
     }
 
-    /// The next worker's socket, on that worker's runtime.
+    /// One worker's share: one socket.
+    #[must_use]
+    pub fn split_off(&mut self) -> Self {
+        Self {
+            address: self.address.clone(),
+            sockets: self.sockets.pop().into_iter().collect(),
+        }
+    }
+
+    /// The socket, on the runtime of the worker that has it.
     pub fn take(&mut self) -> io::Result<Option<Queue>> {
         Ok(match self.sockets.pop() {
             Some(Unstarted::Tcp(socket)) => Some(Queue::Tcp(socket.try_into()?)),
