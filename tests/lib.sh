@@ -154,14 +154,25 @@ start_server() {
     SERVERS+=("$SERVER")
 }
 
-# Ends a child of ours: asked first, then made to. The status is the child's.
+# Ends a child of ours and what it started: asked first, then made to. The status is the child's.
 end_process() {
-    local pid=$1
-    if kill -TERM "$pid" 2>/dev/null && ! gone_within "$pid" 10; then
+    local pid=$1 tree
+    mapfile -t tree < <(tree_of "$pid")
+    if kill -TERM "${tree[@]}" 2>/dev/null && ! gone_within "$pid" 10; then
         say "process $pid did not end within 10 s of SIGTERM" >&2
-        kill -KILL "$pid" 2>/dev/null || true
+        kill -KILL "${tree[@]}" 2>/dev/null || true
     fi
     wait "$pid" 2>/dev/null
+}
+
+# The process and all that descend from it, one a line.
+tree_of() {
+    local child
+    echo "$1"
+    # Threads have children of their own; the files end without a newline.
+    for child in $(cat "/proc/$1"/task/*/children 2>/dev/null); do
+        tree_of "$child"
+    done
 }
 
 # gone_within PID SECONDS
