@@ -123,8 +123,9 @@ begin_test() {
     trap 'exit 143' TERM HUP
 }
 
+# end_test [STATUS]
 end_test() {
-    local status=$? pid
+    local status=${1:-$?} pid
     trap - EXIT
     for pid in "${SERVERS[@]}"; do
         end_process "$pid" || true
@@ -170,6 +171,7 @@ tree_of() {
     local child
     echo "$1"
     # Threads have children of their own; the files end without a newline.
+    # shellcheck disable=SC2013 # words are wanted
     for child in $(cat "/proc/$1"/task/*/children 2>/dev/null); do
         tree_of "$child"
     done
