@@ -130,11 +130,11 @@ end_test() {
     for pid in "${SERVERS[@]}"; do
         end_process "$pid" || true
     done
-    if [ $status != 0 ]; then
+    if [ "$status" != 0 ]; then
         show_logs >&2
     fi
     rm -rf "$WORK"
-    exit $status
+    exit "$status"
 }
 
 show_logs() {
