@@ -25,6 +25,8 @@ packages_of() {
     case $1 in
     cc) echo gcc libc6-dev ;;
     c++) echo g++ libc6-dev ;;
+    # Newer buildah does not start without its network tool, which is only recommended.
+    buildah) echo buildah netavark ;;
     musl-gcc) echo musl-tools ;;
     *) echo "$1" ;;
     esac
