@@ -221,6 +221,7 @@ expect() {
 # The linked-for-speed binary of this machine's own target; its path is in $BINARY.
 build_binary() {
     local profile=$1
+    say "building cattail, profile $profile"
     (cd "$ROOT" && cargo build --quiet --locked --profile "$profile" --bin cattail)
     BINARY=$(target_directory)/$profile/cattail
 }
@@ -236,6 +237,7 @@ build_static_binary() {
         flags='-C target-feature=+crt-static'
         say "no Rust for musl to be had here: linking glibc statically instead"
     fi
+    say "building cattail for $STATIC_TARGET, profile dist"
     (cd "$ROOT" && RUSTFLAGS="$flags" \
         cargo build --quiet --locked --profile dist --target "$STATIC_TARGET" --bin cattail)
     BINARY=$(target_directory)/$STATIC_TARGET/dist/cattail
