@@ -190,6 +190,8 @@ clusters:
   shop:
     affinity: none
     pool: {{ max_idle: 128 }}
+    # The others send none either.
+    forwarded: {{ x_real_ip: false }}
     backends:
       - {{ address: 127.0.0.1:{site.backends[0]}, jvm_route: jvm1 }}
       - {{ address: 127.0.0.1:{site.backends[1]}, jvm_route: jvm2 }}
