@@ -47,6 +47,8 @@ def arguments():
     parser.add_argument("--upstream", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--output", required=True, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.smoke and (options.check or options.update_docs):
+        parser.error("figures of --smoke mean nothing: neither --assert nor --update-docs")
     options.warm_up, options.idle_seconds = 1, 5
     if options.smoke:
         options.rounds, options.seconds, options.idle_clients, options.idle_seconds = 1, 1, 200, 1
@@ -136,7 +138,7 @@ def conditions(options):
     ]
     return (
         f"{os.cpu_count()} CPUs ({_cpu_model()}), Linux {platform.release()}, {', '.join(versions)}; "
-        f"{options.rounds} rounds of {options.seconds} s per target, medians."
+        f"rounds: {options.rounds} of {options.seconds} s per target, medians."
     )
 
 
@@ -144,7 +146,7 @@ def _first_line(command):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     words = (done.stdout + done.stderr).splitlines()[0].split()
     number = next((w for w in words if any(c.isdigit() for c in w)), "?")
-    return f"{command[0]} {number.removeprefix('nginx/').partition('-')[0]}"
+    return f"{command[0]} {number.rpartition('/')[2].partition('-')[0]}"
 
 
 def _cpu_model():

@@ -34,6 +34,7 @@ class Proxy:
         folder = os.path.join(site.work, f"{name}-{self.port}")
         os.mkdir(folder)
         self.log = os.path.join(folder, "output.log")
+        self.access_log = os.path.join(folder, "access.log")
         command = COMMANDS[name](self.port, folder, site, access_log)
         self.process = processes.start([*wrapper, *command], processes.PROXY_CPU, self.log)
         try:
@@ -78,6 +79,15 @@ class Proxy:
 
     def stop(self):
         processes.stop(self.process)
+
+    def check_access_log(self, requests):
+        """Raises if requests are missing in the stopped proxy's log: lines not written cost nothing."""
+        if self.name == HAPROXY:
+            return  # Sends them to a socket, where lines may get lost on any system.
+        with open(self.access_log, "rb") as file:
+            lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+        if lines < requests:
+            raise BenchError(f"{self.name}: {lines} lines in the access log of {requests} requests")
 
 
 def forwarded_fields(head):

@@ -56,6 +56,9 @@ def measure_load(load, site, options):
     finally:
         for proxy in running:
             proxy.stop()
+    if load.access_log == "on":
+        for proxy in running:
+            proxy.check_access_log(sum(row["requests"] for row in rows[proxy.name]))
     return rows
 
 
@@ -65,6 +68,7 @@ def _one_run(proxy, load, seconds):
     used, wall = processes.cpu_ns(proxy.pid) - before, time.monotonic_ns() - started
     return {
         "cpu_us": used / 1000 / result["requests"],
+        "requests": result["requests"],
         "rate": result["requests"] * 1e6 / result["duration_us"],
         "p50_us": result["p50_us"],
         "p99_us": result["p99_us"],
