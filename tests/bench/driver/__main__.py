@@ -160,7 +160,7 @@ def _cpu_model():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except BenchError as error:
+    except (BenchError, OSError, subprocess.SubprocessError) as error:
         sys.exit(f"FAILED: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

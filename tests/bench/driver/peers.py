@@ -84,6 +84,8 @@ class Proxy:
         """Raises if requests are missing in the stopped proxy's log: lines not written cost nothing."""
         if self.name == HAPROXY:
             return  # Sends them to a socket, where lines may get lost on any system.
+        if not os.path.exists(self.access_log):
+            raise BenchError(f"{self.name} wrote no access log")
         with open(self.access_log, "rb") as file:
             lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
         if lines < requests:
