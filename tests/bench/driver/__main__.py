@@ -75,29 +75,26 @@ def main():
         raise BenchError("two CPUs are needed: one for the proxy, one for the rest")
     limit = processes.raise_file_limit()
     work = tempfile.mkdtemp(prefix="cattail-bench.")
-    upstream = None
     try:
         log_socket = os.path.join(work, "log.sock")
-        upstream, ports = start_upstream(options.upstream, work, log_socket)
+        ports = start_upstream(options.upstream, work, log_socket)
         site = Site(options.binary, work, ports, log_socket, limit, min(16_384, limit - 1_000))
         results = measure(site, options)
     finally:
-        if upstream:
-            processes.stop(upstream)
+        processes.stop_all()
         shutil.rmtree(work, ignore_errors=True)
     return publish(results, options)
 
 
 def start_upstream(binary, work, log_socket):
-    """The back end of all proxies, and its two ports."""
+    """Starts the back end of all proxies; its two ports."""
     process = processes.start(
         [binary, log_socket], processes.OTHER_CPU, os.path.join(work, "upstream.log"), stdout=subprocess.PIPE, text=True
     )
     ports = process.stdout.readline().split()
     if len(ports) != 2:
-        processes.stop(process)
         raise BenchError("the back end did not start")
-    return process, tuple(int(port) for port in ports)
+    return tuple(int(port) for port in ports)
 
 
 def measure(site, options):

@@ -14,6 +14,9 @@ class BenchError(Exception):
     """What makes a figure worthless; the benchmark ends with it."""
 
 
+_started = []
+
+
 def raise_file_limit():
     """Lets every child open as many files as this system allows without asking for more rights."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -29,9 +32,11 @@ def start(command, cpu, log, **options):
 
     with open(log, "ab") as output:
         options.setdefault("stdout", output)
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stderr=output, preexec_fn=pin, **options
         )
+    _started.append(process)
+    return process
 
 
 def stop(process):
@@ -46,6 +51,12 @@ def stop(process):
                 _kill(pid)
             process.wait(10)
     return process.returncode
+
+
+def stop_all():
+    """Ends whatever still runs, whichever way the benchmark itself came to its end."""
+    for process in _started:
+        stop(process)
 
 
 def _kill(pid):
