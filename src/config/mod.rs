@@ -1,16 +1,33 @@
 //! What the administrator wrote, checked.
 //!
 //! Two stages: `raw` is the file as typed, [`Config`] is what it means. A [`Config`] in hand is
-//! proof that every check passed; nothing outside this module can make one.
+//! proof that every check passed; nothing outside this module can make one. `keys` names every
+//! key with its default, `check` reads them, [`schema`] and [`Config::show`] print them.
+//! Called by the command line, at start and at every reload.
 
 mod bytes;
+mod check;
+mod env;
+mod foreign;
+mod keys;
+mod load;
 mod model;
 mod names;
+mod nearest;
 mod networks;
+mod problem;
+mod raw;
+mod schema;
+mod show;
+mod source;
 mod template;
+mod units;
 
 pub use bytes::ByteSize;
 pub use model::*;
 pub use names::{BackendAddr, BackendName, ClusterName, JvmRoute};
 pub use networks::{Access, Networks};
+pub use problem::{Problem, Report};
+pub use schema::schema;
+pub use source::{from_arguments, load_file, load_text};
 pub use template::{Piece, Template, Variable};

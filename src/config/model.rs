@@ -1,7 +1,7 @@
 //! The checked configuration.
 //!
-//! Made by `check` alone: [`Config`] cannot be constructed elsewhere. Defaults stand beside the
-//! field they fill, in `defaults.rs`.
+//! Made by `check` alone: [`Config`] cannot be constructed elsewhere. Keys and defaults are named
+//! in `keys`.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use http::{HeaderName, StatusCode};
 use crate::observe::{AccessLog, Diagnostics};
 
 use super::{
-    Access, BackendAddr, BackendName, ByteSize, ClusterName, JvmRoute, Networks, Template,
+    Access, BackendAddr, BackendName, ByteSize, ClusterName, JvmRoute, Networks, Problem, Template,
 };
 
 /// A whole configuration that passed every check.
@@ -47,9 +47,32 @@ pub struct Config {
     pub(super) checked: Checked,
 }
 
-/// Proof that the checks ran; only this module's family can make one.
+/// Proof that the checks ran, and what is known from them; only this module's family can make one.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Checked;
+pub(super) struct Checked {
+    /// Where the admin token was read.
+    pub(super) token_file: Option<PathBuf>,
+    /// Where the error pages were read.
+    pub(super) pages: BTreeMap<u16, PathBuf>,
+    pub(super) warnings: Warnings,
+}
+
+/// What is risky. Where something was typed makes no configuration different from another.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Warnings(pub(super) Vec<Problem>);
+
+impl PartialEq for Warnings {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Config {
+    /// What was accepted, but is risky.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.checked.warnings.0
+    }
+}
 
 /// The admin listener.
 #[derive(Debug, Clone, PartialEq, Eq)]

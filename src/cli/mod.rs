@@ -1,0 +1,115 @@
+//! The command line: what may be typed, and which function does it.
+//!
+//! One file per command. A command returns a [`Failure`] or nothing; only `main` knows exit codes.
+
+mod check;
+mod demo;
+mod health;
+mod output;
+mod run;
+mod schema;
+mod show_config;
+mod source;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Report;
+
+pub use check::{CheckArguments, Format};
+pub use demo::DemoArguments;
+pub use health::HealthArguments;
+pub use output::complain;
+pub use show_config::ShowConfigArguments;
+pub use source::Source;
+
+/// A session-affinity reverse proxy and load balancer for Tomcat clusters.
+#[derive(Debug, Parser)]
+#[command(version, about, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the proxy.
+    Run(Source),
+    /// Check a configuration file; exit code 0 if it can be run, 2 if not.
+    Check(CheckArguments),
+    /// Print the configuration in force, with all defaults.
+    ShowConfig(ShowConfigArguments),
+    /// Print the JSON Schema of the configuration file, for editors.
+    Schema,
+    /// Start two Tomcat stand-ins and the proxy in front of them, to try it out.
+    Demo(DemoArguments),
+    /// Ask a running cattail whether it is healthy; exit code 0 if it is.
+    Health(HealthArguments),
+}
+
+/// Why a command did not do what it was told.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The configuration cannot be used.
+    #[error("{0}")]
+    Configuration(#[from] Report),
+    /// The same, and the problems are already printed.
+    #[error("the configuration cannot be used")]
+    AlreadyTold,
+    /// It went wrong while it ran.
+    #[error(transparent)]
+    Runtime(#[from] Box<dyn Error + Send + Sync>),
+}
+
+impl Failure {
+    /// 2: the configuration or the command line must be changed. 1: anything else.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Configuration(_) | Self::AlreadyTold => ExitCode::from(2),
+            Self::Runtime(_) => ExitCode::from(1),
+        }
+    }
+
+    /// What is still to be printed, causes included.
+    pub fn to_tell(&self) -> Option<String> {
+        match self {
+            Self::Configuration(report) => Some(report.to_string()),
+            Self::AlreadyTold => None,
+            Self::Runtime(error) => {
+                let mut chain = vec!["cattail".to_owned(), error.to_string()];
+                let mut cause = error.source();
+                while let Some(error) = cause {
+                    chain.push(error.to_string());
+                    cause = error.source();
+                }
+                Some(chain.join(": "))
+            }
+        }
+    }
+
+    fn not_built_yet(command: &str) -> Self {
+        Self::Runtime(format!("{command}: not built yet").into())
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Runtime(Box::new(error))
+    }
+}
+
+/// Does what the command line says.
+pub fn execute(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Run(source) => run::run(&source),
+        Command::Check(arguments) => check::check(&arguments),
+        Command::ShowConfig(arguments) => show_config::show_config(&arguments),
+        Command::Schema => schema::schema(),
+        Command::Demo(arguments) => demo::demo(&arguments),
+        Command::Health(arguments) => health::health(&arguments),
+    }
+}

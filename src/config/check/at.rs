@@ -1,0 +1,172 @@
+//! A value of the file in the reader's hand: where it stands, what it should be, and how to
+//! complain about it.
+//!
+//! Every reading function returns something usable even after a complaint, so that one run finds
+//! every problem; what was built after a complaint is thrown away.
+
+use crate::config::keys::Kind;
+use crate::config::problem::quoted;
+use crate::config::raw::{Node, Value};
+
+use super::context::{Context, Words};
+use super::section::Section;
+
+/// One value with all that is needed to read it.
+#[derive(Clone)]
+pub(super) struct At<'a> {
+    pub(super) context: &'a Context<'a>,
+    pub(super) node: Node,
+    pub(super) path: String,
+    pub(super) kind: &'static Kind,
+}
+
+impl<'a> At<'a> {
+    /// What stands here, in words.
+    pub(super) fn found(&self) -> String {
+        match &self.node.value {
+            Value::Nothing => "nothing".to_owned(),
+            Value::Scalar(scalar) => match &scalar.typed {
+                Some(typed) => format!("{} (from {typed})", quoted(&scalar.text)),
+                None => quoted(&scalar.text),
+            },
+            Value::List(_) => "a list".to_owned(),
+            Value::Map(entries) => match entries.first() {
+                Some(entry) => format!("the key {}", quoted(&entry.key)),
+                None => "no keys".to_owned(),
+            },
+        }
+    }
+
+    /// Complains that this is not of its kind.
+    pub(super) fn wrong(&self, hint: Option<String>) {
+        self.unlike(self.kind.expected(), hint);
+    }
+
+    /// Complains in own words about what was expected.
+    pub(super) fn unlike(&self, expected: impl Into<String>, hint: Option<String>) {
+        let expected = expected.into();
+        let found = self.found();
+        let words = Words {
+            found,
+            expected,
+            hint,
+        };
+        self.context.complain(self.node.place, &self.path, words);
+    }
+
+    /// Accepts, but tells that it is risky.
+    pub(super) fn warn(&self, expected: &str, hint: &str) {
+        let words = Words {
+            found: self.found(),
+            expected: expected.to_owned(),
+            hint: Some(hint.to_owned()),
+        };
+        let warning = self.context.problem(self.node.place, &self.path, words);
+        self.context.warnings.borrow_mut().push(warning);
+    }
+
+    /// The text, or a complaint that it is none.
+    pub(super) fn text(&self) -> Option<&str> {
+        let text = self.plain_text();
+        if text.is_none() {
+            self.wrong(None);
+        }
+        text
+    }
+
+    /// The text without a complaint; `None` for lists and maps.
+    pub(super) fn plain_text(&self) -> Option<&str> {
+        match &self.node.value {
+            Value::Scalar(scalar) => Some(&scalar.text),
+            _ => None,
+        }
+    }
+
+    /// A text that `read` turns into something; the error is the hint.
+    pub(super) fn parse<T>(&self, read: impl Fn(&str) -> Result<T, Option<String>>) -> Option<T> {
+        let text = self.text()?;
+        read(text).map_err(|hint| self.wrong(hint)).ok()
+    }
+
+    /// The items of a list.
+    pub(super) fn items(&self) -> Vec<At<'a>> {
+        let Kind::List(item) = self.kind else {
+            return Vec::new();
+        };
+        match &self.node.value {
+            Value::Nothing => Vec::new(),
+            Value::List(nodes) => {
+                let at = |(index, node): (usize, &Node)| {
+                    self.below(node, item, |path| format!("{path}[{index}]"))
+                };
+                nodes.iter().enumerate().map(at).collect()
+            }
+            Value::Scalar(scalar) => {
+                self.wrong(Some(format!("write [{}]", scalar.text)));
+                Vec::new()
+            }
+            Value::Map(_) => {
+                self.wrong(Some("begin each item with '- '".to_owned()));
+                Vec::new()
+            }
+        }
+    }
+
+    /// The entries of a map with own keys: the key as a value of its own, and what is behind it.
+    pub(super) fn entries(&self) -> Vec<(At<'a>, At<'a>)> {
+        let Kind::Map(key_words, kind) = self.kind else {
+            return Vec::new();
+        };
+        match &self.node.value {
+            Value::Nothing => Vec::new(),
+            Value::Map(entries) => entries
+                .iter()
+                .map(|entry| {
+                    let path = format!("{}.{}", self.path, entry.key);
+                    let mut key = Node::text(&entry.key);
+                    key.place = entry.key_place;
+                    let key = At {
+                        context: self.context,
+                        node: key,
+                        path: path.clone(),
+                        kind: self.kind,
+                    };
+                    (key, self.below(&entry.value, kind, |_| path))
+                })
+                .collect(),
+            _ => {
+                self.unlike(format!("keys, each {key_words}"), None);
+                Vec::new()
+            }
+        }
+    }
+
+    /// The section that stands here. Unknown keys are complained about.
+    pub(super) fn section(&self) -> Section<'a> {
+        let keys = self.kind.keys();
+        let entries = match &self.node.value {
+            Value::Map(entries) => entries.clone(),
+            Value::Nothing => Vec::new(),
+            _ => {
+                self.wrong(None);
+                Vec::new()
+            }
+        };
+        Section::new(self.clone(), entries, keys)
+    }
+
+    /// A value that stands within this one.
+    pub(super) fn below(
+        &self,
+        node: &Node,
+        kind: &'static Kind,
+        path: impl FnOnce(&str) -> String,
+    ) -> At<'a> {
+        At {
+            context: self.context,
+            node: node.clone(),
+            path: path(&self.path),
+            kind,
+        }
+    }
+}

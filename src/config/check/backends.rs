@@ -1,0 +1,183 @@
+//! The backends of a cluster.
+
+use crate::config::raw::Value;
+use crate::config::{Backend, BackendAddr, BackendName, JvmRoute, WantedState};
+
+use super::addresses;
+use super::at::At;
+use super::section::Section;
+use super::words::{is_name, is_visible};
+
+/// The backends of a cluster, each checked against those before it.
+pub(super) fn backends(cluster: &Section<'_>) -> Vec<Backend> {
+    let Some(list) = cluster.required("backends") else {
+        return Vec::new();
+    };
+    let items = list.items();
+    if items.is_empty() && matches!(list.node.value, Value::List(_) | Value::Nothing) {
+        list.unlike("at least one backend", None);
+    }
+    let mut seen: Vec<Typed<'_>> = Vec::new();
+    for item in items {
+        let Some(typed) = backend(item) else { continue };
+        for earlier in &seen {
+            refuse_twice(&typed, earlier);
+        }
+        seen.push(typed);
+    }
+    let usable = |typed: &Typed<'_>| typed.backend.state == WantedState::Up;
+    if !seen.is_empty() && !seen.iter().any(usable) {
+        list.warn(
+            "at least one backend with state: up",
+            "no new session can be served",
+        );
+    }
+    seen.into_iter().map(|typed| typed.backend).collect()
+}
+
+/// A backend with the places of what must be unique.
+struct Typed<'a> {
+    backend: Backend,
+    at: At<'a>,
+    address: At<'a>,
+    name: Option<At<'a>>,
+    jvm_route: Option<At<'a>>,
+}
+
+fn backend(at: At<'_>) -> Option<Typed<'_>> {
+    if at.plain_text().is_some() {
+        return short(at);
+    }
+    let section = at.section();
+    let name = section.value("name");
+    let jvm_route = section.value("jvm_route");
+    let wanted_name = name
+        .as_ref()
+        .and_then(|at| at.parse(|text| is_visible(text, 128).then(|| text.to_owned()).ok_or(None)));
+    let route = jvm_route.as_ref().and_then(|at| at.parse(route));
+    let weight = section.get("weight");
+    if weight.plain_text() == Some("0") {
+        weight.wrong(Some(
+            "state: draining keeps sessions and takes no new ones".to_owned(),
+        ));
+    }
+    let weight = if weight.plain_text() == Some("0") {
+        1
+    } else {
+        weight.small()
+    };
+    let backup = section.get("backup").switch();
+    let state = state(&section.get("state"));
+    let max_requests = section.get("max_requests").length();
+    let address_at = section.required("address").unwrap_or_else(|| at.clone());
+    let address = section
+        .has("address")
+        .then(|| address(&address_at))
+        .flatten();
+    let written = address_at.plain_text().unwrap_or_default();
+    let default_name = route.as_ref().map_or(written, |route| route.as_str());
+    let backend = Backend {
+        name: BackendName::new(wanted_name.as_deref().unwrap_or(default_name)),
+        // After a complaint: equal to no other address, and thrown away in the end.
+        address: address.unwrap_or_else(|| BackendAddr::Unix(at.path.clone().into())),
+        jvm_route: route,
+        weight,
+        backup,
+        state,
+        max_requests,
+    };
+    Some(Typed {
+        backend,
+        at,
+        address: address_at,
+        name,
+        jvm_route,
+    })
+}
+
+/// `- 10.0.0.32:8080`
+fn short(at: At<'_>) -> Option<Typed<'_>> {
+    let parsed = address(&at)?;
+    let backend = Backend {
+        name: BackendName::new(at.text().unwrap_or_default()),
+        address: parsed,
+        jvm_route: None,
+        weight: 1,
+        backup: false,
+        state: WantedState::Up,
+        max_requests: 0,
+    };
+    let address = at.clone();
+    Some(Typed {
+        backend,
+        at,
+        address,
+        name: None,
+        jvm_route: None,
+    })
+}
+
+fn address(at: &At<'_>) -> Option<BackendAddr> {
+    let address = at.parse(addresses::backend)?;
+    let port = match &address {
+        BackendAddr::Ip(address) => Some(address.port()),
+        BackendAddr::Host { port, .. } => Some(*port),
+        BackendAddr::Unix(_) => None,
+    };
+    if port == Some(8009) {
+        at.warn(
+            "the port of Tomcat's HTTP connector, such as 8080",
+            "8009 is the usual port of AJP, which is not spoken",
+        );
+    }
+    Some(address)
+}
+
+fn route(text: &str) -> Result<JvmRoute, Option<String>> {
+    if is_name(text, 64, "-_") {
+        return Ok(JvmRoute::new(text));
+    }
+    let hint = "Tomcat splits the session id at the first '.', so a route may not contain one";
+    Err(text.contains('.').then(|| hint.to_owned()))
+}
+
+fn state(at: &At<'_>) -> WantedState {
+    let words = [
+        ("up", WantedState::Up),
+        ("draining", WantedState::Draining),
+        ("disabled", WantedState::Disabled),
+    ];
+    at.choice(&words).unwrap_or(WantedState::Up)
+}
+
+fn refuse_twice(later: &Typed<'_>, earlier: &Typed<'_>) {
+    let hint = || {
+        Some(format!(
+            "{} in line {} has it",
+            earlier.at.path, earlier.at.node.place.line
+        ))
+    };
+    if later.backend.address == earlier.backend.address {
+        later.address.unlike(
+            "an address that no other backend of the cluster has",
+            hint(),
+        );
+    }
+    let routes = (&later.backend.jvm_route, &earlier.backend.jvm_route);
+    let same_route = matches!(routes, (Some(later), Some(earlier)) if later == earlier);
+    if let Some(at) = later.jvm_route.as_ref().filter(|_| same_route) {
+        at.unlike(
+            "a jvm route that no other backend of the cluster has",
+            hint(),
+        );
+    }
+    let is_told = same_route || later.backend.address == earlier.backend.address;
+    if later.backend.name == earlier.backend.name && (!is_told || later.name.is_some()) {
+        let at = later
+            .name
+            .as_ref()
+            .or(later.jvm_route.as_ref())
+            .unwrap_or(&later.address);
+        at.unlike("a name that no other backend of the cluster has", hint());
+    }
+}

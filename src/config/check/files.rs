@@ -1,0 +1,94 @@
+//! Files that the configuration names: secrets and error pages.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use crate::config::Secret;
+
+use super::at::At;
+use super::context::Words;
+
+/// Largest error page or secret.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Reads at most `most` bytes of a file; the error is ready to print.
+pub(in crate::config) fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+    // A pipe or a device could block the start for ever.
+    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        return Err("not a regular file".to_owned());
+    }
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let mut content = Vec::new();
+    file.take(most + 1)
+        .read_to_end(&mut content)
+        .map_err(|error| error.to_string())?;
+    if content.len() as u64 > most {
+        return Err(format!("more than {most} bytes"));
+    }
+    Ok(content)
+}
+
+/// The file named here, and where it was found.
+pub(super) fn page(at: &At<'_>) -> Option<(PathBuf, Bytes)> {
+    let (path, content) = read(at)?;
+    Some((path, Bytes::from(content)))
+}
+
+/// The secret in the file named here, and where it was found. A line end at its end is no part
+/// of it.
+pub(super) fn secret(at: &At<'_>) -> Option<(PathBuf, Secret)> {
+    let (path, content) = read(at)?;
+    let Ok(text) = String::from_utf8(content) else {
+        complain(at, &path, "bytes that are no text");
+        return None;
+    };
+    let text = text.trim_end_matches(['\n', '\r']);
+    if text.is_empty() {
+        complain(at, &path, "an empty file");
+        return None;
+    }
+    if is_readable_by_all(&path) {
+        at.warn(
+            "a file that only its owner and group can read",
+            "take the others' right to read it away: chmod o-r",
+        );
+    }
+    Some((path, Secret(text.to_owned())))
+}
+
+fn read(at: &At<'_>) -> Option<(PathBuf, Vec<u8>)> {
+    let typed = at.text()?;
+    if typed.is_empty() {
+        at.wrong(None);
+        return None;
+    }
+    let joined = at.context.directory.join(typed);
+    let path = std::path::absolute(&joined).unwrap_or(joined);
+    match read_limited(&path, MAX_BYTES) {
+        Ok(content) => Some((path, content)),
+        Err(why) => {
+            complain(at, &path, &why);
+            None
+        }
+    }
+}
+
+fn complain(at: &At<'_>, path: &Path, why: &str) {
+    let words = Words {
+        found: format!("{}: {why}", at.found()),
+        expected: "a readable file with something in it, of at most 1MiB".to_owned(),
+        hint: at
+            .plain_text()
+            .is_some_and(|typed| Path::new(typed).is_relative())
+            .then(|| format!("looked for {}", path.display())),
+    };
+    at.context.complain(at.node.place, &at.path, words);
+}
+
+fn is_readable_by_all(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+}

@@ -1,0 +1,75 @@
+//! Rules that change headers.
+
+use http::HeaderName;
+
+use crate::config::{HeaderRules, Template};
+
+use super::at::At;
+use super::templates::{Use, template};
+
+/// Headers that speak of one connection or of a message's framing; changing them by rule would
+/// break the message or open it to smuggling.
+const OURS: &[&str] = &[
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// The section `request_headers` or `response_headers`.
+pub(super) fn header_rules(at: &At<'_>, used: Use) -> HeaderRules {
+    let section = at.section();
+    let remove = section.get("remove").items();
+    HeaderRules {
+        remove: remove
+            .iter()
+            .filter_map(|item| changeable(item, used))
+            .collect(),
+        set: values(&section.get("set"), used),
+        add: values(&section.get("add"), used),
+    }
+}
+
+/// The name of a header.
+pub(super) fn header_name(at: &At<'_>) -> Option<HeaderName> {
+    at.parse(|text| HeaderName::from_bytes(text.as_bytes()).map_err(|_| None))
+}
+
+fn values(at: &At<'_>, used: Use) -> Vec<(HeaderName, Template)> {
+    let mut values: Vec<(HeaderName, Template)> = Vec::new();
+    for (key, value) in at.entries() {
+        let template = template(&value, used);
+        let Some((name, template)) = changeable(&key, used).zip(template) else {
+            continue;
+        };
+        if values.iter().any(|(known, _)| *known == name) {
+            key.unlike(
+                "each header once",
+                Some("case does not matter in header names".to_owned()),
+            );
+        } else {
+            values.push((name, template));
+        }
+    }
+    values
+}
+
+fn changeable(at: &At<'_>, used: Use) -> Option<HeaderName> {
+    let Ok(name) = HeaderName::from_bytes(at.text()?.as_bytes()) else {
+        at.unlike("a header's name", None);
+        return None;
+    };
+    let hint = if OURS.contains(&name.as_str()) {
+        "this header belongs to the connection or frames the body; the proxy sets it itself"
+    } else if name == http::header::HOST && used == Use::RequestHeader {
+        "use the cluster's key host: keep, backend or a name"
+    } else {
+        return Some(name);
+    };
+    at.unlike("a header that rules may change", Some(hint.to_owned()));
+    None
+}

@@ -1,0 +1,124 @@
+//! From the file as typed to what it means: one function per section, none of which stops at the
+//! first problem.
+
+mod addresses;
+mod at;
+mod backends;
+mod balance;
+mod clusters;
+mod context;
+mod files;
+mod headers;
+mod listeners;
+mod logs;
+mod network_lists;
+mod rules;
+mod scalars;
+mod section;
+mod templates;
+mod top;
+mod words;
+
+pub(super) use files::read_limited;
+pub(super) use templates::{VARIABLES, log_fields};
+
+use std::path::Path;
+
+use at::At;
+use context::{Context, Words};
+
+use super::env;
+use super::keys::{Kind, TOP};
+use super::load::{self, Duplicates, NotYaml};
+use super::raw::Node;
+use super::{Config, Problem, Report};
+
+/// A text to check, and what surrounds it.
+pub(super) struct Source<'a> {
+    /// The file as the user named it.
+    pub(super) file: &'a str,
+    /// Its text.
+    pub(super) text: &'a str,
+    /// What relative paths are relative to.
+    pub(super) directory: &'a Path,
+}
+
+/// Checks a text.
+pub(super) fn check(
+    source: &Source<'_>,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config, Report> {
+    let context = Context::new(source.file, source.text, source.directory);
+    let tree = match load::read(source.text, Duplicates::Refused) {
+        Ok(tree) => Some(tree),
+        Err(refused) => {
+            refuse(&context, &refused);
+            // A key that stands twice hides nothing else; a broken structure does.
+            let again = refused.duplicate.is_some();
+            again
+                .then(|| load::read(source.text, Duplicates::FirstCounts).ok())
+                .flatten()
+        }
+    };
+    let config = tree.map(|mut tree| {
+        env::fill(&mut tree, env, &mut |node, unfilled| {
+            words::complain_unfilled(&context, node, unfilled);
+        });
+        read(&context, tree)
+    });
+    finish(context, config)
+}
+
+/// Checks a tree that was not typed as a file.
+pub(super) fn check_tree(file: &str, tree: Node) -> Result<Config, Report> {
+    let context = Context::new(file, "", Path::new(""));
+    let config = read(&context, tree);
+    finish(context, Some(config))
+}
+
+fn read(context: &Context<'_>, tree: Node) -> Config {
+    const FILE: Kind = Kind::Section(TOP);
+    let at = At {
+        context,
+        node: tree,
+        path: String::new(),
+        kind: &FILE,
+    };
+    top::config(&at)
+}
+
+fn refuse(context: &Context<'_>, refused: &NotYaml) {
+    let words = match &refused.duplicate {
+        Some(key) => Words {
+            found: format!("the key {key:?} a second time"),
+            expected: "each key once in its section".to_owned(),
+            hint: None,
+        },
+        None => Words {
+            found: refused.message.clone(),
+            expected: "YAML".to_owned(),
+            hint: words::yaml_hint(context, refused),
+        },
+    };
+    let path = refused.duplicate.as_deref().unwrap_or_default();
+    context.complain(refused.place, path, words);
+}
+
+fn finish(context: Context<'_>, config: Option<Config>) -> Result<Config, Report> {
+    let problems = sorted(context.problems.into_inner());
+    let warnings = sorted(context.warnings.into_inner());
+    match config {
+        Some(mut config) if problems.is_empty() => {
+            config.checked.warnings.0 = warnings;
+            Ok(config)
+        }
+        _ => Err(Report { problems, warnings }),
+    }
+}
+
+/// In the order of the file; complaints about one place keep the order they were made in.
+fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.sort_by_key(|problem| (problem.line, problem.column));
+    problems.dedup();
+    problems
+}

@@ -1,0 +1,105 @@
+//! A section of the file: known keys with their defaults, unknown ones with a hint.
+
+use crate::config::foreign;
+use crate::config::keys::Key;
+use crate::config::load::{self, Duplicates};
+use crate::config::nearest::nearest;
+use crate::config::problem::quoted;
+use crate::config::raw::{Entry, Node, Place, Value};
+
+use super::at::At;
+use super::context::Words;
+
+/// A section in the reader's hand.
+pub(super) struct Section<'a> {
+    pub(super) at: At<'a>,
+    entries: Vec<Entry>,
+    keys: &'static [Key],
+}
+
+impl<'a> Section<'a> {
+    /// A section of these entries; unknown ones are complained about.
+    pub(super) fn new(at: At<'a>, entries: Vec<Entry>, keys: &'static [Key]) -> Self {
+        let section = Self { at, entries, keys };
+        section.refuse_unknown();
+        section
+    }
+
+    /// The value of a key: as typed, else its default, else nothing.
+    pub(super) fn value(&self, name: &str) -> Option<At<'a>> {
+        let key = self.keys.iter().find(|key| key.name == name);
+        debug_assert!(key.is_some(), "{name} is in no table of keys");
+        let key = key?;
+        let typed = self.entries.iter().find(|entry| entry.key == name);
+        let node = match typed {
+            Some(entry) => entry.value.clone(),
+            None if key.default.is_empty() => return None,
+            None => preset(key.default, self.at.node.place),
+        };
+        Some(self.at.below(&node, &key.kind, |path| join(path, name)))
+    }
+
+    /// The value of a key that has a default.
+    pub(super) fn get(&self, name: &str) -> At<'a> {
+        self.value(name).unwrap_or_else(|| self.at.clone())
+    }
+
+    /// The value of a key that must be there; complains at the section if it is not.
+    pub(super) fn required(&self, name: &str) -> Option<At<'a>> {
+        let value = self.value(name);
+        if value.is_none() {
+            let kind = self.keys.iter().find(|key| key.name == name);
+            let words = Words {
+                found: "nothing".to_owned(),
+                expected: kind.map(|key| key.kind.expected()).unwrap_or_default(),
+                hint: None,
+            };
+            let path = join(&self.at.path, name);
+            self.at.context.complain(self.at.node.place, &path, words);
+        }
+        value
+    }
+
+    /// Whether the key is in the file.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key == name)
+    }
+
+    fn refuse_unknown(&self) {
+        let is_top = self.at.path.is_empty();
+        for entry in &self.entries {
+            let known = self.keys.iter().any(|key| key.name == entry.key);
+            // As in compose files: a place for anchors.
+            let is_extension = is_top && entry.key.starts_with("x-");
+            if known || is_extension {
+                continue;
+            }
+            let names = || self.keys.iter().map(|key| key.name);
+            let near = nearest(&entry.key, names()).map(|near| format!("did you mean {near}?"));
+            let foreign = foreign::hint(&entry.key).map(str::to_owned);
+            let words = Words {
+                found: format!("the key {}", quoted(&entry.key)),
+                expected: format!("one of {}", names().collect::<Vec<_>>().join(", ")),
+                hint: foreign.or(near),
+            };
+            let path = join(&self.at.path, &entry.key);
+            self.at.context.complain(entry.key_place, &path, words);
+        }
+    }
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
+}
+
+/// A default, as if it had been typed at `place`.
+fn preset(text: &str, place: Place) -> Node {
+    // Every default is read by a test; a broken one would show up as missing.
+    let read = load::read(text, Duplicates::Refused);
+    let value = read.map_or(Value::Nothing, |node| node.value);
+    Node { place, value }
+}

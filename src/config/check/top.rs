@@ -1,0 +1,85 @@
+//! The file as a whole: its sections in order, and what only two of them together can get wrong.
+
+use crate::config::model::{Checked, Warnings};
+use crate::config::{Config, Limits};
+
+use super::at::At;
+use super::headers::header_name;
+use super::section::Section;
+use super::{clusters, listeners, logs, network_lists, rules};
+
+/// The whole configuration; meaningless if anything was complained about.
+pub(super) fn config(at: &At<'_>) -> Config {
+    let top = at.section();
+    let workers = workers(&top.get("workers"));
+    let admin_at = top.get("admin");
+    let (admin, token_file) = listeners::admin(&admin_at).unzip();
+    let listeners = listeners::listeners(&top);
+    if let Some(admin) = &admin {
+        listeners::refuse_admin_among(&admin_at, admin, &listeners);
+    }
+    let request_id = top.value("request_id").and_then(|at| header_name(&at));
+    let limits = limits(&top.get("limits").section());
+    let clusters = clusters::clusters(&top);
+    let rules = rules::rules(&top, &clusters);
+    let access_log = top.value("access_log").and_then(|at| logs::access_log(&at));
+    let (errors, pages) = logs::errors(&top.get("errors").section());
+    Config {
+        workers,
+        admin,
+        listeners,
+        trusted_proxies: network_lists::trusted(&top.get("trusted_proxies")),
+        limits,
+        rules,
+        clusters: clusters.into_iter().map(|(_, cluster)| cluster).collect(),
+        access_log,
+        request_id,
+        errors,
+        shutdown: logs::shutdown(&top.get("shutdown").section()),
+        log: logs::diagnostics(&top.get("log").section()),
+        checked: Checked {
+            token_file: token_file.flatten(),
+            pages,
+            warnings: Warnings::default(),
+        },
+    }
+}
+
+fn workers(at: &At<'_>) -> usize {
+    if at.plain_text() == Some("auto") {
+        let available = std::thread::available_parallelism();
+        return available.map_or(1, |cores| cores.get().min(256));
+    }
+    at.length()
+}
+
+fn limits(section: &Section<'_>) -> Limits {
+    let (target, head) = (section.get("target"), section.get("head"));
+    let limits = Limits {
+        connections: section.get("connections").length(),
+        connections_per_client: section.get("connections_per_client").length(),
+        requests_per_connection: section.get("requests_per_connection").count(),
+        target_bytes: target.size(),
+        head_bytes: head.size(),
+        head_fields: section.get("fields").length(),
+        head_time: section.get("head_time").duration(),
+        body_bytes: section.get("body").size(),
+        body_idle: section.get("body_idle").duration(),
+        send_idle: section.get("send_idle").duration(),
+        idle_time: section.get("idle").duration(),
+    };
+    if limits.target_bytes > limits.head_bytes && limits.head_bytes.0 > 0 {
+        let (at, other) = if section.has("target") {
+            (target, head)
+        } else {
+            (head, target)
+        };
+        let hint = format!(
+            "{} is {}",
+            other.path,
+            other.plain_text().unwrap_or_default()
+        );
+        at.unlike("a target that fits into the head", Some(hint));
+    }
+    limits
+}

@@ -1,0 +1,233 @@
+//! Words of nginx, HAProxy, Apache and `mod_jk`, and what they are called here.
+
+/// The hint for a key or value that is another program's word.
+pub(super) fn hint(word: &str) -> Option<&'static str> {
+    let first = word.split_whitespace().next()?;
+    let known = |wanted: &str| {
+        WORDS
+            .iter()
+            .find(|(theirs, _)| theirs.eq_ignore_ascii_case(wanted))
+    };
+    known(word).or_else(|| known(first)).map(|(_, ours)| *ours)
+}
+
+const WORDS: &[(&str, &str)] = &[
+    // nginx
+    (
+        "upstream",
+        "nginx's upstream block is a cluster: clusters: { NAME: { backends: [...] } }",
+    ),
+    (
+        "upstreams",
+        "nginx's upstream blocks are clusters: clusters: { NAME: { backends: [...] } }",
+    ),
+    (
+        "server",
+        "nginx's and HAProxy's server is a backend: backends: [{ address: HOST:PORT }]",
+    ),
+    (
+        "servers",
+        "servers are backends: clusters: { NAME: { backends: [...] } }",
+    ),
+    ("listen", "use listeners: [{ address: 0.0.0.0:80 }]"),
+    (
+        "server_name",
+        "use host in a rule: rules: [{ host: NAME, cluster: NAME }]",
+    ),
+    (
+        "location",
+        "use path in a rule: rules: [{ path: /shop, cluster: NAME }]",
+    ),
+    (
+        "proxy_pass",
+        "use a rule: rules: [{ path: /, cluster: NAME }]",
+    ),
+    (
+        "proxy_set_header",
+        "use request_headers: { set: { NAME: VALUE } }",
+    ),
+    (
+        "add_header",
+        "use response_headers: { add: { NAME: VALUE } }",
+    ),
+    (
+        "proxy_hide_header",
+        "use response_headers: { remove: [NAME] }",
+    ),
+    (
+        "ip_hash",
+        "use balance: { hash: client_address }; sessions are kept by affinity: sticky",
+    ),
+    ("least_conn", "use balance: least_requests"),
+    ("random", "use balance: two_choices"),
+    (
+        "max_fails",
+        "use health: { fall: 3 }; a refused connection takes a backend down at once",
+    ),
+    (
+        "fail_timeout",
+        "use health: { interval: 2s, rise: 2 }, which bring a backend back",
+    ),
+    ("max_conns", "use max_requests of the backend"),
+    ("down", "use state: disabled"),
+    ("sticky", "use affinity: sticky"),
+    ("keepalive", "use pool: { max_idle: 64 }"),
+    (
+        "keepalive_timeout",
+        "use limits: { idle: 60s } for clients, pool: { idle: 15s } for backends",
+    ),
+    (
+        "keepalive_requests",
+        "use limits: { requests_per_connection: 10000 }",
+    ),
+    ("worker_processes", "use workers"),
+    ("worker_connections", "use limits: { connections: 20000 }"),
+    ("client_max_body_size", "use limits: { body: 1GiB }"),
+    ("client_body_timeout", "use limits: { body_idle: 60s }"),
+    ("client_header_timeout", "use limits: { head_time: 10s }"),
+    ("large_client_header_buffers", "use limits: { head: 32KiB }"),
+    ("send_timeout", "use limits: { send_idle: 60s }"),
+    ("limit_conn", "use limits: { connections_per_client: 1000 }"),
+    ("proxy_connect_timeout", "use timeouts: { connect: 2s }"),
+    (
+        "proxy_read_timeout",
+        "use timeouts: { response: 60s, body_idle: 60s }",
+    ),
+    ("proxy_send_timeout", "use timeouts: { body_idle: 60s }"),
+    (
+        "proxy_next_upstream",
+        "use retry: { on: [timeout, 502, 503, 504] }",
+    ),
+    ("proxy_next_upstream_timeout", "use retry: { time: 10s }"),
+    (
+        "proxy_redirect",
+        "use rewrite: { location: true }; without it Location is left alone",
+    ),
+    (
+        "proxy_cookie_path",
+        "use rewrite: { cookie_path: { /app: / } }",
+    ),
+    (
+        "proxy_cookie_domain",
+        "use rewrite: { cookie_domain: { internal: public } }",
+    ),
+    ("proxy_buffering", "use buffers: { response: 64KiB }"),
+    ("proxy_request_buffering", "use buffers: { request: 64KiB }"),
+    ("charset", "use rewrite: { charset: utf-8 } in the cluster"),
+    ("set_real_ip_from", "use trusted_proxies: [NETWORK]"),
+    (
+        "error_page",
+        "use errors: { pages: { 503: /path/503.html } }",
+    ),
+    (
+        "error_log",
+        "use log: { level: info }; diagnostics go to stderr",
+    ),
+    ("log_format", "use access_log: { format: '...' }"),
+    (
+        "return",
+        "use redirect: { to: URL } or respond: { status: 200, body: TEXT } in a rule",
+    ),
+    (
+        "rewrite",
+        "use strip_prefix or replace_prefix in a rule; rewrite is a key of clusters",
+    ),
+    // HAProxy
+    ("frontend", "use listeners and rules"),
+    ("frontends", "use listeners and rules"),
+    (
+        "backend",
+        "HAProxy's backend is a cluster; its servers are backends",
+    ),
+    ("bind", "use listeners: [{ address: 0.0.0.0:80 }]"),
+    (
+        "maxconn",
+        "use max_requests of a backend, or limits: { connections: 20000 }",
+    ),
+    ("roundrobin", "use round_robin"),
+    ("static-rr", "use round_robin"),
+    ("leastconn", "use least_requests"),
+    ("source", "use balance: { hash: client_address }"),
+    (
+        "option",
+        "HAProxy's option httpchk is health: { path: /ping }, forwardfor is on by default",
+    ),
+    ("httpchk", "use health: { path: /ping }"),
+    ("inter", "use health: { interval: 2s }"),
+    (
+        "cookie",
+        "use session_cookies: [JSESSIONID] and affinity: sticky",
+    ),
+    (
+        "stick-table",
+        "not needed: sessions are kept by affinity: sticky",
+    ),
+    ("nbthread", "use workers"),
+    ("nbproc", "use workers"),
+    (
+        "timeout",
+        "use timeouts: { connect: 2s, response: 60s, body_idle: 60s }",
+    ),
+    ("retries", "use retry: { on: [...], time: 10s }"),
+    ("acl", "use host and path in a rule"),
+    ("use_backend", "use cluster in a rule"),
+    (
+        "default_backend",
+        "use a rule without host and path: rules: [{ cluster: NAME }]",
+    ),
+    ("stats", "use admin: { address: 127.0.0.1:9180 }"),
+    // Apache, mod_jk
+    (
+        "BalancerMember",
+        "use backends: [{ address: HOST:PORT, jvm_route: ROUTE }]",
+    ),
+    (
+        "ProxyPass",
+        "use a rule: rules: [{ path: /, cluster: NAME }]",
+    ),
+    ("ProxyPassReverse", "use rewrite: { location: true }"),
+    ("ProxyPreserveHost", "use host: keep, which is the default"),
+    ("ProxyVia", "use forwarded: { via: true }"),
+    (
+        "ProxyRequests",
+        "not needed: cattail is never a forward proxy",
+    ),
+    ("ProxySet", "the keys of the cluster take its place"),
+    (
+        "stickysession",
+        "use session_cookies: [JSESSIONID] and affinity: sticky",
+    ),
+    ("route", "use jvm_route"),
+    ("loadfactor", "use weight"),
+    ("lbset", "use backup: true for the second choice"),
+    ("lbmethod", "use balance"),
+    ("byrequests", "use round_robin"),
+    ("bybusyness", "use least_requests"),
+    ("bytraffic", "use least_requests"),
+    (
+        "nofailover",
+        "not needed: a session moves only when its Tomcat is down",
+    ),
+    ("ServerName", "use host in a rule"),
+    ("AllowOverride", "use allow and deny"),
+    ("Listen", "use listeners: [{ address: 0.0.0.0:80 }]"),
+    (
+        "tls",
+        "TLS is not available in this version; let a TLS terminator stand in front and name it in trusted_proxies",
+    ),
+    (
+        "ssl",
+        "TLS is not available in this version; let a TLS terminator stand in front and name it in trusted_proxies",
+    ),
+    (
+        "routes",
+        "routes are rules: rules: [{ path: /, cluster: NAME }]",
+    ),
+    ("nodes", "nodes are backends"),
+    ("members", "members are backends"),
+    ("url", "use address: HOST:PORT"),
+    (
+        "metrics",
+        "metrics are served by admin: { address: 127.0.0.1:9180 }",
+    ),
+];

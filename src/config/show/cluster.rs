@@ -1,0 +1,134 @@
+//! Clusters and backends as they are typed.
+
+use serde_json::{Map, Value, json};
+
+use crate::config::units::show_duration;
+use crate::config::{
+    Affinity, Backend, Balance, Cluster, HashKey, Health, HostHeader, Retry, Rewrite, WantedState,
+};
+
+use super::rule::header_rules;
+
+pub(super) fn named(cluster: &Cluster) -> (String, Value) {
+    let affinity = match cluster.affinity {
+        Affinity::Sticky => "sticky",
+        Affinity::Prefer => "prefer",
+        Affinity::None => "none",
+    };
+    let timeouts = &cluster.timeouts;
+    let pool = &cluster.pool;
+    let forwarded = &cluster.forwarded;
+    let value = json!({
+        "affinity": affinity,
+        "session_cookies": cluster.session_cookies,
+        "balance": balance(&cluster.balance),
+        "timeouts": {
+            "connect": show_duration(timeouts.connect),
+            "response": show_duration(timeouts.response),
+            "body_idle": show_duration(timeouts.body_idle),
+        },
+        "pool": {
+            "max_idle": pool.max_idle,
+            "idle": show_duration(pool.idle),
+            "lifetime": show_duration(pool.lifetime),
+        },
+        "health": health(&cluster.health),
+        "retry": retry(&cluster.retry),
+        "host": match &cluster.host {
+            HostHeader::Keep => "keep",
+            HostHeader::Backend => "backend",
+            HostHeader::Fixed(host) => host,
+        },
+        "forwarded": {
+            "x_forwarded": forwarded.x_forwarded,
+            "x_real_ip": forwarded.x_real_ip,
+            "rfc7239": forwarded.rfc7239,
+            "via": forwarded.via,
+        },
+        "request_headers": header_rules(&cluster.request_headers),
+        "response_headers": header_rules(&cluster.response_headers),
+        "rewrite": rewrite(&cluster.rewrite),
+        "buffers": {
+            "response": cluster.buffers.response.to_string(),
+            "request": cluster.buffers.request.to_string(),
+        },
+        "upgrades": cluster.upgrades,
+        "backends": cluster.backends.iter().map(backend).collect::<Vec<_>>(),
+    });
+    (cluster.name.as_str().to_owned(), value)
+}
+
+fn balance(balance: &Balance) -> Value {
+    match balance {
+        Balance::RoundRobin => json!("round_robin"),
+        Balance::LeastRequests => json!("least_requests"),
+        Balance::TwoChoices => json!("two_choices"),
+        Balance::Hash(HashKey::ClientAddress) => json!({ "hash": "client_address" }),
+        Balance::Hash(HashKey::Uri) => json!({ "hash": "uri" }),
+        Balance::Hash(HashKey::Header(name)) => json!({ "hash": { "header": name.as_str() } }),
+        Balance::Hash(HashKey::Cookie(name)) => json!({ "hash": { "cookie": name } }),
+    }
+}
+
+fn health(health: &Health) -> Value {
+    let mut keys = Map::new();
+    let mut put = |key: &str, value: Value| keys.insert(key.to_owned(), value);
+    if let Some(path) = &health.path {
+        put("path", json!(path));
+    }
+    if let Some(host) = &health.host {
+        put("host", json!(host));
+    }
+    put("interval", json!(show_duration(health.interval)));
+    put("timeout", json!(show_duration(health.timeout)));
+    put("rise", json!(health.rise));
+    put("fall", json!(health.fall));
+    Value::Object(keys)
+}
+
+fn retry(retry: &Retry) -> Value {
+    let timeout = retry.timeouts.then(|| json!("timeout"));
+    let statuses = retry.statuses.iter().map(|status| json!(status.as_u16()));
+    json!({
+        "on": timeout.into_iter().chain(statuses).collect::<Vec<_>>(),
+        "time": show_duration(retry.time),
+        "buffer": retry.buffer.to_string(),
+        "budget": { "percent": retry.budget_percent, "min": retry.budget_min },
+    })
+}
+
+fn rewrite(rewrite: &Rewrite) -> Value {
+    let pairs = |pairs: &[(String, String)]| {
+        let entry = |(ours, public): &(String, String)| (ours.clone(), json!(public));
+        pairs.iter().map(entry).collect::<Map<_, _>>()
+    };
+    let mut value = json!({
+        "location": rewrite.location,
+        "cookie_path": pairs(&rewrite.cookie_path),
+        "cookie_domain": pairs(&rewrite.cookie_domain),
+    });
+    if let (Value::Object(keys), Some(charset)) = (&mut value, &rewrite.charset) {
+        keys.insert("charset".to_owned(), json!(charset));
+    }
+    value
+}
+
+fn backend(backend: &Backend) -> Value {
+    let mut keys = Map::new();
+    let mut put = |key: &str, value: Value| keys.insert(key.to_owned(), value);
+    put("name", json!(backend.name.as_str()));
+    put("address", json!(backend.address.to_string()));
+    if let Some(route) = &backend.jvm_route {
+        put("jvm_route", json!(route.as_str()));
+    }
+    put("weight", json!(backend.weight));
+    put("backup", json!(backend.backup));
+    let state = match backend.state {
+        WantedState::Up => "up",
+        WantedState::Draining => "draining",
+        WantedState::Disabled => "disabled",
+    };
+    put("state", json!(state));
+    put("max_requests", json!(backend.max_requests));
+    Value::Object(keys)
+}

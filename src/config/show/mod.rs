@@ -1,0 +1,148 @@
+//! The effective configuration as a file: every key with the value in force. Loading it again
+//! gives an equal [`Config`].
+
+mod cluster;
+mod rule;
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::observe::{AccessLog, Diagnostics, LogFormat, LogLevel, LogPath, LogPiece};
+
+use super::check::log_fields;
+use super::units::show_duration;
+use super::{Access, Config, Errors, Limits, ListenAddr, Listener, Networks, Shutdown, env, load};
+
+impl Config {
+    /// The configuration as YAML, with all defaults.
+    pub fn show(&self) -> String {
+        let mut file = json!({
+            "workers": self.workers,
+            "admin": self.show_admin(),
+            "trusted_proxies": networks(&self.trusted_proxies),
+            "listeners": self.listeners.iter().map(listener).collect::<Vec<_>>(),
+            "limits": limits(&self.limits),
+            "rules": self.rules.iter().map(|r| rule::rule(r, &self.clusters)).collect::<Vec<_>>(),
+            "clusters": self.clusters.iter().map(cluster::named).collect::<serde_json::Map<_, _>>(),
+            "errors": self.show_errors(&self.errors),
+            "shutdown": shutdown(self.shutdown),
+            "log": diagnostics(self.log),
+        });
+        if let Value::Object(keys) = &mut file {
+            let access_log = self.access_log.as_ref().map_or(json!("off"), access_log);
+            keys.insert("access_log".to_owned(), access_log);
+            if let Some(name) = &self.request_id {
+                keys.insert("request_id".to_owned(), json!(name.as_str()));
+            }
+        }
+        escape(&mut file);
+        load::write(&file)
+    }
+
+    fn show_admin(&self) -> Value {
+        let Some(admin) = &self.admin else {
+            return json!("off");
+        };
+        match &self.checked.token_file {
+            Some(path) => {
+                json!({ "address": admin.address.to_string(), "token_file": shown(path) })
+            }
+            None => json!({ "address": admin.address.to_string() }),
+        }
+    }
+
+    fn show_errors(&self, errors: &Errors) -> Value {
+        let page =
+            |(status, path): (&u16, &std::path::PathBuf)| (status.to_string(), json!(shown(path)));
+        let pages: serde_json::Map<_, _> = self.checked.pages.iter().map(page).collect();
+        json!({ "pages": pages, "retry_after": show_duration(errors.retry_after) })
+    }
+}
+
+/// Texts that would be taken for variables of the environment.
+fn escape(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = env::escape(text),
+        Value::Array(items) => items.iter_mut().for_each(escape),
+        Value::Object(entries) => entries.values_mut().for_each(escape),
+        _ => {}
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn networks(networks: &Networks) -> Vec<String> {
+    networks.0.iter().map(ToString::to_string).collect()
+}
+
+fn access(access: &Access) -> (Vec<String>, Vec<String>) {
+    (networks(&access.allow), networks(&access.deny))
+}
+
+fn listener(listener: &Listener) -> Value {
+    let address = match &listener.address {
+        ListenAddr::Ip(address) => address.to_string(),
+        ListenAddr::Unix(path) => format!("unix:{}", shown(path)),
+    };
+    let (allow, deny) = access(&listener.access);
+    json!({ "address": address, "name": listener.name, "allow": allow, "deny": deny })
+}
+
+fn limits(limits: &Limits) -> Value {
+    json!({
+        "connections": limits.connections,
+        "connections_per_client": limits.connections_per_client,
+        "requests_per_connection": limits.requests_per_connection,
+        "target": limits.target_bytes.to_string(),
+        "head": limits.head_bytes.to_string(),
+        "fields": limits.head_fields,
+        "head_time": show_duration(limits.head_time),
+        "body": limits.body_bytes.to_string(),
+        "body_idle": show_duration(limits.body_idle),
+        "send_idle": show_duration(limits.send_idle),
+        "idle": show_duration(limits.idle_time),
+    })
+}
+
+fn access_log(log: &AccessLog) -> Value {
+    let path = match &log.path {
+        LogPath::Stdout => "stdout".to_owned(),
+        LogPath::File(path) => shown(path),
+    };
+    let format = match &log.format {
+        LogFormat::Combined => "combined".to_owned(),
+        LogFormat::Json => "json".to_owned(),
+        LogFormat::Own(pieces) => pieces.iter().map(log_piece).collect(),
+    };
+    json!({ "path": path, "format": format })
+}
+
+fn log_piece(piece: &LogPiece) -> String {
+    match piece {
+        LogPiece::Text(text) => text.replace('$', "$$"),
+        LogPiece::Field(field) => {
+            let named = log_fields().iter().find(|(_, known)| known == field);
+            format!("${}", named.map(|(name, _)| *name).unwrap_or_default())
+        }
+    }
+}
+
+fn shutdown(shutdown: Shutdown) -> Value {
+    json!({
+        "delay": show_duration(shutdown.delay),
+        "deadline": show_duration(shutdown.deadline),
+    })
+}
+
+fn diagnostics(log: Diagnostics) -> Value {
+    let level = match log.level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "debug",
+    };
+    json!({ "level": level, "format": if log.json { "json" } else { "text" } })
+}
