@@ -93,7 +93,7 @@ fn default(key: &Key) -> Option<Value> {
 
 fn plain(node: &Node, kind: &Kind) -> Value {
     match &node.value {
-        raw::Value::Nothing => Value::Null,
+        raw::Value::Nothing | raw::Value::Unfilled => Value::Null,
         raw::Value::Scalar(scalar) => match (kind, scalar.text.parse::<u64>()) {
             (Kind::Count(..) | Kind::Choice(_), Ok(number)) => json!(number),
             (Kind::Switch, _) => json!(scalar.text == "true"),

@@ -1,1 +1,13 @@
 //! All suites, by capability.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails panics; helpers are part of the tests"
+)]
+
+mod config_commands;
+mod config_laws;
+mod config_messages;

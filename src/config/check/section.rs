@@ -31,12 +31,14 @@ impl<'a> Section<'a> {
         debug_assert!(key.is_some(), "{name} is in no table of keys");
         let key = key?;
         let typed = self.entries.iter().find(|entry| entry.key == name);
-        let node = match typed {
-            Some(entry) => entry.value.clone(),
+        let (node, key_place) = match typed {
+            Some(entry) => (entry.value.clone(), entry.key_place),
             None if key.default.is_empty() => return None,
-            None => preset(key.default, self.at.node.place),
+            None => (preset(key.default, self.at.key_place), self.at.key_place),
         };
-        Some(self.at.below(&node, &key.kind, |path| join(path, name)))
+        let mut value = self.at.below(&node, &key.kind, |path| join(path, name));
+        value.key_place = key_place;
+        Some(value)
     }
 
     /// The value of a key that has a default.
@@ -47,7 +49,7 @@ impl<'a> Section<'a> {
     /// The value of a key that must be there; complains at the section if it is not.
     pub(super) fn required(&self, name: &str) -> Option<At<'a>> {
         let value = self.value(name);
-        if value.is_none() {
+        if value.is_none() && self.is_read() && !self.has_misspelt(name) {
             let kind = self.keys.iter().find(|key| key.name == name);
             let words = Words {
                 found: "nothing".to_owned(),
@@ -55,7 +57,7 @@ impl<'a> Section<'a> {
                 hint: None,
             };
             let path = join(&self.at.path, name);
-            self.at.context.complain(self.at.node.place, &path, words);
+            self.at.context.complain(self.at.key_place, &path, words);
         }
         value
     }
@@ -63,6 +65,21 @@ impl<'a> Section<'a> {
     /// Whether the key is in the file.
     pub(super) fn has(&self, name: &str) -> bool {
         self.entries.iter().any(|entry| entry.key == name)
+    }
+
+    /// Whether keys could stand here; if not, that is complained about already.
+    pub(super) fn is_read(&self) -> bool {
+        matches!(self.at.node.value, Value::Map(_) | Value::Nothing)
+    }
+
+    /// Whether an unknown key is likely this one; then that complaint is enough.
+    fn has_misspelt(&self, name: &str) -> bool {
+        let names = || self.keys.iter().map(|key| key.name);
+        let mut unknown = self
+            .entries
+            .iter()
+            .filter(|entry| names().all(|n| n != entry.key));
+        unknown.any(|entry| nearest(&entry.key, names()) == Some(name))
     }
 
     fn refuse_unknown(&self) {
