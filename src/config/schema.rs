@@ -27,6 +27,7 @@ fn section(keys: &[Key]) -> Value {
         let mut property = kind(&key.kind);
         if let Value::Object(property) = &mut property {
             property.insert("description".to_owned(), json!(key.meaning));
+            property.insert("$comment".to_owned(), json!(key.kind.expected()));
             if let Some(default) = default(key) {
                 property.insert("default".to_owned(), default);
             }
@@ -40,15 +41,13 @@ fn kind(kind_of: &Kind) -> Value {
     // What the environment fills in is a text until then.
     let or_variable = |value: Value| json!({ "anyOf": [value, variable()] });
     match kind_of {
-        Kind::Text(words) => {
-            json!({ "type": ["string", "number", "boolean"], "examples": [], "$comment": words })
+        Kind::Text(_) => json!({ "type": ["string", "number", "boolean"] }),
+        Kind::Duration(..) => {
+            or_variable(json!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h)$" }))
         }
-        Kind::Duration(..) => or_variable(json!({
-            "type": "string", "pattern": "^[0-9]+(ms|s|m|h)$", "$comment": kind_of.expected(),
-        })),
-        Kind::Size(..) => or_variable(json!({
-            "type": "string", "pattern": "^[0-9]+(B|KiB|MiB|GiB)$", "$comment": kind_of.expected(),
-        })),
+        Kind::Size(..) => {
+            or_variable(json!({ "type": "string", "pattern": "^[0-9]+(B|KiB|MiB|GiB)$" }))
+        }
         Kind::Count(least, most) => {
             or_variable(json!({ "type": "integer", "minimum": least, "maximum": most }))
         }

@@ -11,3 +11,4 @@
 mod config_commands;
 mod config_laws;
 mod config_messages;
+mod documentation;
