@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{Key, Kind, TOP};
+use super::keys::{Key, Kind, Presence, TOP};
 use super::load::{self, Duplicates};
 use super::raw::{self, Node};
 
@@ -11,7 +11,6 @@ pub fn schema() -> Value {
     let mut schema = section(TOP);
     if let Value::Object(schema) = &mut schema {
         schema.insert("patternProperties".to_owned(), json!({ "^x-": true }));
-        schema.insert("required".to_owned(), json!(["listeners"]));
         schema.insert("title".to_owned(), json!("Cattail configuration"));
         schema.insert(
             "$schema".to_owned(),
@@ -34,7 +33,13 @@ fn section(keys: &[Key]) -> Value {
         }
         properties.insert(key.name.to_owned(), property);
     }
-    json!({ "type": "object", "properties": properties, "additionalProperties": false })
+    let needed = keys.iter().filter(|key| key.presence == Presence::Required);
+    json!({
+        "type": "object",
+        "properties": properties,
+        "required": needed.map(|key| key.name).collect::<Vec<_>>(),
+        "additionalProperties": false,
+    })
 }
 
 fn kind(kind_of: &Kind) -> Value {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cattail::config::{self, Config};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -123,7 +123,17 @@ fn keys_at(schema: &Value, path: &str) -> Value {
             key => find(&at, "properties")[key].clone(),
         };
     }
-    find(&at, "properties")
+    section(&at)
+}
+
+/// The alternative of a schema that has keys.
+fn section(schema: &Value) -> Value {
+    if schema["properties"].is_object() {
+        return schema.clone();
+    }
+    let alternatives = schema["anyOf"].as_array().cloned().unwrap_or_default();
+    let mut sections = alternatives.iter().map(section);
+    sections.find(Value::is_object).unwrap_or_default()
 }
 
 /// A member of a schema, or of the alternative that has it.
@@ -141,11 +151,17 @@ fn find(schema: &Value, member: &str) -> Value {
 
 fn table(keys: &Value) -> String {
     let mut table = "\n| key | value | default | meaning |\n|---|---|---|---|\n".to_owned();
-    for (name, key) in keys.as_object().unwrap() {
+    for (name, key) in keys["properties"].as_object().unwrap() {
+        let needed = keys["required"].as_array().unwrap();
+        let absent = if needed.contains(&json!(name)) {
+            "required"
+        } else {
+            "none"
+        };
         let words = |member: &str| key[member].as_str().unwrap().replace('|', "\\|");
         let value = words("$comment");
         let default = match &key["default"] {
-            Value::Null => "none".to_owned(),
+            Value::Null => absent.to_owned(),
             Value::String(text) if text.is_empty() => "empty".to_owned(),
             Value::String(text) => format!("`{text}`"),
             Value::Object(_) => "as below".to_owned(),

@@ -1,7 +1,7 @@
 //! A section of the file: known keys with their defaults, unknown ones with a hint.
 
 use crate::config::foreign;
-use crate::config::keys::Key;
+use crate::config::keys::{Key, Presence};
 use crate::config::load::{self, Duplicates};
 use crate::config::nearest::nearest;
 use crate::config::problem::quoted;
@@ -48,12 +48,16 @@ impl<'a> Section<'a> {
 
     /// The value of a key that must be there; complains at the section if it is not.
     pub(super) fn required(&self, name: &str) -> Option<At<'a>> {
+        let key = self.keys.iter().find(|key| key.name == name);
+        debug_assert!(
+            key.is_some_and(|key| key.presence == Presence::Required),
+            "{name}"
+        );
         let value = self.value(name);
         if value.is_none() && self.is_read() && !self.has_misspelt(name) {
-            let kind = self.keys.iter().find(|key| key.name == name);
             let words = Words {
                 found: "nothing".to_owned(),
-                expected: kind.map(|key| key.kind.expected()).unwrap_or_default(),
+                expected: key.map(|key| key.kind.expected()).unwrap_or_default(),
                 hint: None,
             };
             let path = join(&self.at.path, name);
@@ -115,8 +119,11 @@ fn join(path: &str, name: &str) -> String {
 
 /// A default, as if it had been typed at `place`.
 fn preset(text: &str, place: Place) -> Node {
-    // Every default is read by a test; a broken one would show up as missing.
-    let read = load::read(text, Duplicates::Refused);
-    let value = read.map_or(Value::Nothing, |node| node.value);
+    let value = match text {
+        "[]" => Value::List(Vec::new()),
+        "{}" => Value::Map(Vec::new()),
+        // A broken default would show up as missing; a test loads every one of them.
+        _ => load::read(text, Duplicates::Refused).map_or(Value::Nothing, |node| node.value),
+    };
     Node { place, value }
 }

@@ -64,7 +64,7 @@ pub(in crate::config) const RULE: &[Key] = &[
 ];
 
 const REDIRECT: &[Key] = &[
-    Key::new(
+    Key::needed(
         "to",
         Kind::Text("an address, such as https://$host$request_uri"),
         "The new address; variables are replaced.",
