@@ -3,6 +3,7 @@
 
 use cattail::config::{self, Problem};
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
 fn environment(name: &str) -> Option<String> {
     (name == "HOST").then(|| "tomcat1".to_owned())
@@ -142,5 +143,62 @@ proptest! {
     #[test]
     fn no_text_panics(text in "[a-z:{}\\[\\]&*<>|\\-\"'$ \n\t0-9.]{0,200}") {
         drop(config::load_text("noise.yaml", &text, &environment));
+    }
+}
+
+/// A file with every section that has words to choose from.
+fn with(path: &str, word: &Value) -> String {
+    let mut file = json!({
+        "listeners": [{ "address": "0.0.0.0:80" }],
+        "rules": [{ "path": "/x", "redirect": { "to": "/y" } }, { "cluster": "shop" }],
+        "clusters": { "shop": { "backends": [{ "address": "10.0.0.1:80" }, "10.0.0.2:80"] } },
+    });
+    let mut at = &mut file;
+    let path = path.replace("[]", ".0").replace('*', "shop");
+    for step in path.split('.') {
+        at = match step.parse::<usize>() {
+            Ok(index) => &mut at[index],
+            Err(_) => &mut at[step],
+        };
+    }
+    *at = word.clone();
+    file.to_string()
+}
+
+fn choices(schema: &Value, path: &str, found: &mut Vec<(String, Value)>) {
+    if let Some(words) = schema["enum"].as_array() {
+        found.extend(words.iter().map(|word| (path.to_owned(), word.clone())));
+    }
+    for alternative in schema["anyOf"].as_array().into_iter().flatten() {
+        choices(alternative, path, found);
+    }
+    for (name, key) in schema["properties"].as_object().into_iter().flatten() {
+        let below = if path.is_empty() {
+            name.clone()
+        } else {
+            format!("{path}.{name}")
+        };
+        choices(key, &below, found);
+    }
+    if schema["items"].is_object() {
+        choices(&schema["items"], &format!("{path}[]"), found);
+    }
+    if schema["additionalProperties"].is_object() {
+        choices(&schema["additionalProperties"], &format!("{path}.*"), found);
+    }
+}
+
+#[test]
+fn every_word_of_the_schema_is_understood() {
+    let mut found = Vec::new();
+    choices(&config::schema(), "", &mut found);
+    // `off` is a switch for older readers of YAML; what they would write as `false` is not.
+    found.retain(|(_, word)| *word != json!(false));
+    assert!(found.len() > 25, "{found:?}");
+    for (path, word) in found {
+        let text = with(&path, &word);
+        let loaded = config::load_text("word.yaml", &text, &environment);
+        let config = loaded.unwrap_or_else(|report| panic!("{path}: {word}\n{report}"));
+        assert_eq!(config.rules.len(), 2);
     }
 }
