@@ -22,7 +22,7 @@ pub(super) fn fill(
     complain: &mut dyn FnMut(&Node, Unfilled),
 ) {
     let unfilled = match &mut node.value {
-        Value::Nothing => None,
+        Value::Nothing | Value::Unfilled => None,
         Value::Scalar(scalar) => fill_scalar(scalar, env).err(),
         Value::List(items) => {
             for item in items {
@@ -39,6 +39,7 @@ pub(super) fn fill(
     };
     if let Some(unfilled) = unfilled {
         complain(node, unfilled);
+        node.value = Value::Unfilled;
     }
 }
 

@@ -43,7 +43,6 @@ pub(super) fn read(text: &str, duplicates: Duplicates) -> Result<Node, NotYaml> 
             max_events: 400_000,
             max_aliases: 10_000,
             max_anchors: 10_000,
-            max_documents: 1,
             max_merge_keys: 1_000,
         },
         alias_limits: serde_yaml::alias_limits! {

@@ -9,7 +9,7 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     let allowed = (folded.chars().count() / 3).max(1);
     known
         .into_iter()
-        .map(|candidate| (distance(&folded, &fold(candidate)), candidate))
+        .map(|candidate| (likeness(&folded, &fold(candidate)), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -19,6 +19,15 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 fn fold(word: &str) -> String {
     let letters = word.chars().filter(|c| !matches!(c, '_' | '-' | ' '));
     letters.flat_map(char::to_lowercase).collect()
+}
+
+/// A word cut short or drawn out (`warn`, `warning`) counts as one slip.
+fn likeness(word: &str, known: &str) -> usize {
+    let shorter = word.len().min(known.len());
+    if shorter >= 4 && (word.starts_with(known) || known.starts_with(word)) {
+        return usize::from(word != known);
+    }
+    distance(word, known)
 }
 
 /// How many letters must be changed, added, taken away or swapped with their neighbour.
@@ -60,6 +69,7 @@ mod tests {
             ("jvmRoute", Some("jvm_route")),
             ("wieght", Some("weight")),
             ("stat", Some("state")),
+            ("weighting", Some("weight")),
             ("zzz", None),
             ("", None),
         ];

@@ -25,6 +25,8 @@ pub(super) enum Value {
     Nothing,
     /// Text, number or switch; which of them is for the reader to say.
     Scalar(Scalar),
+    /// A text that the environment could not fill; complained about already.
+    Unfilled,
     /// `[a, b]`
     List(Vec<Node>),
     /// `{ a: b }`

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{Key, Kind, TOP};
+use super::keys::{Key, Kind, Presence, TOP};
 use super::load::{self, Duplicates};
 use super::raw::{self, Node};
 
@@ -11,7 +11,6 @@ pub fn schema() -> Value {
     let mut schema = section(TOP);
     if let Value::Object(schema) = &mut schema {
         schema.insert("patternProperties".to_owned(), json!({ "^x-": true }));
-        schema.insert("required".to_owned(), json!(["listeners"]));
         schema.insert("title".to_owned(), json!("Cattail configuration"));
         schema.insert(
             "$schema".to_owned(),
@@ -27,28 +26,33 @@ fn section(keys: &[Key]) -> Value {
         let mut property = kind(&key.kind);
         if let Value::Object(property) = &mut property {
             property.insert("description".to_owned(), json!(key.meaning));
+            property.insert("$comment".to_owned(), json!(key.kind.expected()));
             if let Some(default) = default(key) {
                 property.insert("default".to_owned(), default);
             }
         }
         properties.insert(key.name.to_owned(), property);
     }
-    json!({ "type": "object", "properties": properties, "additionalProperties": false })
+    let needed = keys.iter().filter(|key| key.presence == Presence::Required);
+    json!({
+        "type": "object",
+        "properties": properties,
+        "required": needed.map(|key| key.name).collect::<Vec<_>>(),
+        "additionalProperties": false,
+    })
 }
 
 fn kind(kind_of: &Kind) -> Value {
     // What the environment fills in is a text until then.
     let or_variable = |value: Value| json!({ "anyOf": [value, variable()] });
     match kind_of {
-        Kind::Text(words) => {
-            json!({ "type": ["string", "number", "boolean"], "examples": [], "$comment": words })
+        Kind::Text(_) => json!({ "type": ["string", "number", "boolean"] }),
+        Kind::Duration(..) => {
+            or_variable(json!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h)$" }))
         }
-        Kind::Duration(..) => or_variable(json!({
-            "type": "string", "pattern": "^[0-9]+(ms|s|m|h)$", "$comment": kind_of.expected(),
-        })),
-        Kind::Size(..) => or_variable(json!({
-            "type": "string", "pattern": "^[0-9]+(B|KiB|MiB|GiB)$", "$comment": kind_of.expected(),
-        })),
+        Kind::Size(..) => {
+            or_variable(json!({ "type": "string", "pattern": "^[0-9]+(B|KiB|MiB|GiB)$" }))
+        }
         Kind::Count(least, most) => {
             or_variable(json!({ "type": "integer", "minimum": least, "maximum": most }))
         }
@@ -93,7 +97,7 @@ fn default(key: &Key) -> Option<Value> {
 
 fn plain(node: &Node, kind: &Kind) -> Value {
     match &node.value {
-        raw::Value::Nothing => Value::Null,
+        raw::Value::Nothing | raw::Value::Unfilled => Value::Null,
         raw::Value::Scalar(scalar) => match (kind, scalar.text.parse::<u64>()) {
             (Kind::Count(..) | Kind::Choice(_), Ok(number)) => json!(number),
             (Kind::Switch, _) => json!(scalar.text == "true"),

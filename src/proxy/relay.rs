@@ -98,11 +98,6 @@ impl Exchange {
         exchange
     }
 
-    /// Where the request is accounted.
-    pub(super) fn account(&mut self) -> &mut Account {
-        &mut self.account
-    }
-
     /// Takes the first piece if the backend has it ready, so that head and body leave together.
     pub fn poll_first(&mut self, cx: &mut Context<'_>, talk: &Conversation) -> Poll<()> {
         if self.body.is_none() || !self.ahead.is_empty() {

@@ -1,14 +1,21 @@
 //! All suites, by capability.
 
-#[cfg(test)]
-mod access_log;
-#[cfg(test)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails panics; helpers are part of the tests"
+)]
+
 mod admin;
-#[cfg(test)]
+mod config_commands;
+mod config_laws;
+mod config_messages;
+mod documentation;
+mod documentation_logging;
 mod documentation_metrics;
-#[cfg(test)]
 mod harness;
-#[cfg(test)]
 mod harness_itself;
-#[cfg(test)]
+mod round_robin;
 mod standin;

@@ -30,7 +30,12 @@ fn listen_hint(text: &str) -> Option<String> {
         ));
     }
     if let Ok(address) = text.parse::<IpAddr>() {
-        return Some(format!("add the port: {}", SocketAddr::new(address, 80)));
+        return Some(match text.rsplit_once(':') {
+            Some((host, port)) if host.parse::<IpAddr>().is_ok() => {
+                format!("write \"[{host}]:{port}\" for port {port}")
+            }
+            _ => format!("add the port: {}", SocketAddr::new(address, 80)),
+        });
     }
     let (host, port) = text.rsplit_once(':')?;
     if port.parse::<u16>().is_err() {

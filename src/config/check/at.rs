@@ -6,7 +6,7 @@
 
 use crate::config::keys::Kind;
 use crate::config::problem::quoted;
-use crate::config::raw::{Node, Value};
+use crate::config::raw::{Node, Place, Value};
 
 use super::context::{Context, Words};
 use super::section::Section;
@@ -16,6 +16,8 @@ use super::section::Section;
 pub(super) struct At<'a> {
     pub(super) context: &'a Context<'a>,
     pub(super) node: Node,
+    /// Where its key stands; in a list, where the value itself stands.
+    pub(super) key_place: Place,
     pub(super) path: String,
     pub(super) kind: &'static Kind,
 }
@@ -29,10 +31,17 @@ impl<'a> At<'a> {
                 Some(typed) => format!("{} (from {typed})", quoted(&scalar.text)),
                 None => quoted(&scalar.text),
             },
+            Value::Unfilled => "a text that is not known".to_owned(),
+            Value::List(items) if items.is_empty() => "an empty list".to_owned(),
             Value::List(_) => "a list".to_owned(),
-            Value::Map(entries) => match entries.first() {
-                Some(entry) => format!("the key {}", quoted(&entry.key)),
-                None => "no keys".to_owned(),
+            Value::Map(entries) => match entries.as_slice() {
+                [] => "no keys".to_owned(),
+                [one] => format!("the key {}", quoted(&one.key)),
+                several => {
+                    let names = several.iter().take(4).map(|entry| quoted(&entry.key));
+                    let more = if several.len() > 4 { ", …" } else { "" };
+                    format!("the keys {}{more}", names.collect::<Vec<_>>().join(", "))
+                }
             },
         }
     }
@@ -44,6 +53,9 @@ impl<'a> At<'a> {
 
     /// Complains in own words about what was expected.
     pub(super) fn unlike(&self, expected: impl Into<String>, hint: Option<String>) {
+        if self.node.value == Value::Unfilled {
+            return;
+        }
         let expected = expected.into();
         let found = self.found();
         let words = Words {
@@ -94,7 +106,7 @@ impl<'a> At<'a> {
             return Vec::new();
         };
         match &self.node.value {
-            Value::Nothing => Vec::new(),
+            Value::Nothing | Value::Unfilled => Vec::new(),
             Value::List(nodes) => {
                 let at = |(index, node): (usize, &Node)| {
                     self.below(node, item, |path| format!("{path}[{index}]"))
@@ -102,7 +114,11 @@ impl<'a> At<'a> {
                 nodes.iter().enumerate().map(at).collect()
             }
             Value::Scalar(scalar) => {
-                self.wrong(Some(format!("write [{}]", scalar.text)));
+                let item = match scalar.text.as_str() {
+                    "none" | "off" | "no" => "",
+                    text => text,
+                };
+                self.wrong(Some(format!("write [{item}]")));
                 Vec::new()
             }
             Value::Map(_) => {
@@ -128,10 +144,13 @@ impl<'a> At<'a> {
                     let key = At {
                         context: self.context,
                         node: key,
+                        key_place: entry.key_place,
                         path: path.clone(),
                         kind: self.kind,
                     };
-                    (key, self.below(&entry.value, kind, |_| path))
+                    let mut value = self.below(&entry.value, kind, |_| path);
+                    value.key_place = entry.key_place;
+                    (key, value)
                 })
                 .collect(),
             _ => {
@@ -146,13 +165,18 @@ impl<'a> At<'a> {
         let keys = self.kind.keys();
         let entries = match &self.node.value {
             Value::Map(entries) => entries.clone(),
-            Value::Nothing => Vec::new(),
+            Value::Nothing | Value::Unfilled => Vec::new(),
             _ => {
-                self.wrong(None);
+                self.wrong(self.looks_like_nginx());
                 Vec::new()
             }
         };
         Section::new(self.clone(), entries, keys)
+    }
+
+    fn looks_like_nginx(&self) -> Option<String> {
+        let is_nginx = self.plain_text()?.contains(['{', ';']);
+        is_nginx.then(|| "this looks like nginx's syntax; write keys and values as YAML".to_owned())
     }
 
     /// A value that stands within this one.
@@ -165,6 +189,7 @@ impl<'a> At<'a> {
         At {
             context: self.context,
             node: node.clone(),
+            key_place: node.place,
             path: path(&self.path),
             kind,
         }

@@ -20,9 +20,7 @@ pub(super) fn backends(cluster: &Section<'_>) -> Vec<Backend> {
     let mut seen: Vec<Typed<'_>> = Vec::new();
     for item in items {
         let Some(typed) = backend(item) else { continue };
-        for earlier in &seen {
-            refuse_twice(&typed, earlier);
-        }
+        refuse_twice(&typed, &seen);
         seen.push(typed);
     }
     let usable = |typed: &Typed<'_>| typed.backend.state == WantedState::Up;
@@ -150,34 +148,39 @@ fn state(at: &At<'_>) -> WantedState {
     at.choice(&words).unwrap_or(WantedState::Up)
 }
 
-fn refuse_twice(later: &Typed<'_>, earlier: &Typed<'_>) {
-    let hint = || {
-        Some(format!(
-            "{} in line {} has it",
-            earlier.at.path, earlier.at.node.place.line
-        ))
+/// Address, jvm route and name are each unique; one complaint about a backend is enough.
+fn refuse_twice(later: &Typed<'_>, seen: &[Typed<'_>]) {
+    let hint = |earlier: &Typed<'_>| {
+        let (path, line) = (&earlier.at.path, earlier.at.node.place.line);
+        Some(format!("{path} in line {line} has it"))
     };
-    if later.backend.address == earlier.backend.address {
-        later.address.unlike(
-            "an address that no other backend of the cluster has",
-            hint(),
-        );
+    let route = |typed: &Typed<'_>| typed.backend.jvm_route.clone();
+    let is_same = |what: fn(&Typed<'_>, &Typed<'_>) -> bool| {
+        seen.iter().find(move |earlier| what(later, earlier))
+    };
+    if let Some(earlier) = is_same(|a, b| a.backend.address == b.backend.address) {
+        let expected = "an address that no other backend of the cluster has";
+        later.address.unlike(expected, hint(earlier));
     }
-    let routes = (&later.backend.jvm_route, &earlier.backend.jvm_route);
-    let same_route = matches!(routes, (Some(later), Some(earlier)) if later == earlier);
-    if let Some(at) = later.jvm_route.as_ref().filter(|_| same_route) {
+    let twin = seen
+        .iter()
+        .find(|earlier| route(earlier).is_some() && route(earlier) == route(later));
+    if let Some((at, earlier)) = later.jvm_route.as_ref().zip(twin) {
         at.unlike(
             "a jvm route that no other backend of the cluster has",
-            hint(),
+            hint(earlier),
         );
+        return;
     }
-    let is_told = same_route || later.backend.address == earlier.backend.address;
-    if later.backend.name == earlier.backend.name && (!is_told || later.name.is_some()) {
-        let at = later
-            .name
-            .as_ref()
-            .or(later.jvm_route.as_ref())
-            .unwrap_or(&later.address);
-        at.unlike("a name that no other backend of the cluster has", hint());
+    let at = later
+        .name
+        .as_ref()
+        .or(later.jvm_route.as_ref())
+        .unwrap_or(&later.address);
+    if let Some(earlier) = is_same(|a, b| a.backend.name == b.backend.name) {
+        at.unlike(
+            "a name that no other backend of the cluster has",
+            hint(earlier),
+        );
     }
 }

@@ -10,7 +10,7 @@ use super::words::{is_visible, near};
 use super::{addresses, files, network_lists};
 
 /// The admin listener, and the file of its token.
-pub(super) fn admin(at: &At<'_>) -> Option<(Admin, Option<PathBuf>)> {
+pub(super) fn admin(at: &At<'_>, listeners: &[Listener]) -> Option<(Admin, Option<PathBuf>)> {
     if let Some(text) = at.plain_text() {
         if text != "off" {
             at.wrong(near(text, ["off"]));
@@ -18,12 +18,15 @@ pub(super) fn admin(at: &At<'_>) -> Option<(Admin, Option<PathBuf>)> {
         return None;
     }
     let section = at.section();
-    let address = section.get("address").parse(addresses::socket)?;
     let token = section
         .value("token_file")
         .and_then(|at| files::secret(&at));
     let (path, token) = token.unzip();
-    Some((Admin { address, token }, path))
+    let address_at = section.get("address");
+    let address = address_at.parse(addresses::socket)?;
+    let admin = Admin { address, token };
+    refuse_among(&address_at, &admin, listeners);
+    Some((admin, path))
 }
 
 /// Every listener.
@@ -86,26 +89,25 @@ fn refuse_twice(section: &Section<'_>, listener: &Listener, seen: &[(At<'_>, Lis
 }
 
 /// The admin listener may not stand where clients are accepted.
-pub(super) fn refuse_admin_among(admin_at: &At<'_>, admin: &Admin, listeners: &[Listener]) {
+fn refuse_among(address_at: &At<'_>, admin: &Admin, listeners: &[Listener]) {
     let same = |listener: &Listener| match &listener.address {
         ListenAddr::Ip(address) => {
+            let same_family = address.is_ipv4() == admin.address.is_ipv4();
             address.port() == admin.address.port()
                 && address.port() != 0
+                && same_family
                 && (address.ip() == admin.address.ip() || address.ip().is_unspecified())
         }
         ListenAddr::Unix(_) => false,
     };
     if let Some(listener) = listeners.iter().find(|listener| same(listener)) {
-        admin_at.unlike(
-            "an address for admin that no listener takes",
-            Some(format!(
-                "the listener {} has {}",
-                listener.name, admin.address
-            )),
+        address_at.unlike(
+            "an address that no listener takes",
+            Some(format!("the listener {} has it", listener.name)),
         );
     }
-    if !admin.address.ip().is_loopback() && admin.token.is_none() && admin_at.node.place.line > 0 {
-        admin_at.warn(
+    if !admin.address.ip().is_loopback() && admin.token.is_none() {
+        address_at.warn(
             "a token_file, or an address of this host alone such as 127.0.0.1:9180",
             "everybody who can connect reads the metrics; changes stay refused without a token",
         );

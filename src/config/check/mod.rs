@@ -25,11 +25,11 @@ pub(super) use templates::{VARIABLES, log_fields};
 use std::path::Path;
 
 use at::At;
-use context::{Context, Words};
+use context::Context;
 
 use super::env;
 use super::keys::{Kind, TOP};
-use super::load::{self, Duplicates, NotYaml};
+use super::load::{self, Duplicates};
 use super::raw::Node;
 use super::{Config, Problem, Report};
 
@@ -52,12 +52,11 @@ pub(super) fn check(
     let tree = match load::read(source.text, Duplicates::Refused) {
         Ok(tree) => Some(tree),
         Err(refused) => {
-            refuse(&context, &refused);
             // A key that stands twice hides nothing else; a broken structure does.
-            let again = refused.duplicate.is_some();
-            again
-                .then(|| load::read(source.text, Duplicates::FirstCounts).ok())
-                .flatten()
+            let again = refused.duplicate.as_ref();
+            let rest = again.and_then(|_| load::read(source.text, Duplicates::FirstCounts).ok());
+            words::complain_refused(&context, &refused, rest.as_ref());
+            rest
         }
     };
     let config = tree.map(|mut tree| {
@@ -80,28 +79,12 @@ fn read(context: &Context<'_>, tree: Node) -> Config {
     const FILE: Kind = Kind::Section(TOP);
     let at = At {
         context,
+        key_place: tree.place,
         node: tree,
         path: String::new(),
         kind: &FILE,
     };
     top::config(&at)
-}
-
-fn refuse(context: &Context<'_>, refused: &NotYaml) {
-    let words = match &refused.duplicate {
-        Some(key) => Words {
-            found: format!("the key {key:?} a second time"),
-            expected: "each key once in its section".to_owned(),
-            hint: None,
-        },
-        None => Words {
-            found: refused.message.clone(),
-            expected: "YAML".to_owned(),
-            hint: words::yaml_hint(context, refused),
-        },
-    };
-    let path = refused.duplicate.as_deref().unwrap_or_default();
-    context.complain(refused.place, path, words);
 }
 
 fn finish(context: Context<'_>, config: Option<Config>) -> Result<Config, Report> {

@@ -75,8 +75,10 @@ fn lead_to_each(rules: &mut Vec<Rule>, top: &Section<'_>, clusters: &[(At<'_>, C
             );
         }
     }
-    if clusters.is_empty() && rules.is_empty() {
-        top.get("clusters").unlike(
+    let named = top.get("clusters");
+    let is_map = matches!(named.node.value, Value::Map(_) | Value::Nothing);
+    if clusters.is_empty() && rules.is_empty() && top.is_read() && is_map {
+        named.unlike(
             "at least one cluster, or rules that answer by themselves",
             None,
         );
@@ -140,7 +142,7 @@ fn path(text: &str) -> Result<String, Option<String>> {
             "write {shorter}; it matches itself and all below it"
         )));
     }
-    if is_path(text) {
+    if is_path(text) && !text.contains('*') {
         return Ok(text.to_owned());
     }
     if text.starts_with(['~', '^', '=']) {
@@ -175,6 +177,7 @@ fn action(section: &Section<'_>, path: &str, clusters: &[(At<'_>, Cluster)]) -> 
         _ => {
             let hint = (told.len() > 1).then(|| format!("this rule has {}", told.join(" and ")));
             let expected = "exactly one of cluster, redirect and respond in a rule";
+            let hint = hint.or_else(|| Some("add cluster: NAME".to_owned()));
             section.at.unlike(expected, hint);
             None
         }

@@ -1,7 +1,7 @@
 //! A section of the file: known keys with their defaults, unknown ones with a hint.
 
 use crate::config::foreign;
-use crate::config::keys::Key;
+use crate::config::keys::{Key, Presence};
 use crate::config::load::{self, Duplicates};
 use crate::config::nearest::nearest;
 use crate::config::problem::quoted;
@@ -31,12 +31,14 @@ impl<'a> Section<'a> {
         debug_assert!(key.is_some(), "{name} is in no table of keys");
         let key = key?;
         let typed = self.entries.iter().find(|entry| entry.key == name);
-        let node = match typed {
-            Some(entry) => entry.value.clone(),
+        let (node, key_place) = match typed {
+            Some(entry) => (entry.value.clone(), entry.key_place),
             None if key.default.is_empty() => return None,
-            None => preset(key.default, self.at.node.place),
+            None => (preset(key.default, self.at.key_place), self.at.key_place),
         };
-        Some(self.at.below(&node, &key.kind, |path| join(path, name)))
+        let mut value = self.at.below(&node, &key.kind, |path| join(path, name));
+        value.key_place = key_place;
+        Some(value)
     }
 
     /// The value of a key that has a default.
@@ -46,16 +48,20 @@ impl<'a> Section<'a> {
 
     /// The value of a key that must be there; complains at the section if it is not.
     pub(super) fn required(&self, name: &str) -> Option<At<'a>> {
+        let key = self.keys.iter().find(|key| key.name == name);
+        debug_assert!(
+            key.is_some_and(|key| key.presence == Presence::Required),
+            "{name}"
+        );
         let value = self.value(name);
-        if value.is_none() {
-            let kind = self.keys.iter().find(|key| key.name == name);
+        if value.is_none() && self.is_read() && !self.has_misspelt(name) {
             let words = Words {
                 found: "nothing".to_owned(),
-                expected: kind.map(|key| key.kind.expected()).unwrap_or_default(),
+                expected: key.map(|key| key.kind.expected()).unwrap_or_default(),
                 hint: None,
             };
             let path = join(&self.at.path, name);
-            self.at.context.complain(self.at.node.place, &path, words);
+            self.at.context.complain(self.at.key_place, &path, words);
         }
         value
     }
@@ -63,6 +69,21 @@ impl<'a> Section<'a> {
     /// Whether the key is in the file.
     pub(super) fn has(&self, name: &str) -> bool {
         self.entries.iter().any(|entry| entry.key == name)
+    }
+
+    /// Whether keys could stand here; if not, that is complained about already.
+    pub(super) fn is_read(&self) -> bool {
+        matches!(self.at.node.value, Value::Map(_) | Value::Nothing)
+    }
+
+    /// Whether an unknown key is likely this one; then that complaint is enough.
+    fn has_misspelt(&self, name: &str) -> bool {
+        let names = || self.keys.iter().map(|key| key.name);
+        let mut unknown = self
+            .entries
+            .iter()
+            .filter(|entry| names().all(|n| n != entry.key));
+        unknown.any(|entry| nearest(&entry.key, names()) == Some(name))
     }
 
     fn refuse_unknown(&self) {
@@ -98,8 +119,11 @@ fn join(path: &str, name: &str) -> String {
 
 /// A default, as if it had been typed at `place`.
 fn preset(text: &str, place: Place) -> Node {
-    // Every default is read by a test; a broken one would show up as missing.
-    let read = load::read(text, Duplicates::Refused);
-    let value = read.map_or(Value::Nothing, |node| node.value);
+    let value = match text {
+        "[]" => Value::List(Vec::new()),
+        "{}" => Value::Map(Vec::new()),
+        // A broken default would show up as missing; a test loads every one of them.
+        _ => load::read(text, Duplicates::Refused).map_or(Value::Nothing, |node| node.value),
+    };
     Node { place, value }
 }

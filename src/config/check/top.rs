@@ -12,12 +12,8 @@ use super::{clusters, listeners, logs, network_lists, rules};
 pub(super) fn config(at: &At<'_>) -> Config {
     let top = at.section();
     let workers = workers(&top.get("workers"));
-    let admin_at = top.get("admin");
-    let (admin, token_file) = listeners::admin(&admin_at).unzip();
     let listeners = listeners::listeners(&top);
-    if let Some(admin) = &admin {
-        listeners::refuse_admin_among(&admin_at, admin, &listeners);
-    }
+    let (admin, token_file) = listeners::admin(&top.get("admin"), &listeners).unzip();
     let request_id = top.value("request_id").and_then(|at| header_name(&at));
     let limits = limits(&top.get("limits").section());
     let clusters = clusters::clusters(&top);

@@ -4,12 +4,61 @@ use crate::config::env::Unfilled;
 use crate::config::load::NotYaml;
 use crate::config::nearest::nearest;
 use crate::config::problem::quoted;
-use crate::config::raw::{Node, Value};
+use crate::config::raw::{Node, Place, Value};
 
 use super::context::{Context, Words};
 
+/// A text that is no YAML, or has a key twice; `rest` is what it holds besides.
+pub(super) fn complain_refused(context: &Context<'_>, refused: &NotYaml, rest: Option<&Node>) {
+    let words = match &refused.duplicate {
+        Some(key) => Words {
+            found: format!("the key {} a second time", quoted(key)),
+            expected: "each key once in its section".to_owned(),
+            hint: rest
+                .and_then(|rest| first_of(rest, key, refused.place))
+                .map(|place| format!("the first one is in line {}", place.line)),
+        },
+        None => Words {
+            found: refused.message.clone(),
+            expected: "YAML".to_owned(),
+            hint: yaml_hint(context, refused),
+        },
+    };
+    let path = refused.duplicate.as_deref().unwrap_or_default();
+    context.complain(refused.place, path, words);
+}
+
+/// Where `key` stands before `second`: in the same column if there is one, else the last.
+fn first_of(node: &Node, key: &str, second: Place) -> Option<Place> {
+    let mut places = Vec::new();
+    key_places(node, key, &mut places);
+    places.retain(|place| *place < second);
+    let is_in_column = |place: &&Place| place.column == second.column;
+    let in_column = places.iter().filter(is_in_column).max();
+    in_column.or(places.iter().max()).copied()
+}
+
+fn key_places(node: &Node, key: &str, places: &mut Vec<Place>) {
+    match &node.value {
+        Value::List(items) => {
+            for item in items {
+                key_places(item, key, places);
+            }
+        }
+        Value::Map(entries) => {
+            for entry in entries {
+                if entry.key == key {
+                    places.push(entry.key_place);
+                }
+                key_places(&entry.value, key, places);
+            }
+        }
+        Value::Nothing | Value::Unfilled | Value::Scalar(_) => {}
+    }
+}
+
 /// What is likely wrong with a line that is no YAML.
-pub(super) fn yaml_hint(context: &Context<'_>, refused: &NotYaml) -> Option<String> {
+fn yaml_hint(context: &Context<'_>, refused: &NotYaml) -> Option<String> {
     let line = context.lines.get(refused.place.line.checked_sub(1)?)?;
     let hint = if line.contains('\t') {
         "indent with spaces; YAML allows no tabs there"

@@ -81,7 +81,7 @@ pub(in crate::config) const CLUSTER: &[Key] = &[
         "Protocols that a client may switch to.",
     )
     .or("[websocket]"),
-    Key::new(
+    Key::needed(
         "backends",
         Kind::List(&Kind::Either(&[
             Kind::Text("an address, such as 10.0.0.32:8080"),
@@ -91,7 +91,7 @@ pub(in crate::config) const CLUSTER: &[Key] = &[
     ),
 ];
 
-const BALANCE: &[Key] = &[Key::new(
+const BALANCE: &[Key] = &[Key::needed(
     "hash",
     Kind::Either(&[
         Kind::Choice(&["client_address", "uri"]),
@@ -294,7 +294,7 @@ const BACKEND: &[Key] = &[
         Kind::Text("1 to 128 visible ASCII characters"),
         "Its name in metrics and commands; absent: the jvm route, else the address as written.",
     ),
-    Key::new(
+    Key::needed(
         "address",
         Kind::Text("a host and a port, such as 10.0.0.32:8080, or unix:/path/of.sock"),
         "Where the Tomcat listens.",

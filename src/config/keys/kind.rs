@@ -19,6 +19,7 @@ pub(in crate::config) struct Key {
     pub(in crate::config) kind: Kind,
     /// As it would be typed; empty: none.
     pub(in crate::config) default: &'static str,
+    pub(in crate::config) presence: Presence,
     pub(in crate::config) meaning: &'static str,
 }
 
@@ -29,8 +30,16 @@ impl Key {
             name,
             kind,
             default: "",
+            presence: Presence::Optional,
             meaning,
         }
+    }
+
+    /// A key that must be there.
+    pub(super) const fn needed(name: &'static str, kind: Kind, meaning: &'static str) -> Self {
+        let mut key = Self::new(name, kind, meaning);
+        key.presence = Presence::Required;
+        key
     }
 
     /// The same key with a default.
@@ -38,6 +47,15 @@ impl Key {
         self.default = default;
         self
     }
+}
+
+/// Whether a section works without the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::config) enum Presence {
+    /// It may be left out.
+    Optional,
+    /// It must be there.
+    Required,
 }
 
 /// What may stand behind a key.

@@ -9,7 +9,7 @@ mod rule;
 mod top;
 
 pub(super) use cluster::CLUSTER;
-pub(super) use kind::{HOUR, Key, Kind, MINUTE, SECOND};
+pub(super) use kind::{HOUR, Key, Kind, MINUTE, Presence, SECOND};
 pub(super) use rule::RULE;
 pub(super) use top::TOP;
 

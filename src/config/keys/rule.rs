@@ -12,7 +12,7 @@ pub(in crate::config) const RULE: &[Key] = &[
     .or("\"*\""),
     Key::new(
         "path",
-        Kind::Text("a path that starts with '/'"),
+        Kind::Text("a path that starts with '/' and does not end with it"),
         "Which paths: this one and all below it; compared byte for byte.",
     )
     .or("/"),
@@ -64,7 +64,7 @@ pub(in crate::config) const RULE: &[Key] = &[
 ];
 
 const REDIRECT: &[Key] = &[
-    Key::new(
+    Key::needed(
         "to",
         Kind::Text("an address, such as https://$host$request_uri"),
         "The new address; variables are replaced.",

@@ -30,7 +30,7 @@ pub(in crate::config) const TOP: &[Key] = &[
         Kind::Text("a header's name"),
         "The header that carries a request id to the backend and to the client.",
     ),
-    Key::new(
+    Key::needed(
         "listeners",
         Kind::List(&Kind::Section(LISTENER)),
         "Where clients are accepted; at least one.",
@@ -80,7 +80,7 @@ const ADMIN: &[Key] = &[
 const ADDRESS: &str = "an IP address and a port, such as 127.0.0.1:9180 or \"[::1]:9180\"";
 
 const LISTENER: &[Key] = &[
-    Key::new(
+    Key::needed(
         "address",
         Kind::Text(
             "an IP address and a port, such as 0.0.0.0:80 or \"[::]:80\", or unix:/path/of.sock",

@@ -15,7 +15,7 @@ fn places(node: &Node, source: &str, seen: &mut usize) {
         Value::Map(entries) => entries
             .iter()
             .for_each(|entry| places(&entry.value, source, seen)),
-        Value::Nothing => {}
+        Value::Nothing | Value::Unfilled => {}
     }
 }
 
