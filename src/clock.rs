@@ -54,7 +54,10 @@ impl Clock {
     /// A new deadline, not armed.
     pub fn deadline(self: &Rc<Self>) -> Deadline {
         let mut slots = self.slots.borrow_mut();
-        let slot = Slot { over_at_ms: NEVER, waker: None };
+        let slot = Slot {
+            over_at_ms: NEVER,
+            waker: None,
+        };
         let index = if let Some(index) = slots.free.pop() {
             if let Some(entry) = slots.entries.get_mut(index) {
                 *entry = slot;
@@ -64,7 +67,10 @@ impl Clock {
             slots.entries.push(slot);
             slots.entries.len() - 1
         };
-        Deadline { clock: Rc::clone(self), index }
+        Deadline {
+            clock: Rc::clone(self),
+            index,
+        }
     }
 
     /// Reads the time and wakes whoever's deadline is over.
@@ -118,11 +124,17 @@ impl Deadline {
     /// [`Clock::wake_all`].
     pub fn is_over(&self, cx: &Context<'_>) -> bool {
         let mut slots = self.clock.slots.borrow_mut();
-        let Some(slot) = slots.entries.get_mut(self.index) else { return false };
+        let Some(slot) = slots.entries.get_mut(self.index) else {
+            return false;
+        };
         if slot.over_at_ms <= self.clock.now_ms() {
             return true;
         }
-        if !slot.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+        if !slot
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
             slot.waker = Some(cx.waker().clone());
         }
         false
@@ -131,7 +143,10 @@ impl Deadline {
     /// Whether the wait was armed and is over.
     pub fn has_passed(&self) -> bool {
         let slots = self.clock.slots.borrow();
-        slots.entries.get(self.index).is_some_and(|slot| slot.over_at_ms <= self.clock.now_ms())
+        slots
+            .entries
+            .get(self.index)
+            .is_some_and(|slot| slot.over_at_ms <= self.clock.now_ms())
     }
 
     fn set(&self, over_at_ms: u64) {
@@ -145,7 +160,10 @@ impl Drop for Deadline {
     fn drop(&mut self) {
         let mut slots = self.clock.slots.borrow_mut();
         if let Some(slot) = slots.entries.get_mut(self.index) {
-            *slot = Slot { over_at_ms: NEVER, waker: None };
+            *slot = Slot {
+                over_at_ms: NEVER,
+                waker: None,
+            };
         }
         slots.free.push(self.index);
     }
@@ -197,7 +215,7 @@ mod tests {
         let waker = Waker::from(Arc::clone(&count));
         let deadline = clock.deadline();
         assert!(!deadline.is_over(&Context::from_waker(&waker)));
-        tokio::time::advance(Duration::from_secs(3600)).await;
+        tokio::time::advance(Duration::from_hours(1)).await;
         clock.tick();
         assert_eq!(woken(&count), 0);
         clock.wake_all();

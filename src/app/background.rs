@@ -32,18 +32,23 @@ impl Background {
     pub(super) fn start() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (snapshots, mut given) = mpsc::unbounded_channel::<Arc<Snapshot>>();
-        let thread = thread::Builder::new().name("background".to_owned()).spawn(move || {
-            runtime.block_on(async {
-                let mut tasks = JoinSet::new();
-                while let Some(snapshot) = given.recv().await {
-                    tasks.abort_all();
-                    tasks = watchers(&snapshot);
-                }
-            });
-            // A look-up that the system does not answer must not hold the end up.
-            runtime.shutdown_timeout(Duration::ZERO);
-        })?;
-        Ok(Self { snapshots: Some(snapshots), thread: Some(thread) })
+        let thread = thread::Builder::new()
+            .name("background".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    let mut tasks = JoinSet::new();
+                    while let Some(snapshot) = given.recv().await {
+                        tasks.abort_all();
+                        tasks = watchers(&snapshot);
+                    }
+                });
+                // A look-up that the system does not answer must not hold the end up.
+                runtime.shutdown_timeout(Duration::ZERO);
+            })?;
+        Ok(Self {
+            snapshots: Some(snapshots),
+            thread: Some(thread),
+        })
     }
 
     /// Watches the backends of `snapshot`, and no others, from now on.
@@ -58,7 +63,11 @@ impl Background {
 impl Drop for Background {
     fn drop(&mut self) {
         drop(self.snapshots.take());
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+        if self
+            .thread
+            .take()
+            .is_some_and(|thread| thread.join().is_err())
+        {
             tracing::error!("the background thread panicked");
         }
     }
@@ -68,10 +77,16 @@ fn watchers(snapshot: &Snapshot) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     for cluster in &snapshot.clusters {
         for slot in cluster.slots() {
-            let Some(backend) = cluster.backend(slot) else { continue };
+            let Some(backend) = cluster.backend(slot) else {
+                continue;
+            };
             let (name, health) = (cluster.config.name.as_str(), cluster.config.health.clone());
             let offset = start_offset(name, backend.name.as_str(), health.interval);
-            let watched = Watched { cluster: Arc::clone(cluster), backend: Arc::clone(backend), slot };
+            let watched = Watched {
+                cluster: Arc::clone(cluster),
+                backend: Arc::clone(backend),
+                slot,
+            };
             tasks.spawn(watch(watched, Network, health, offset));
             if let BackendAddr::Host { host, port } = &backend.address {
                 let offset = start_offset(name, backend.name.as_str(), INTERVAL);
@@ -87,16 +102,20 @@ async fn resolve(backend: Arc<Backend>, (host, port): (String, u16), offset: Dur
         Addresses::Ip(addresses) => addresses.clone(),
         Addresses::Unix(_) => Vec::new(),
     };
-    keep_resolved(SystemResolver, (&host, port), known, offset, |news| {
-        match &news {
+    keep_resolved(
+        SystemResolver,
+        (&host, port),
+        known,
+        offset,
+        |news| match &news {
             News::Changed(addresses) => {
                 tracing::info!(backend = %backend.name, host, "{news}");
                 backend.change_addresses(Addresses::Ip(addresses.clone()));
             }
             News::Failing(_) => tracing::warn!(backend = %backend.name, host, "{news}"),
             News::Recovered => tracing::info!(backend = %backend.name, host, "{news}"),
-        }
-    })
+        },
+    )
     .await;
 }
 
@@ -118,7 +137,10 @@ impl Subject for Watched {
             Addresses::Unix(path) => Endpoint::Unix(path.as_path().into()),
         };
         let host = self.cluster.config.health.host.clone();
-        Target { endpoint, host: host.unwrap_or_else(|| own_host(&self.backend.address)) }
+        Target {
+            endpoint,
+            host: host.unwrap_or_else(|| own_host(&self.backend.address)),
+        }
     }
 
     fn report(&self, outcome: Outcome) {

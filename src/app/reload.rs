@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::Proxy;
 use super::start::{StartFailure, resolve_names};
 use crate::config::{Config, ListenAddr, Report};
+use crate::observe::AccessLog;
 use crate::observe::access_log::{AccessLogHandle, LogCounters};
 use crate::observe::metrics::ReloadResult;
-use crate::observe::AccessLog;
 use crate::proxy::Snapshot;
 
 /// Why a configuration was not taken; the one before stays in force, wholly.
@@ -39,7 +39,9 @@ impl Proxy {
         &self,
         load: impl FnOnce() -> Result<Config, Report>,
     ) -> Result<(), ReloadFailure> {
-        let outcome = load().map_err(ReloadFailure::from).and_then(|it| self.take(it));
+        let outcome = load()
+            .map_err(ReloadFailure::from)
+            .and_then(|it| self.take(it));
         self.shown.reloaded(match &outcome {
             Ok(()) => ReloadResult::Success,
             Err(_) => ReloadResult::Failure,
@@ -73,21 +75,35 @@ impl Proxy {
 
 fn same_listeners(before: &Config, now: &Config) -> Result<(), ReloadFailure> {
     let addresses = |config: &Config| -> Vec<ListenAddr> {
-        config.listeners.iter().map(|listener| listener.address.clone()).collect()
+        config
+            .listeners
+            .iter()
+            .map(|listener| listener.address.clone())
+            .collect()
     };
     let (expected, found) = (addresses(before), addresses(now));
     if expected == found {
         return Ok(());
     }
     let text = |addresses: Vec<ListenAddr>| {
-        addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        addresses
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ")
     };
-    Err(ReloadFailure::Listeners { found: text(found), expected: text(expected) })
+    Err(ReloadFailure::Listeners {
+        found: text(found),
+        expected: text(expected),
+    })
 }
 
 fn keep_what_needs_a_restart(before: &Config, now: &mut Config) {
     if now.workers != before.workers {
-        tracing::warn!(workers = before.workers, "a change of workers takes a restart");
+        tracing::warn!(
+            workers = before.workers,
+            "a change of workers takes a restart"
+        );
         now.workers = before.workers;
     }
     if now.limits.connections != before.limits.connections {
@@ -105,7 +121,12 @@ pub(super) fn open_log(
     settings: Option<&AccessLog>,
     counters: &Arc<LogCounters>,
 ) -> Result<Option<AccessLogHandle>, StartFailure> {
-    let Some(settings) = settings else { return Ok(None) };
-    let fail = |source| StartFailure::AccessLog { path: settings.path.to_string(), source };
+    let Some(settings) = settings else {
+        return Ok(None);
+    };
+    let fail = |source| StartFailure::AccessLog {
+        path: settings.path.to_string(),
+        source,
+    };
     settings.start(Arc::clone(counters)).map(Some).map_err(fail)
 }

@@ -12,7 +12,14 @@ use crate::proxy::Published;
 use crate::server::Door;
 
 /// The states by the names that the metric shows.
-const STATES: [&str; 6] = ["up", "warming", "draining", "evacuating", "down", "disabled"];
+const STATES: [&str; 6] = [
+    "up",
+    "warming",
+    "draining",
+    "evacuating",
+    "down",
+    "disabled",
+];
 
 /// Everything that is shown.
 #[derive(Debug)]
@@ -51,7 +58,8 @@ impl Shown {
     /// A reload ended.
     pub(super) fn reloaded(&self, result: ReloadResult) {
         self.events.reloads.inc(result);
-        self.last_reload_failed.store(result == ReloadResult::Failure, Ordering::Release);
+        self.last_reload_failed
+            .store(result == ReloadResult::Failure, Ordering::Release);
         if result == ReloadResult::Success {
             self.loaded_at.store(unix_time(), Ordering::Release);
         }
@@ -110,5 +118,7 @@ impl Source for Shown {
 }
 
 fn unix_time() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }

@@ -35,7 +35,10 @@ pub fn run(
 ) -> Result<(), RunFailure> {
     let config = load()?;
     let diagnostics = config.log.install()?;
-    let runtime = Builder::new_current_thread().enable_all().build().map_err(StartFailure::from)?;
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(StartFailure::from)?;
     runtime.block_on(async {
         // Before the start: a signal in between must not be lost.
         let mut signals = Signals::new().map_err(StartFailure::from)?;

@@ -68,7 +68,11 @@ pub struct UnknownName {
 }
 
 fn lines(names: &[UnknownName]) -> String {
-    names.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    names
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// How long the start waits for one name.
@@ -93,7 +97,10 @@ pub fn start(config: Config) -> Result<Proxy, StartFailure> {
     background.watch(published.snapshot());
     let (phase, phases) = watch::channel(Phase::Serving);
     let mut proxy = Proxy {
-        addresses: bound.iter().map(|sockets| sockets.address.clone()).collect(),
+        addresses: bound
+            .iter()
+            .map(|sockets| sockets.address.clone())
+            .collect(),
         files: files(&bound),
         admin: None,
         background: Some(background),
@@ -102,7 +109,10 @@ pub fn start(config: Config) -> Result<Proxy, StartFailure> {
         shown: Arc::clone(&shown),
     };
     for id in (0..workers).map(WorkerId) {
-        let doors = bound.iter_mut().map(Bound::split_off).zip(doors.iter().cloned());
+        let doors = bound
+            .iter_mut()
+            .map(Bound::split_off)
+            .zip(doors.iter().cloned());
         proxy.workers.push(worker::start(Start {
             id,
             published: Arc::clone(&published),
@@ -125,8 +135,13 @@ fn bind(config: &Config, workers: usize) -> Result<Vec<Bound>, StartFailure> {
 }
 
 fn bind_admin(config: &Config) -> Result<Option<TcpListener>, StartFailure> {
-    let Some(admin) = &config.admin else { return Ok(None) };
-    let fail = |source| StartFailure::Admin { address: admin.address, source };
+    let Some(admin) = &config.admin else {
+        return Ok(None);
+    };
+    let fail = |source| StartFailure::Admin {
+        address: admin.address,
+        source,
+    };
     TcpListener::bind(admin.address).map(Some).map_err(fail)
 }
 
@@ -134,7 +149,9 @@ fn start_admin(
     socket: Option<TcpListener>,
     shown: Arc<Shown>,
 ) -> io::Result<Option<(std::net::SocketAddr, AdminHandle)>> {
-    let Some(socket) = socket else { return Ok(None) };
+    let Some(socket) = socket else {
+        return Ok(None);
+    };
     let address = socket.local_addr()?;
     Ok(Some((address, admin::start(socket, shown)?)))
 }
@@ -151,7 +168,10 @@ fn doors(config: &Config, bound: &[Bound]) -> Vec<Arc<Door>> {
             Arc::new(Door {
                 name: listener.name.as_str().into(),
                 index,
-                entrance: Entrance { scheme: Scheme::Http, port },
+                entrance: Entrance {
+                    scheme: Scheme::Http,
+                    port,
+                },
                 admission: Arc::clone(&admission),
                 cells: PerWorker::new(config.workers),
             })
@@ -169,11 +189,15 @@ fn files(bound: &[Bound]) -> Vec<SocketFile> {
 
 /// Looks up the names of backends that have no address yet; all problems at once.
 pub(super) fn resolve_names(clusters: &[Arc<Cluster>]) -> Result<(), StartFailure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let mut unknown = Vec::new();
     for cluster in clusters {
         for (place, backend) in cluster.backends.iter().enumerate() {
-            let BackendAddr::Host { host, port } = &backend.address else { continue };
+            let BackendAddr::Host { host, port } = &backend.address else {
+                continue;
+            };
             if **backend.addresses() != Addresses::Ip(Vec::new()) {
                 continue;
             }
@@ -182,18 +206,29 @@ pub(super) fn resolve_names(clusters: &[Arc<Cluster>]) -> Result<(), StartFailur
             });
             match looked_up.unwrap_or_else(|_| {
                 let source = io::ErrorKind::TimedOut.into();
-                Err(ResolveFailure::LookUp { host: host.clone(), source })
+                Err(ResolveFailure::LookUp {
+                    host: host.clone(),
+                    source,
+                })
             }) {
                 Ok(addresses) => backend.change_addresses(Addresses::Ip(addresses)),
                 Err(failure) => {
                     let cluster = cluster.config.name.to_string();
-                    unknown.push(UnknownName { cluster, place, failure });
+                    unknown.push(UnknownName {
+                        cluster,
+                        place,
+                        failure,
+                    });
                 }
             }
         }
     }
     runtime.shutdown_timeout(Duration::ZERO);
-    if unknown.is_empty() { Ok(()) } else { Err(StartFailure::Names(unknown)) }
+    if unknown.is_empty() {
+        Ok(())
+    } else {
+        Err(StartFailure::Names(unknown))
+    }
 }
 
 /// As many descriptors as the system lets us have: two for each request, one for an idle client.

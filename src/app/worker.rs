@@ -61,7 +61,12 @@ fn run(start: Start) -> io::Result<()> {
 const EVENT_INTERVAL: u32 = 61;
 
 async fn serve(start: Start) -> io::Result<()> {
-    let Start { id, published, doors, mut phase } = start;
+    let Start {
+        id,
+        published,
+        doors,
+        mut phase,
+    } = start;
     let worker = Worker::new(id, published);
     let open = Rc::new(Cell::new(0));
     let ticker = tokio::task::spawn_local(tick(Rc::clone(&worker)));
@@ -120,4 +125,3 @@ async fn tick(worker: Rc<Worker>) {
         worker.sweep();
     }
 }
-

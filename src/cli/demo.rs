@@ -30,10 +30,16 @@ pub(super) fn demo(arguments: &DemoArguments) -> Result<(), Failure> {
     let sessions = SharedSessions::default();
     let tomcat = |name: &str, route: &str, colour| {
         let stand_in = StandIn::builder(route).look(name, colour).page_only();
-        stand_in.jvm_route(route).sessions(&sessions).start().map(Arc::new)
+        stand_in
+            .jvm_route(route)
+            .sessions(&sessions)
+            .start()
+            .map(Arc::new)
     };
-    let tomcats =
-        [tomcat("TomcatA", "jvm1", Colour::Red)?, tomcat("TomcatB", "jvm2", Colour::Blue)?];
+    let tomcats = [
+        tomcat("TomcatA", "jvm1", Colour::Red)?,
+        tomcat("TomcatB", "jvm2", Colour::Blue)?,
+    ];
     let ports = ports(arguments.port)?;
     let admin = free_port(9180)?;
     let recommended = start(&recommended(&tomcats, ports.1))?;
@@ -95,8 +101,7 @@ fn ports(wanted: Option<u16>) -> Result<(u16, u16), Failure> {
 /// `wanted`, or another one if somebody has it.
 fn free_port(wanted: u16) -> Result<u16, Failure> {
     let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let socket =
-        TcpListener::bind(address(wanted)).or_else(|_| TcpListener::bind(address(0)))?;
+    let socket = TcpListener::bind(address(wanted)).or_else(|_| TcpListener::bind(address(0)))?;
     Ok(socket.local_addr()?.port())
 }
 
@@ -106,9 +111,11 @@ fn explain(published: &Proxy, recommended: &Proxy, tomcats: &[Arc<StandIn>; 2]) 
         format!("http://{}/test/", address.unwrap_or_default())
     };
     let [a, b] = tomcats;
-    let admin = published.admin_address().map_or_else(String::new, |address| {
-        format!("\nMetrics:  http://{address}/metrics\n")
-    });
+    let admin = published
+        .admin_address()
+        .map_or_else(String::new, |address| {
+            format!("\nMetrics:  http://{address}/metrics\n")
+        });
     say(&format!(
         "Two Tomcat stand-ins share their sessions: TomcatA (red, {}) and TomcatB (blue, {}).\n\
          \n\

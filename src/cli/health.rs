@@ -34,7 +34,9 @@ pub(super) fn health(arguments: &HealthArguments) -> Result<(), Failure> {
     if status.starts_with("HTTP/1.1 200 ") {
         return Ok(());
     }
-    Err(Failure::Runtime(format!("{address} is not healthy: {}", status.trim_end()).into()))
+    Err(Failure::Runtime(
+        format!("{address} is not healthy: {}", status.trim_end()).into(),
+    ))
 }
 
 /// A listener on all addresses is asked on the loopback.

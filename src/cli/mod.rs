@@ -93,7 +93,6 @@ impl Failure {
             }
         }
     }
-
 }
 
 impl From<std::io::Error> for Failure {

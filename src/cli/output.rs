@@ -23,5 +23,8 @@ pub fn complain(text: &str) {
 pub(super) fn say(text: &str) {
     // Where standard output is gone nobody is left to be told.
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).ok();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .ok();
 }

@@ -69,7 +69,8 @@ impl Backend {
 
     /// Takes over what a reloaded file says of it.
     pub(super) fn change_settings(&self, settings: config::Backend) {
-        self.max_requests.store(settings.max_requests, Ordering::Relaxed);
+        self.max_requests
+            .store(settings.max_requests, Ordering::Relaxed);
         self.settings.store(Arc::new(settings));
     }
 
@@ -144,7 +145,8 @@ impl Backend {
         let mut machine = self.machine();
         let flip = machine.on(Event::Progress);
         debug_assert!(flip.is_none(), "a sign of life flipped a state");
-        self.awaits_progress.store(machine.awaits_progress(), Ordering::Relaxed);
+        self.awaits_progress
+            .store(machine.awaits_progress(), Ordering::Relaxed);
     }
 
     /// What its monitor should try.
@@ -164,7 +166,8 @@ impl Backend {
     ) -> Option<Transition> {
         let mut machine = self.machine();
         let transition = change(&mut machine);
-        self.awaits_progress.store(machine.awaits_progress(), Ordering::Relaxed);
+        self.awaits_progress
+            .store(machine.awaits_progress(), Ordering::Relaxed);
         if let Some(transition) = &transition {
             if transition.to == State::Down {
                 self.epoch.fetch_add(1, Ordering::AcqRel);

@@ -18,19 +18,26 @@ impl Balancing {
     /// is left.
     pub fn of(backends: &[(config::Backend, State)]) -> Self {
         let tier = |backup: bool| {
-            backends.iter().zip(0_u16..).filter(move |((settings, state), _)| {
-                settings.backup == backup && matches!(state, State::Up | State::Warming)
-            })
+            backends
+                .iter()
+                .zip(0_u16..)
+                .filter(move |((settings, state), _)| {
+                    settings.backup == backup && matches!(state, State::Up | State::Warming)
+                })
         };
         let backup = tier(false).next().is_none();
         let member = |slot, settings: &config::Backend| Member {
             slot: Slot(slot),
             weight: settings.weight,
         };
-        let members: Vec<Member> =
-            tier(backup).map(|((settings, _), slot)| member(slot, settings)).collect();
+        let members: Vec<Member> = tier(backup)
+            .map(|((settings, _), slot)| member(slot, settings))
+            .collect();
         let candidates = tier(backup)
             .map(|((settings, _), slot)| Candidate::new(member(slot, settings), &settings.name));
-        Self { schedule: Schedule::new(&members), rendezvous: Rendezvous::new(candidates) }
+        Self {
+            schedule: Schedule::new(&members),
+            rendezvous: Rendezvous::new(candidates),
+        }
     }
 }

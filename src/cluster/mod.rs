@@ -57,17 +57,21 @@ impl Cluster {
             .backends
             .iter()
             .map(|settings| {
-                before.and_then(|before| before.backend_like(settings)).map_or_else(
-                    || {
-                        let machine = Machine::new(settings.state, &config.health);
-                        Backend::new(settings.clone(), machine, workers)
-                    },
-                    Arc::clone,
-                )
+                before
+                    .and_then(|before| before.backend_like(settings))
+                    .map_or_else(
+                        || {
+                            let machine = Machine::new(settings.state, &config.health);
+                            Backend::new(settings.clone(), machine, workers)
+                        },
+                        Arc::clone,
+                    )
             })
             .collect();
-        let cells = before
-            .map_or_else(|| Arc::new(PerWorker::new(workers)), |before| Arc::clone(&before.cells));
+        let cells = before.map_or_else(
+            || Arc::new(PerWorker::new(workers)),
+            |before| Arc::clone(&before.cells),
+        );
         let cursor = before.map_or(0, |before| before.cursor.load(Ordering::Relaxed));
         Self {
             config,
@@ -83,17 +87,17 @@ impl Cluster {
     }
 
     fn backend_like(&self, settings: &config::Backend) -> Option<&Arc<Backend>> {
-        self.backends.iter().find(|backend| {
-            backend.name == settings.name && backend.address == settings.address
-        })
+        self.backends
+            .iter()
+            .find(|backend| backend.name == settings.name && backend.address == settings.address)
     }
 
     /// Puts this configuration in force for backends that live on from an earlier one.
     pub fn take_over(&self) {
         for (backend, settings) in self.backends.iter().zip(&self.config.backends) {
             backend.change_settings(settings.clone());
-            let flip = backend
-                .advance(|machine| machine.configure(settings.state, &self.config.health));
+            let flip =
+                backend.advance(|machine| machine.configure(settings.state, &self.config.health));
             self.announce(backend, flip);
         }
     }
@@ -118,7 +122,10 @@ impl Cluster {
 
     #[cold]
     fn lay_out(&self) {
-        let _one = self.laying_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one = self
+            .laying_out
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         // Read first: a change while the states are read makes the next reader come here again.
         let change = self.changes.count();
         let states: Vec<_> = self
@@ -138,7 +145,10 @@ impl Cluster {
 
     /// Requests in flight at all its backends.
     pub fn in_flight(&self) -> usize {
-        self.backends.iter().map(|backend| backend.in_flight()).sum()
+        self.backends
+            .iter()
+            .map(|backend| backend.in_flight())
+            .sum()
     }
 
     /// Counts a retry that `retry.on` allowed, until the guard is dropped.
@@ -154,7 +164,9 @@ impl Cluster {
 
     /// Whether any backend takes new requests.
     pub fn has_usable(&self) -> bool {
-        self.backends.iter().any(|backend| backend.state().takes_new())
+        self.backends
+            .iter()
+            .any(|backend| backend.state().takes_new())
     }
 
     /// A request waited the whole response time-out for a backend.
@@ -164,7 +176,9 @@ impl Cluster {
 
     /// Tells a backend's state machine what was seen; publishes and logs what follows from it.
     pub fn report(&self, slot: Slot, event: Event) {
-        let Some(backend) = self.backend(slot) else { return };
+        let Some(backend) = self.backend(slot) else {
+            return;
+        };
         let flip = backend.advance(|machine| machine.on(event));
         self.announce(backend, flip);
     }
@@ -182,9 +196,16 @@ impl Cluster {
     }
 
     fn peers(&self) -> Peers {
-        let usable = self.backends.iter().filter(|backend| backend.state().takes_new()).count();
+        let usable = self
+            .backends
+            .iter()
+            .filter(|backend| backend.state().takes_new())
+            .count();
         let wanted = |settings: &&config::Backend| settings.state == config::WantedState::Up;
-        Peers { usable, total: self.config.backends.iter().filter(wanted).count() }
+        Peers {
+            usable,
+            total: self.config.backends.iter().filter(wanted).count(),
+        }
     }
 }
 

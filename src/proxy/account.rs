@@ -62,7 +62,12 @@ struct Entry {
 
 impl Account {
     /// A request that has just come.
-    pub(super) fn open(caller: &Rc<Caller>, view: &Rc<View>, parts: &Parts, client: &Client) -> Self {
+    pub(super) fn open(
+        caller: &Rc<Caller>,
+        view: &Rc<View>,
+        parts: &Parts,
+        client: &Client,
+    ) -> Self {
         let entry = view.log.as_ref().map(|_| {
             let field = |name| parts.headers.get(name).cloned();
             Box::new(Entry {
@@ -191,10 +196,15 @@ impl Account {
 
     /// Cluster and backend by name, for a log line.
     pub(super) fn names(&self) -> (Option<&str>, Option<&str>) {
-        let cluster = self.cluster.and_then(|cluster| self.view.clusters.get(cluster));
-        let backend = cluster
-            .and_then(|cluster| Some(cluster.cluster.backend(self.backend?)?.name.as_str()));
-        (cluster.map(|cluster| cluster.cluster.config.name.as_str()), backend)
+        let cluster = self
+            .cluster
+            .and_then(|cluster| self.view.clusters.get(cluster));
+        let backend =
+            cluster.and_then(|cluster| Some(cluster.cluster.backend(self.backend?)?.name.as_str()));
+        (
+            cluster.map(|cluster| cluster.cluster.config.name.as_str()),
+            backend,
+        )
     }
 
     /// Adds the request up and writes its line.
@@ -227,7 +237,12 @@ impl Account {
             listener: &self.caller.listener,
             method: &entry.method,
             host: entry.host.as_ref().map(HeaderValue::as_bytes),
-            uri: redact.redact(entry.uri.path_and_query().map_or("", |target| target.as_str())),
+            uri: redact.redact(
+                entry
+                    .uri
+                    .path_and_query()
+                    .map_or("", |target| target.as_str()),
+            ),
             protocol: entry.version,
             status: self.status,
             bytes_in: self.bytes_in,
@@ -238,7 +253,10 @@ impl Account {
             backend,
             attempts: self.attempts,
             error: self.error,
-            referer: entry.referer.as_ref().map(|referer| redacted(redact, referer)),
+            referer: entry
+                .referer
+                .as_ref()
+                .map(|referer| redacted(redact, referer)),
             user_agent: entry.user_agent.as_ref().map(HeaderValue::as_bytes),
             request_id: entry.request_id.as_ref().map(HeaderValue::as_bytes),
         }
@@ -269,4 +287,3 @@ const CLIENT_GONE: StatusCode = match StatusCode::from_u16(499) {
     Ok(status) => status,
     Err(_) => StatusCode::BAD_REQUEST,
 };
-

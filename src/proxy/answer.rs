@@ -42,9 +42,10 @@ pub(super) async fn answer(
     let config = &view.snapshot.config;
     let client = client_address::client(&caller.peer, &config.trusted_proxies, &parts.headers);
     let account = Account::open(caller, view, &parts, &client);
-    let given = config.request_id.as_ref().and_then(|name| {
-        RequestId::taken_over(&parts.headers, name, caller.peer.trust())
-    });
+    let given = config
+        .request_id
+        .as_ref()
+        .and_then(|name| RequestId::taken_over(&parts.headers, name, caller.peer.trust()));
     let id = RequestIdSlot::new(given, &caller.worker.request_ids);
     let reader = Reader {
         accept: parts.headers.get(ACCEPT).cloned(),
@@ -54,7 +55,14 @@ pub(super) async fn answer(
         Ok(passed) => passed,
         Err(error) => return failed(caller, account, error, (&reader, &id)),
     };
-    let asked = Asked { caller, view, client, checked, id, rule };
+    let asked = Asked {
+        caller,
+        view,
+        client,
+        checked,
+        id,
+        rule,
+    };
     match act(&asked, parts, body, account).await {
         Ok(response) => response,
         Err((error, account)) => failed(caller, account, error, (&reader, &asked.id)),
@@ -91,8 +99,12 @@ fn check<'v>(
 ) -> Result<(Checked, (usize, &'v Rule)), ProxyError> {
     let config = &view.snapshot.config;
     let checked = refuse::check(parts, &config.limits).map_err(ProxyError::Refused)?;
-    let host = checked.host.as_ref().map(|host| host.name());
-    let place = view.snapshot.rules.find(host, parts.uri.path()).ok_or(ProxyError::NoRule)?;
+    let host = checked.host.as_ref().map(super::authority::Host::name);
+    let place = view
+        .snapshot
+        .rules
+        .find(host, parts.uri.path())
+        .ok_or(ProxyError::NoRule)?;
     let rule = config.rules.get(place).ok_or(ProxyError::NoRule)?;
     if !rule.access.admits(client.ip()) {
         return Err(ProxyError::AccessDenied);
@@ -108,9 +120,11 @@ async fn act(
 ) -> Result<Response<ResponseBody>, (ProxyError, Account)> {
     let made = match &asked.rule.1.action {
         Action::Redirect { status, to } => redirect(asked, &parts, *status, to),
-        Action::Respond { status, content_type, body } => {
-            Ok(fixed(&parts.method, *status, content_type, body))
-        }
+        Action::Respond {
+            status,
+            content_type,
+            body,
+        } => Ok(fixed(&parts.method, *status, content_type, body)),
         Action::Proxy(action) => {
             return match Forwarding::new(asked, action, account) {
                 Ok(forwarding) => forward(forwarding, parts, body).await,
@@ -150,20 +164,21 @@ fn redirect(
     Ok(response)
 }
 
-fn fixed(
-    method: &Method,
-    status: StatusCode,
-    content_type: &str,
-    body: &Bytes,
-) -> Response<Bytes> {
-    let body = if method == Method::HEAD { Bytes::new() } else { body.clone() };
+fn fixed(method: &Method, status: StatusCode, content_type: &str, body: &Bytes) -> Response<Bytes> {
+    let body = if method == Method::HEAD {
+        Bytes::new()
+    } else {
+        body.clone()
+    };
     let mut response = Response::new(body);
     *response.status_mut() = status;
     if let Ok(content_type) = HeaderValue::from_str(content_type) {
         response.headers_mut().insert(CONTENT_TYPE, content_type);
     }
     if !status.is_success() {
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+            .headers_mut()
+            .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     response
 }

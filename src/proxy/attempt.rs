@@ -18,8 +18,8 @@ use crate::cluster::machine::Event;
 use crate::cluster::{Backend, Cluster};
 use crate::observe::metrics::Stage;
 use crate::upstream::{
-    self, BodySource, Carrier, FailureKind, Heard, Lease, Reason, RequestBody,
-    SendFailure, Sent, UpstreamFailure,
+    self, BodySource, Carrier, FailureKind, Heard, Lease, Reason, RequestBody, SendFailure, Sent,
+    UpstreamFailure,
 };
 
 type BackendBody = <upstream::Chosen as Carrier>::Body;
@@ -171,9 +171,7 @@ impl Attempt<'_> {
         let kind = match failure.heard {
             _ if fault.is_some() => FailureKind::RequestBody,
             Heard::TooMuch => FailureKind::Protocol(Reason::HeadTooLarge),
-            _ if failure.error.is_parse() => {
-                FailureKind::Protocol(Reason::Parse(failure.error))
-            }
+            _ if failure.error.is_parse() => FailureKind::Protocol(Reason::Parse(failure.error)),
             Heard::Something => FailureKind::Protocol(Reason::CutHead(failure.error)),
             Heard::Nothing => FailureKind::Closed(failure.error),
         };
@@ -183,9 +181,15 @@ impl Attempt<'_> {
     /// While the body is on its way each piece counts as progress; after it the wait for the
     /// head begins.
     fn arm(&self) {
-        let sending = self.source.is_some_and(|source| !source.borrow().has_ended());
+        let sending = self
+            .source
+            .is_some_and(|source| !source.borrow().has_ended());
         let timeouts = self.cluster.config.timeouts;
-        self.talk.upstream.arm(if sending { timeouts.body_idle } else { timeouts.response });
+        self.talk.upstream.arm(if sending {
+            timeouts.body_idle
+        } else {
+            timeouts.response
+        });
     }
 
     fn progress(&self) -> u64 {
@@ -193,21 +197,27 @@ impl Attempt<'_> {
     }
 
     fn awaits_client(&self) -> bool {
-        self.source.is_some_and(|source| source.borrow().awaits_client())
+        self.source
+            .is_some_and(|source| source.borrow().awaits_client())
     }
 
     /// A backend that went down while the request waited: what may be sent again is, at once.
     fn must_leave(&self) -> bool {
         self.repeat == Repeat::Idempotent
             && self.chosen.upstream.backend.is_down()
-            && self.source.is_none_or(|source| source.borrow().is_replayable())
+            && self
+                .source
+                .is_none_or(|source| source.borrow().is_replayable())
     }
 }
 
 /// Whether a backend that is going down says so: a Tomcat that stops answers 404 on kept-alive
 /// connections while it refuses new ones.
 fn is_farewell(status: StatusCode, backend: &Backend) -> bool {
-    matches!(status, StatusCode::NOT_FOUND | StatusCode::SERVICE_UNAVAILABLE) && backend.is_down()
+    matches!(
+        status,
+        StatusCode::NOT_FOUND | StatusCode::SERVICE_UNAVAILABLE
+    ) && backend.is_down()
 }
 
 /// Why a head is not believed. Hyper has parsed it; what it lets pass and two readers could read
@@ -220,17 +230,26 @@ fn disbelief<B>(response: &Response<B>, offer: Option<&Offer>) -> Option<Reason>
     let headers = response.headers();
     if let Some(coding) = headers.get(TRANSFER_ENCODING) {
         let one = headers.get_all(TRANSFER_ENCODING).iter().nth(1).is_none();
-        if !one || !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") {
+        if !one
+            || !coding
+                .as_bytes()
+                .trim_ascii()
+                .eq_ignore_ascii_case(b"chunked")
+        {
             return Some(Reason::TransferCoding);
         }
-        return headers.contains_key(CONTENT_LENGTH).then_some(Reason::TwoFramings);
+        return headers
+            .contains_key(CONTENT_LENGTH)
+            .then_some(Reason::TwoFramings);
     }
     content_length_is_wrong(headers).then_some(Reason::ContentLength)
 }
 
 fn content_length_is_wrong(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(CONTENT_LENGTH).iter();
-    let Some(value) = values.next() else { return false };
+    let Some(value) = values.next() else {
+        return false;
+    };
     let number = value.as_bytes();
     values.next().is_some() || number.is_empty() || !number.iter().all(u8::is_ascii_digit)
 }

@@ -9,9 +9,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use http::HeaderMap;
 
-use crate::config::Networks;
 use super::client::{Client, Entrance, Peer, Scheme, Trust};
 use super::headers::fields::{X_FORWARDED_FOR, X_FORWARDED_PROTO};
+use crate::config::Networks;
 
 /// How many entries of `X-Forwarded-For` are looked at: no chain of trusted proxies is longer.
 const MOST_HOPS: usize = 32;

@@ -17,6 +17,7 @@ use super::errors::ProxyError;
 use super::facts::Facts;
 use super::headers::{forwarding, hop};
 use super::plan::{ClusterPlan, RulePlan};
+use super::prefix;
 use super::refuse::{DeclaredBody, Expectation};
 use super::relay::{Begun, Exchange, Relayed, ResponseBody};
 use super::respond::{self, ResponseEdit};
@@ -24,14 +25,13 @@ use super::retry::{self, Body, Load, Past, Repeat, Situation};
 use super::select::{self, Chosen, Nobody};
 use super::tunnel::{Offer, Tunnel};
 use super::worker::ClusterView;
-use super::prefix;
 use crate::balance::{KeyHash, Slot};
 use crate::cluster;
 use crate::config::{Cluster, ProxyAction};
 use crate::observe::metrics::{RetryReason, Stage};
 use crate::upstream::{
-    self, BodyLimits, BodySource, Carrier, ContinueSignal, FailureKind, Lease, RequestBody,
-    Sent, UpstreamFailure,
+    self, BodyLimits, BodySource, Carrier, ContinueSignal, FailureKind, Lease, RequestBody, Sent,
+    UpstreamFailure,
 };
 
 type BackendBody = <upstream::Chosen as Carrier>::Body;
@@ -61,7 +61,14 @@ impl<'a> Forwarding<'a> {
         let (Some(cluster), Some(plan), Some(rule)) = (cluster, plan, rule) else {
             return Err(account);
         };
-        Ok(Self { asked, cluster, config: &cluster.cluster.config, plan, rule, account })
+        Ok(Self {
+            asked,
+            cluster,
+            config: &cluster.cluster.config,
+            plan,
+            rule,
+            account,
+        })
     }
 }
 
@@ -103,7 +110,11 @@ pub(super) async fn forward(
         Err(error) => {
             if let Some(source) = &prepared.source {
                 let mut source = source.borrow_mut();
-                let rest = if source.has_ended() { Rest::None } else { Rest::Unread };
+                let rest = if source.has_ended() {
+                    Rest::None
+                } else {
+                    Rest::Unread
+                };
                 forwarding.account.unread(rest, source.bytes());
                 source.abandon();
             }
@@ -137,9 +148,11 @@ fn prepare(
     };
     let source = match checked.body {
         DeclaredBody::None | DeclaredBody::Length(0) => None,
-        DeclaredBody::Length(_) | DeclaredBody::Chunked => {
-            Some(BodySource::new(body, body_limits, asked.caller.worker.clock.deadline()))
-        }
+        DeclaredBody::Length(_) | DeclaredBody::Chunked => Some(BodySource::new(
+            body,
+            body_limits,
+            asked.caller.worker.clock.deadline(),
+        )),
     };
     let continues = source
         .as_ref()
@@ -169,7 +182,12 @@ fn edit_request(forwarding: &mut Forwarding<'_>, parts: &mut Parts, offer: Optio
         host: checked.host.as_ref(),
         version: parts.version,
     };
-    forwarding::apply(headers, checked.fields, forwarding.config.forwarded, subject);
+    forwarding::apply(
+        headers,
+        checked.fields,
+        forwarding.config.forwarded,
+        subject,
+    );
     hop::frame_request(headers, checked.body);
     hop::pass_expectation(headers, checked.fields, checked.expectation);
     if let Some(name) = &asked.view.snapshot.config.request_id
@@ -235,12 +253,11 @@ async fn attempts(
     let mut last: Option<UpstreamFailure> = None;
     let mut retrying = None;
     loop {
-        let chosen = match stale.take() {
-            Some(slot) => select::again(forwarding.cluster, slot),
-            None => {
-                let worker = &forwarding.asked.caller.worker;
-                select::select(worker, forwarding.cluster, prepared.hash, &tried)
-            }
+        let chosen = if let Some(slot) = stale.take() {
+            select::again(forwarding.cluster, slot)
+        } else {
+            let worker = &forwarding.asked.caller.worker;
+            select::select(worker, forwarding.cluster, prepared.hash, &tried)
         };
         let chosen = match (chosen, last.take()) {
             (Ok(chosen), _) => chosen,
@@ -256,7 +273,9 @@ async fn attempts(
         };
         let reason = consider(forwarding, prepared, &failure, past);
         log_failure(forwarding, slot, &failure, reason);
-        let Some(reason) = reason else { return Err(error(prepared, &failure)) };
+        let Some(reason) = reason else {
+            return Err(error(prepared, &failure));
+        };
         match reason {
             RetryReason::Stale => {
                 past.stale += 1;
@@ -265,7 +284,9 @@ async fn attempts(
             RetryReason::Closed => past.closed += 1,
             RetryReason::Status | RetryReason::Timeout => {
                 past.asked_for += 1;
-                retrying.get_or_insert_with(|| cluster::Cluster::begin_retry(&forwarding.cluster.cluster));
+                retrying.get_or_insert_with(|| {
+                    cluster::Cluster::begin_retry(&forwarding.cluster.cluster)
+                });
             }
             RetryReason::Connect | RetryReason::BackendDown => {}
         }
@@ -290,14 +311,23 @@ async fn attempt(
         talk: &forwarding.asked.caller.talk,
         source: source.as_ref(),
         repeat: prepared.repeat,
-        connections: if past.stale > 0 { Connections::Fresh } else { Connections::Any },
+        connections: if past.stale > 0 {
+            Connections::Fresh
+        } else {
+            Connections::Any
+        },
         offer: offer.as_ref(),
     };
     let mut lease = attempt.connect().await?;
     let (request, sent_host) = request(forwarding, prepared, chosen.slot);
     let outcome = attempt.exchange(&mut lease, request).await;
     let connection = lease.connection;
-    let fail = |(stage, request, kind)| UpstreamFailure { stage, request, connection, kind };
+    let fail = |(stage, request, kind)| UpstreamFailure {
+        stage,
+        request,
+        connection,
+        kind,
+    };
     match outcome {
         Ok(response) => {
             let unwanted = attempt.is_unwanted(response.status());
@@ -308,7 +338,12 @@ async fn attempt(
                     lease.failed(failure.stage);
                     Err(failure)
                 }
-                None => Ok(Won { response, lease, chosen, sent_host }),
+                None => Ok(Won {
+                    response,
+                    lease,
+                    chosen,
+                    sent_host,
+                }),
             }
         }
         Err((failed, unsent)) => {
@@ -338,9 +373,15 @@ fn request(
         .plan
         .backends
         .get(usize::from(slot.0))
-        .map_or_else(|| HeaderValue::from_static("localhost"), |plan| plan.host.value(host));
+        .map_or_else(
+            || HeaderValue::from_static("localhost"),
+            |plan| plan.host.value(host),
+        );
     headers.insert(header::HOST, sent_host.clone());
-    let body = prepared.source.as_ref().map_or(RequestBody::Empty, RequestBody::of);
+    let body = prepared
+        .source
+        .as_ref()
+        .map_or(RequestBody::Empty, RequestBody::of);
     let mut request = Request::new(body);
     *request.method_mut() = prepared.method.clone();
     *request.uri_mut() = prepared.target.clone();
@@ -362,7 +403,10 @@ fn consider(
     failure: &UpstreamFailure,
     past: Past,
 ) -> Option<RetryReason> {
-    let replayable = prepared.source.as_ref().is_none_or(|it| it.borrow().is_replayable());
+    let replayable = prepared
+        .source
+        .as_ref()
+        .is_none_or(|it| it.borrow().is_replayable());
     let now = Situation {
         policy: &forwarding.config.retry,
         method: prepared.repeat,
@@ -378,7 +422,10 @@ fn consider(
 }
 
 fn error(prepared: &Prepared, failure: &UpstreamFailure) -> ProxyError {
-    ProxyError::of(failure, prepared.source.as_ref().and_then(|it| it.borrow().fault()))
+    ProxyError::of(
+        failure,
+        prepared.source.as_ref().and_then(|it| it.borrow().fault()),
+    )
 }
 
 fn log_failure(
@@ -390,7 +437,11 @@ fn log_failure(
     if let (Some(reason), Some(cells)) = (reason, forwarding.account.cells()) {
         cells.retries.inc(reason);
     }
-    let backend = forwarding.cluster.cluster.backend(slot).map(|backend| backend.name.as_str());
+    let backend = forwarding
+        .cluster
+        .cluster
+        .backend(slot)
+        .map(|backend| backend.name.as_str());
     let cluster = forwarding.config.name.as_str();
     let next = reason.map_or("given up", |_| "trying again");
     if matches!(failure.kind, FailureKind::RequestBody) {
@@ -408,7 +459,12 @@ async fn pass_back(
     won: Won,
     (method, target): &(Method, Uri),
 ) -> Response<ResponseBody> {
-    let Won { mut response, lease, chosen, sent_host } = won;
+    let Won {
+        mut response,
+        lease,
+        chosen,
+        sent_host,
+    } = won;
     let asked = forwarding.asked;
     let status = response.status();
     let version = response.version();
@@ -429,11 +485,19 @@ async fn pass_back(
     {
         response.headers_mut().insert(name.clone(), id);
     }
-    if let Some(offer) = prepared.offer.take_if(|_| status == StatusCode::SWITCHING_PROTOCOLS) {
+    if let Some(offer) = prepared
+        .offer
+        .take_if(|_| status == StatusCode::SWITCHING_PROTOCOLS)
+    {
         offer.apply(response.headers_mut());
         let cluster = Arc::clone(&forwarding.cluster.cluster);
         let worker = asked.caller.worker.id;
-        let tunnel = Tunnel { lease, in_flight: chosen.in_flight, cluster, worker };
+        let tunnel = Tunnel {
+            lease,
+            in_flight: chosen.in_flight,
+            cluster,
+            worker,
+        };
         asked.caller.talk.switch(tunnel);
         forwarding.account.close();
         return response.map(|_| ResponseBody::Whole(None));

@@ -25,9 +25,13 @@ pub struct RulePlan {
 impl RulePlan {
     /// Compiles a rule.
     pub fn new(rule: &Rule) -> Self {
-        let Action::Proxy(action) = &rule.action else { return Self::default() };
-        let way_there =
-            action.replace_prefix.as_ref().map(|to| Replacement::new(&rule.path, to));
+        let Action::Proxy(action) = &rule.action else {
+            return Self::default();
+        };
+        let way_there = action
+            .replace_prefix
+            .as_ref()
+            .map(|to| Replacement::new(&rule.path, to));
         Self {
             way_back: way_there.as_ref().map(Replacement::reversed),
             way_there,
@@ -64,13 +68,16 @@ impl ClusterPlan {
     pub fn new(cluster: &Cluster) -> Self {
         let backend = |address: &BackendAddr| BackendPlan {
             // The checks of the configuration let no text pass that is no Host.
-            host: UpstreamHost::new(&cluster.host, address).unwrap_or_else(|| {
-                UpstreamHost::Keep(HeaderValue::from_static("localhost"))
-            }),
+            host: UpstreamHost::new(&cluster.host, address)
+                .unwrap_or_else(|| UpstreamHost::Keep(HeaderValue::from_static("localhost"))),
             own: own_host(address),
         };
         Self {
-            backends: cluster.backends.iter().map(|it| backend(&it.address)).collect(),
+            backends: cluster
+                .backends
+                .iter()
+                .map(|it| backend(&it.address))
+                .collect(),
             request: HeaderEdits::new(&cluster.request_headers),
             response: HeaderEdits::new(&cluster.response_headers),
             cookies: CookieRewrites::new(&cluster.rewrite),

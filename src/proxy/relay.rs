@@ -144,12 +144,15 @@ impl Exchange {
         }
         match self.poll_backend(cx, talk) {
             Poll::Ready(Some(Ok(data))) => self.hand_out(data),
-            Poll::Ready(Some(Err(()))) => {
-                Poll::Ready(Some(Err(self.cut.replace(Cut::Before).unwrap_or(Cut::Before))))
-            }
-            Poll::Ready(None) => {
-                Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))
-            }
+            Poll::Ready(Some(Err(()))) => Poll::Ready(Some(Err(self
+                .cut
+                .replace(Cut::Before)
+                .unwrap_or(Cut::Before)))),
+            Poll::Ready(None) => Poll::Ready(
+                self.trailers
+                    .take()
+                    .map(|trailers| Ok(Frame::trailers(trailers))),
+            ),
             Poll::Pending => {
                 self.starved = true;
                 Poll::Pending
@@ -172,7 +175,9 @@ impl Exchange {
             if self.cut.is_some() {
                 return Poll::Ready(Some(Err(())));
             }
-            let Some(body) = self.body.as_mut() else { return Poll::Ready(None) };
+            let Some(body) = self.body.as_mut() else {
+                return Poll::Ready(None);
+            };
             match Pin::new(body).poll_frame(cx) {
                 Poll::Pending if talk.upstream.is_over(cx) => {
                     self.cut_off(Cut::TimedOut, ErrorReason::ResponseTimeout, talk);
@@ -199,7 +204,10 @@ impl Exchange {
         talk.upstream.disarm();
         self.body = None;
         self.in_flight.leave();
-        let sent = self.request.as_ref().is_none_or(|request| request.borrow().has_ended());
+        let sent = self
+            .request
+            .as_ref()
+            .is_none_or(|request| request.borrow().has_ended());
         if let Some(lease) = self.lease.take().filter(|_| sent) {
             lease.give_back();
         }
@@ -264,10 +272,14 @@ pub struct Relayed {
 impl Relayed {
     /// Hands an exchange to the client's connection.
     pub fn new(exchange: Exchange, talk: &Rc<Conversation>) -> Self {
-        let length = exchange.length.clone();
+        let length = exchange.length;
         let exchange = Rc::new(RefCell::new(exchange));
         talk.relay(Rc::clone(&exchange));
-        Self { exchange, talk: Rc::clone(talk), length }
+        Self {
+            exchange,
+            talk: Rc::clone(talk),
+            length,
+        }
     }
 }
 
@@ -296,9 +308,7 @@ impl Body for ResponseBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match self.get_mut() {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Relayed(relayed) => {
-                relayed.exchange.borrow_mut().poll_next(cx, &relayed.talk)
-            }
+            Self::Relayed(relayed) => relayed.exchange.borrow_mut().poll_next(cx, &relayed.talk),
         }
     }
 
@@ -320,7 +330,7 @@ impl Body for ResponseBody {
             Self::Whole(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
-            Self::Relayed(relayed) => relayed.length.clone(),
+            Self::Relayed(relayed) => relayed.length,
         }
     }
 }

@@ -58,8 +58,14 @@ impl ResponseEdit<'_> {
         if !self.cluster.rewrite.location {
             return;
         }
-        let own = self.plan.backends.get(usize::from(self.slot.0)).map(|it| it.own.as_str());
-        let Some(own) = own.and_then(Authority::parse) else { return };
+        let own = self
+            .plan
+            .backends
+            .get(usize::from(self.slot.0))
+            .map(|it| it.own.as_str());
+        let Some(own) = own.and_then(Authority::parse) else {
+            return;
+        };
         Reverse {
             own,
             sent: self.sent_host.to_str().ok().and_then(Authority::parse),
@@ -88,7 +94,9 @@ pub(super) fn made(
     let mut response = response;
     if account.rest() == Rest::Unread {
         // What is left of the request would be taken for the next one.
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
         caller.talk.owe_lingering();
     }
     end_if_due(caller, account.view(), response.headers_mut());

@@ -93,9 +93,11 @@ pub fn may_retry(failure: &UpstreamFailure, now: &Situation<'_>) -> Option<Retry
         (FailureKind::Closed(_), _) => died(failure.connection, now.past),
         (FailureKind::WentDown | FailureKind::Farewell(_), _) => Some(RetryReason::BackendDown),
         (FailureKind::TimedOut, _) => asked_for(now, now.policy.timeouts, RetryReason::Timeout),
-        (FailureKind::Status(status), _) => {
-            asked_for(now, now.policy.statuses.contains(status), RetryReason::Status)
-        }
+        (FailureKind::Status(status), _) => asked_for(
+            now,
+            now.policy.statuses.contains(status),
+            RetryReason::Status,
+        ),
         // Only connects fail this way, and they send nothing.
         (FailureKind::Refused(_) | FailureKind::Unreachable(_), _) => None,
     }
@@ -119,7 +121,11 @@ fn died(connection: Connection, past: Past) -> Option<RetryReason> {
 }
 
 fn asked_for(now: &Situation<'_>, is_named: bool, reason: RetryReason) -> Option<RetryReason> {
-    let share = now.load.in_flight.saturating_mul(now.policy.budget_percent as usize) / 100;
+    let share = now
+        .load
+        .in_flight
+        .saturating_mul(now.policy.budget_percent as usize)
+        / 100;
     let budget = share.max(now.policy.budget_min);
     (is_named && now.past.asked_for == 0 && now.load.retrying < budget).then_some(reason)
 }

@@ -64,7 +64,10 @@ pub fn select(
     let cluster = &view.cluster;
     let balancing = cluster.balancing();
     let enter = |slot: Slot| {
-        !tried.contains(&slot) && cluster.backend(slot).is_some_and(|backend| backend.try_enter())
+        !tried.contains(&slot)
+            && cluster
+                .backend(slot)
+                .is_some_and(|backend| backend.try_enter())
     };
     let slot = match (&cluster.config.balance, hash) {
         (Balance::Hash(_), Some(hash)) => balancing.rendezvous.rank(hash).find(|slot| enter(*slot)),
@@ -79,18 +82,27 @@ pub fn select(
             two_choices::pick(&balancing.schedule, draw, load)
         }),
     };
-    slot.and_then(|slot| place(view, slot)).ok_or_else(|| why_nobody(cluster, &balancing, tried))
+    slot.and_then(|slot| place(view, slot))
+        .ok_or_else(|| why_nobody(cluster, &balancing, tried))
 }
 
 /// The same backend once more, for a request whose kept-alive connection was stale.
 pub fn again(view: &ClusterView, slot: Slot) -> Result<Chosen, Nobody> {
-    let entered = view.cluster.backend(slot).is_some_and(|backend| backend.try_enter());
-    entered.then(|| place(view, slot)).flatten().ok_or(Nobody::Free)
+    let entered = view
+        .cluster
+        .backend(slot)
+        .is_some_and(|backend| backend.try_enter());
+    entered
+        .then(|| place(view, slot))
+        .flatten()
+        .ok_or(Nobody::Free)
 }
 
 /// What a cluster that balances by hash hashes; `None`: nothing there, balance by turn.
 pub fn hash_key(balance: &Balance, parts: &Parts, client: Option<&[u8]>) -> Option<KeyHash> {
-    let Balance::Hash(key) = balance else { return None };
+    let Balance::Hash(key) = balance else {
+        return None;
+    };
     let key = match key {
         HashKey::ClientAddress => client?,
         HashKey::Uri => parts.uri.path_and_query()?.as_str().as_bytes(),
@@ -125,19 +137,32 @@ fn by_load(
     };
     (0..cluster.backends.len())
         .map_while(|_| pick(&mut load))
-        .find(|slot| cluster.backend(*slot).is_some_and(|backend| backend.try_enter()))
+        .find(|slot| {
+            cluster
+                .backend(*slot)
+                .is_some_and(|backend| backend.try_enter())
+        })
 }
 
 fn place(view: &ClusterView, slot: Slot) -> Option<Chosen> {
     let upstream = view.upstreams.get(usize::from(slot.0))?;
-    let in_flight = InFlight { upstream: Rc::clone(upstream), left: false };
-    Some(Chosen { slot, upstream: Rc::clone(upstream), in_flight })
+    let in_flight = InFlight {
+        upstream: Rc::clone(upstream),
+        left: false,
+    };
+    Some(Chosen {
+        slot,
+        upstream: Rc::clone(upstream),
+        in_flight,
+    })
 }
 
 fn why_nobody(cluster: &Cluster, balancing: &Balancing, tried: &[Slot]) -> Nobody {
     let full = balancing.schedule.members().iter().any(|member| {
         !tried.contains(&member.slot)
-            && cluster.backend(member.slot).is_some_and(|backend| !backend.has_room())
+            && cluster
+                .backend(member.slot)
+                .is_some_and(|backend| !backend.has_room())
     });
     if full { Nobody::Free } else { Nobody::Usable }
 }

@@ -26,7 +26,9 @@ impl Offer {
         let is_allowed = allowed
             .iter()
             .any(|name| protocol.as_bytes().eq_ignore_ascii_case(name.as_bytes()));
-        (is_allowed && names_upgrade(headers)).then(|| Self { protocol: protocol.clone() })
+        (is_allowed && names_upgrade(headers)).then(|| Self {
+            protocol: protocol.clone(),
+        })
     }
 
     /// Puts it into a head, after the fields of the other connection are gone.
@@ -37,10 +39,11 @@ impl Offer {
 
     /// Whether the backend switched to what was offered.
     pub fn is_taken_up<B>(&self, response: &Response<B>) -> bool {
-        response
-            .headers()
-            .get(UPGRADE)
-            .is_some_and(|taken| taken.as_bytes().eq_ignore_ascii_case(self.protocol.as_bytes()))
+        response.headers().get(UPGRADE).is_some_and(|taken| {
+            taken
+                .as_bytes()
+                .eq_ignore_ascii_case(self.protocol.as_bytes())
+        })
     }
 }
 

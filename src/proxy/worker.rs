@@ -51,12 +51,23 @@ impl Snapshot {
     ) -> Self {
         let clusters = config.clusters.iter().map(|cluster| {
             let before = before.and_then(|before| {
-                before.clusters.iter().find(|other| other.config.name == cluster.name)
+                before
+                    .clusters
+                    .iter()
+                    .find(|other| other.config.name == cluster.name)
             });
             let before = before.map(Arc::as_ref);
-            Arc::new(Cluster::new(cluster.clone(), before, config.workers, changes))
+            Arc::new(Cluster::new(
+                cluster.clone(),
+                before,
+                config.workers,
+                changes,
+            ))
         });
-        let names = config.clusters.iter().flat_map(|cluster| &cluster.session_cookies);
+        let names = config
+            .clusters
+            .iter()
+            .flat_map(|cluster| &cluster.session_cookies);
         Self {
             rules: RuleTable::new(&config.rules),
             rule_plans: config.rules.iter().map(RulePlan::new).collect(),
@@ -228,8 +239,13 @@ impl View {
         let generation = published.generation.load(Ordering::Acquire);
         let snapshot = published.snapshot();
         let upstream_before = |backend: &Arc<crate::cluster::Backend>| {
-            let before = before?.clusters.iter().flat_map(|cluster| &cluster.upstreams);
-            before.into_iter().find(|upstream| Arc::ptr_eq(&upstream.backend, backend))
+            let before = before?
+                .clusters
+                .iter()
+                .flat_map(|cluster| &cluster.upstreams);
+            before
+                .into_iter()
+                .find(|upstream| Arc::ptr_eq(&upstream.backend, backend))
         };
         let clusters: Vec<ClusterView> = snapshot
             .clusters
@@ -245,12 +261,20 @@ impl View {
                         },
                     )
                 });
-                ClusterView { cluster: Arc::clone(cluster), upstreams: upstreams.collect() }
+                ClusterView {
+                    cluster: Arc::clone(cluster),
+                    upstreams: upstreams.collect(),
+                }
             })
             .collect();
         close_what_left(before, &clusters);
         let log = snapshot.access_log.as_ref().map(AccessLogHandle::worker);
-        Self { generation, snapshot, clusters, log }
+        Self {
+            generation,
+            snapshot,
+            clusters,
+            log,
+        }
     }
 }
 
@@ -258,9 +282,18 @@ impl View {
 fn close_what_left(before: Option<&View>, now: &[ClusterView]) {
     let Some(before) = before else { return };
     let stays = |upstream: &Rc<Upstream>| {
-        now.iter().any(|cluster| cluster.upstreams.iter().any(|other| Rc::ptr_eq(other, upstream)))
+        now.iter().any(|cluster| {
+            cluster
+                .upstreams
+                .iter()
+                .any(|other| Rc::ptr_eq(other, upstream))
+        })
     };
-    for upstream in before.clusters.iter().flat_map(|cluster| &cluster.upstreams) {
+    for upstream in before
+        .clusters
+        .iter()
+        .flat_map(|cluster| &cluster.upstreams)
+    {
         if !stays(upstream) {
             upstream.close_idle();
         }

@@ -34,13 +34,19 @@ impl Admission {
     /// queue in the kernel.
     pub async fn place(self: &Arc<Self>) -> Option<Place> {
         let permit = Arc::clone(&self.places).acquire_owned().await.ok()?;
-        Some(Place { _in_all: permit, counted: None })
+        Some(Place {
+            _in_all: permit,
+            counted: None,
+        })
     }
 
     /// Connections that hold a place of this client.
     #[cfg(test)]
     fn of_client(&self, ip: IpAddr) -> usize {
-        let per_client = self.per_client.lock().unwrap_or_else(PoisonError::into_inner);
+        let per_client = self
+            .per_client
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         per_client.get(&client_key(ip)).copied().unwrap_or(0)
     }
 }
@@ -52,8 +58,10 @@ impl Place {
             return Admitted::Yes;
         }
         let key = client_key(ip);
-        let mut per_client =
-            admission.per_client.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut per_client = admission
+            .per_client
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let count = per_client.entry(key).or_insert(0);
         if *count >= limit {
             return Admitted::No;
@@ -75,9 +83,13 @@ pub enum Admitted {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let Some((admission, key)) = self.counted.take() else { return };
-        let mut per_client =
-            admission.per_client.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((admission, key)) = self.counted.take() else {
+            return;
+        };
+        let mut per_client = admission
+            .per_client
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = per_client.get_mut(&key) {
             *count -= 1;
             // Nobody stays in the table who is not connected, so connections bound it.
@@ -129,10 +141,12 @@ mod tests {
         let admission = Admission::new(1);
         let place = admission.place().await;
         let mut next = std::pin::pin!(admission.place());
-        assert!(std::future::poll_fn(|cx| {
-            std::task::Poll::Ready(next.as_mut().poll(cx).is_pending())
-        })
-        .await);
+        assert!(
+            std::future::poll_fn(|cx| {
+                std::task::Poll::Ready(next.as_mut().poll(cx).is_pending())
+            })
+            .await
+        );
         drop(place);
         assert!(next.await.is_some());
     }

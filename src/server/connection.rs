@@ -64,7 +64,10 @@ impl Open {
         open.set(open.get() + 1);
         worker.cells().connections_open.inc();
         door.cells.of(worker.id).open.inc();
-        Self { accepted: (Rc::clone(worker), Arc::clone(door)), open: Rc::clone(open) }
+        Self {
+            accepted: (Rc::clone(worker), Arc::clone(door)),
+            open: Rc::clone(open),
+        }
     }
 }
 
@@ -82,7 +85,14 @@ impl Drop for Open {
 
 /// Serves a connection to its end.
 pub(super) async fn serve(accepted: Accepted) {
-    let Accepted { socket, peer, place, door, worker, open } = accepted;
+    let Accepted {
+        socket,
+        peer,
+        place,
+        door,
+        worker,
+        open,
+    } = accepted;
     let _open = Open::new(&worker, &door, &open);
     let _place = place;
     let view = worker.view();
@@ -119,7 +129,9 @@ pub(super) async fn serve(accepted: Accepted) {
         Some(Ok(())) => {
             if let Some(tunnel) = talk.take_tunnel() {
                 let parts = connection.into_parts();
-                tunnel.run(Rewound::new(parts.read_buf, parts.io.into_inner())).await;
+                tunnel
+                    .run(Rewound::new(parts.read_buf, parts.io.into_inner()))
+                    .await;
             }
         }
         Some(Err(error)) => count_failure(&error, &talk, cells),
@@ -139,7 +151,11 @@ fn may_end(talk: &Conversation) -> bool {
 /// After the protocol machine came to rest: what it does not see by itself.
 fn watch<T>(talk: &Conversation, cx: &mut Context<'_>) -> Poll<Option<T>> {
     talk.read_ahead(cx);
-    if talk.is_overdue(cx) { Poll::Ready(None) } else { Poll::Pending }
+    if talk.is_overdue(cx) {
+        Poll::Ready(None)
+    } else {
+        Poll::Pending
+    }
 }
 
 fn count_failure(error: &hyper::Error, talk: &Conversation, cells: &ListenerCells) {
@@ -159,4 +175,3 @@ fn count_failure(error: &hyper::Error, talk: &Conversation, cells: &ListenerCell
     cells.parse_errors.inc(reason);
     tracing::debug!(%error, reason = reason.label(), "request head refused");
 }
-

@@ -30,19 +30,16 @@ pub enum Queue {
 }
 
 impl Queue {
-    fn poll_accept(
-        &self,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<(Socket, Option<SocketAddr>)>> {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, Option<SocketAddr>)>> {
         match self {
             Self::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, address)| {
                 // Failing is harmless: answers would only wait for acknowledgements.
                 drop(stream.set_nodelay(true));
                 (Socket::Tcp(stream), Some(address))
             }),
-            Self::Unix(listener) => {
-                listener.poll_accept(cx).map_ok(|(stream, _)| (Socket::Unix(stream), None))
-            }
+            Self::Unix(listener) => listener
+                .poll_accept(cx)
+                .map_ok(|(stream, _)| (Socket::Unix(stream), None)),
         }
     }
 }
@@ -81,7 +78,11 @@ async fn next(
         }
         // Registers for the wake-up that a stop sends to everybody.
         let _never = wake.is_over(cx);
-        if worker.is_stopping() { Poll::Ready(None) } else { Poll::Pending }
+        if worker.is_stopping() {
+            Poll::Ready(None)
+        } else {
+            Poll::Pending
+        }
     })
     .await
 }
@@ -95,11 +96,16 @@ async fn admit(
 ) {
     let cells = door.cells.of(worker.id);
     cells.connections.inc();
-    let Some(mut place) = door.admission.place().await else { return };
+    let Some(mut place) = door.admission.place().await else {
+        return;
+    };
     let view = worker.view();
     let config = &view.snapshot.config;
     let peer: Peer = peer(address, door.entrance, &config.trusted_proxies);
-    let access = config.listeners.get(door.index).map(|listener| &listener.access);
+    let access = config
+        .listeners
+        .get(door.index)
+        .map(|listener| &listener.access);
     if access.is_some_and(|access| !access.admits(peer.ip())) {
         cells.refused.inc(ConnectionRefusal::Access);
         return;
@@ -124,7 +130,14 @@ async fn admit(
 /// Out of descriptors or memory: those connected are served meanwhile.
 async fn back_off(wake: &Deadline) {
     wake.arm(TICK);
-    poll_fn(|cx| if wake.is_over(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
+    poll_fn(|cx| {
+        if wake.is_over(cx) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
     wake.disarm();
 }
 

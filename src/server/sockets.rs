@@ -48,7 +48,10 @@ pub struct BindFailure {
 impl Bound {
     /// Binds `address` for `workers` workers.
     pub fn new(address: &ListenAddr, workers: usize) -> Result<Self, BindFailure> {
-        let fail = |source| BindFailure { address: address.to_string(), source };
+        let fail = |source| BindFailure {
+            address: address.to_string(),
+            source,
+        };
         match address {
             ListenAddr::Ip(ip) => bind_tcp(*ip, workers).map_err(fail),
             ListenAddr::Unix(path) => bind_unix(path, workers).map_err(fail),
@@ -89,7 +92,10 @@ fn bind_tcp(wanted: SocketAddr, workers: usize) -> io::Result<Bound> {
         }
         sockets.push(Unstarted::Tcp(socket.into()));
     }
-    Ok(Bound { address: ListenAddr::Ip(address), sockets })
+    Ok(Bound {
+        address: ListenAddr::Ip(address),
+        sockets,
+    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -99,7 +105,11 @@ enum Sharing {
 }
 
 fn tcp_socket(address: SocketAddr, sharing: Sharing) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     // A restart must not wait for connections of the last run to be forgotten.
     socket.set_reuse_address(true)?;
     if sharing == Sharing::WithWorkers {
@@ -124,12 +134,17 @@ fn bind_unix(path: &Path, workers: usize) -> io::Result<Bound> {
         sockets.push(Unstarted::Unix(socket.try_clone()?));
     }
     sockets.push(Unstarted::Unix(socket));
-    Ok(Bound { address: ListenAddr::Unix(path.to_owned()), sockets })
+    Ok(Bound {
+        address: ListenAddr::Unix(path.to_owned()),
+        sockets,
+    })
 }
 
 /// A socket that a killed process left behind; one that somebody listens on stays.
 fn remove_dead_socket(path: &Path) -> io::Result<()> {
-    let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(()) };
+    let Ok(metadata) = fs::symlink_metadata(path) else {
+        return Ok(());
+    };
     let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
     if metadata.file_type().is_socket()
         && UnixStream::connect(path).is_err_and(|error| refused(&error))

@@ -27,7 +27,11 @@ pub(super) struct ClientStream {
 
 impl ClientStream {
     pub(super) fn new(socket: Socket, talk: Rc<Conversation>) -> Self {
-        Self { socket, talk, lingering: None }
+        Self {
+            socket,
+            talk,
+            lingering: None,
+        }
     }
 
     /// Reads what the client still sends until it stops, so that closing does not reset the

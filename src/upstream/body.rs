@@ -204,7 +204,9 @@ impl BodySource {
                 self.gate = Gate::Open;
                 self.deadline.disarm();
             }
-            let Some(incoming) = self.incoming.as_mut() else { return Poll::Ready(None) };
+            let Some(incoming) = self.incoming.as_mut() else {
+                return Poll::Ready(None);
+            };
             match Pin::new(incoming).poll_frame(cx) {
                 Poll::Pending => return self.wait_for_client(cx),
                 Poll::Ready(None) => self.end(),
@@ -294,7 +296,11 @@ pub struct Attempted {
 impl RequestBody {
     /// The body from its start; only right while [`BodySource::is_replayable`].
     pub fn of(source: &Rc<RefCell<BodySource>>) -> Self {
-        Self::Stream(Attempted { source: Rc::clone(source), position: 0, finished: false })
+        Self::Stream(Attempted {
+            source: Rc::clone(source),
+            position: 0,
+            finished: false,
+        })
     }
 }
 
@@ -304,13 +310,19 @@ impl Attempted {
             return Poll::Ready(None);
         }
         let mut source = self.source.borrow_mut();
-        if let Some(kept) = source.kept.get(self.position..).filter(|kept| !kept.is_empty()) {
+        if let Some(kept) = source
+            .kept
+            .get(self.position..)
+            .filter(|kept| !kept.is_empty())
+        {
             let kept = Bytes::copy_from_slice(kept);
             self.position = source.kept.len();
             source.progress += 1;
             return Poll::Ready(Some(Ok(Frame::data(kept))));
         }
-        let Poll::Ready(taken) = source.poll_take(cx) else { return Poll::Pending };
+        let Poll::Ready(taken) = source.poll_take(cx) else {
+            return Poll::Pending;
+        };
         if let Some(data) = taken {
             self.position = source.kept.len();
             return Poll::Ready(Some(Ok(Frame::data(data))));
@@ -319,7 +331,12 @@ impl Attempted {
         if let Some(fault) = source.fault {
             return Poll::Ready(Some(Err(fault)));
         }
-        Poll::Ready(source.trailers.clone().map(|trailers| Ok(Frame::trailers(trailers))))
+        Poll::Ready(
+            source
+                .trailers
+                .clone()
+                .map(|trailers| Ok(Frame::trailers(trailers))),
+        )
     }
 }
 
@@ -347,7 +364,7 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Stream(attempted) => attempted.source.borrow().hint.clone(),
+            Self::Stream(attempted) => attempted.source.borrow().hint,
         }
     }
 }

@@ -122,7 +122,11 @@ impl HyperCarrier {
             .await?;
         let (hand_over, taken_over) = oneshot::channel();
         tokio::task::spawn_local(drive(connection, hand_over, on_close));
-        Ok(Self { sender, wire, taken_over: Some(taken_over) })
+        Ok(Self {
+            sender,
+            wire,
+            taken_over: Some(taken_over),
+        })
     }
 }
 
@@ -159,6 +163,10 @@ impl Carrier for HyperCarrier {
 
     async fn take_over(&mut self) -> io::Result<Switched> {
         let gone = || io::Error::from(io::ErrorKind::NotConnected);
-        self.taken_over.take().ok_or_else(gone)?.await.map_err(|_| gone())
+        self.taken_over
+            .take()
+            .ok_or_else(gone)?
+            .await
+            .map_err(|_| gone())
     }
 }

@@ -113,7 +113,12 @@ impl fmt::Display for Reason {
 impl UpstreamFailure {
     /// A failure before a connection existed.
     pub fn connect(kind: FailureKind) -> Self {
-        Self { stage: Stage::Connect, request: Sent::Nothing, connection: Connection::Fresh, kind }
+        Self {
+            stage: Stage::Connect,
+            request: Sent::Nothing,
+            connection: Connection::Fresh,
+            kind,
+        }
     }
 
     /// What a failed connect says about the backend.

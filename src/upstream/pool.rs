@@ -160,9 +160,8 @@ impl Upstream {
     fn is_fresh(&self, kept: &Kept) -> bool {
         let settings = self.settings.get();
         let now = self.clock.now_ms();
-        let within = |since: u64, limit: Duration| {
-            u128::from(now.saturating_sub(since)) < limit.as_millis()
-        };
+        let within =
+            |since: u64, limit: Duration| u128::from(now.saturating_sub(since)) < limit.as_millis();
         !kept.carrier.is_closed()
             && kept.epoch == self.backend.epoch()
             && within(kept.idle_since_ms, settings.idle)

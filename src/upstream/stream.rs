@@ -49,7 +49,10 @@ impl Wire {
         }
         self.head_allowance.set(left.saturating_sub(bytes));
         if bytes >= left {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "response head too large"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "response head too large",
+            ));
         }
         Ok(())
     }
@@ -76,7 +79,11 @@ impl AsyncRead for BackendStream {
         let read = buf.filled().len() - before;
         if read > 0 {
             this.backend.note_life();
-            this.backend.cells.of(this.worker).bytes_received.add(read as u64);
+            this.backend
+                .cells
+                .of(this.worker)
+                .bytes_received
+                .add(read as u64);
             this.wire.take(read)?;
         }
         Poll::Ready(Ok(()))
@@ -91,7 +98,11 @@ impl AsyncWrite for BackendStream {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = ready!(Pin::new(&mut this.socket).poll_write(cx, buf))?;
-        this.backend.cells.of(this.worker).bytes_sent.add(written as u64);
+        this.backend
+            .cells
+            .of(this.worker)
+            .bytes_sent
+            .add(written as u64);
         Poll::Ready(Ok(written))
     }
 
@@ -102,7 +113,11 @@ impl AsyncWrite for BackendStream {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = ready!(Pin::new(&mut this.socket).poll_write_vectored(cx, bufs))?;
-        this.backend.cells.of(this.worker).bytes_sent.add(written as u64);
+        this.backend
+            .cells
+            .of(this.worker)
+            .bytes_sent
+            .add(written as u64);
         Poll::Ready(Ok(written))
     }
 

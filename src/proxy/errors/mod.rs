@@ -237,10 +237,9 @@ impl ProxyError {
                 Self::UpstreamConnect(ConnectFailure::Timeout)
             }
             (FailureKind::TimedOut, _) => Self::UpstreamTimeout,
-            (
-                FailureKind::Refused(_) | FailureKind::Unreachable(_) | FailureKind::Local(_),
-                _,
-            ) => Self::UpstreamConnect(ConnectFailure::Refused),
+            (FailureKind::Refused(_) | FailureKind::Unreachable(_) | FailureKind::Local(_), _) => {
+                Self::UpstreamConnect(ConnectFailure::Refused)
+            }
             (FailureKind::Protocol(_), _) => Self::UpstreamProtocol,
             (
                 FailureKind::Closed(_)

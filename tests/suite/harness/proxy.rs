@@ -1,5 +1,6 @@
 //! The real proxy, in this process, from the text of a configuration file.
 
+use std::fmt::Write;
 use std::net::SocketAddr;
 
 use cattail::app;
@@ -22,7 +23,9 @@ impl Proxy {
         let config = config::load_text("test.yaml", &text, &|_| None)
             .unwrap_or_else(|report| panic!("the test's configuration is bad:\n{report}\n{text}"));
         let running = app::start(config).expect("the proxy starts");
-        Self { running: Some(running) }
+        Self {
+            running: Some(running),
+        }
     }
 
     /// A proxy in front of one cluster of these Tomcats, by name and without jvm routes. `more` is
@@ -49,7 +52,9 @@ impl Proxy {
 
     /// Where its admin side answers.
     pub(crate) fn admin(&self) -> SocketAddr {
-        self.running().admin_address().expect("the test's proxy has an admin side")
+        self.running()
+            .admin_address()
+            .expect("the test's proxy has an admin side")
     }
 
     /// Its metrics now.
@@ -68,7 +73,9 @@ impl Proxy {
 
     /// The proxy itself, for what has no word here.
     pub(crate) fn running(&self) -> &app::Proxy {
-        self.running.as_ref().expect("the proxy runs until it is dropped")
+        self.running
+            .as_ref()
+            .expect("the proxy runs until it is dropped")
     }
 
     /// Ends it in good order and waits for that.
@@ -99,11 +106,8 @@ pub(crate) fn cluster(tomcats: &[&Tomcat], more: &str) -> String {
     }
     text.push_str("    backends:\n");
     for tomcat in tomcats {
-        text.push_str(&format!(
-            "      - {{ name: {}, address: '{}' }}\n",
-            tomcat.name(),
-            tomcat.address()
-        ));
+        let (name, address) = (tomcat.name(), tomcat.address());
+        writeln!(text, "      - {{ name: {name}, address: '{address}' }}").unwrap();
     }
     text
 }
