@@ -18,7 +18,7 @@ use crate::config::{BackendAddr, Config, ListenAddr};
 use crate::observe::access_log::LogCounters;
 use crate::observe::metrics::{PerWorker, WorkerId};
 use crate::proxy::client::{Entrance, Scheme};
-use crate::proxy::{Published, Snapshot};
+use crate::proxy::{self, Front, Published, Snapshot};
 use crate::server::Door;
 use crate::server::admission::Admission;
 use crate::server::sockets::{BindFailure, Bound, SocketFile};
@@ -81,6 +81,16 @@ const RESOLVE_TIME: Duration = Duration::from_secs(10);
 /// Starts a proxy. Names that cannot be resolved, addresses in use and logs that cannot be opened
 /// are failures; backends that do not answer are not.
 pub fn start(config: Config) -> Result<Proxy, StartFailure> {
+    start_with(config, proxy::service)
+}
+
+/// The same with layers of the caller's around the proxy: `front` makes the service of each
+/// client connection from [`proxy::service`].
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a closure is written where it is handed over"
+)]
+pub fn start_with(config: Config, front: impl Front) -> Result<Proxy, StartFailure> {
     raise_descriptor_limit();
     let workers = config.workers;
     let counters = Arc::new(LogCounters::default());
@@ -113,12 +123,13 @@ pub fn start(config: Config) -> Result<Proxy, StartFailure> {
             .iter_mut()
             .map(Bound::split_off)
             .zip(doors.iter().cloned());
-        proxy.workers.push(worker::start(Start {
+        let start = Start {
             id,
             published: Arc::clone(&published),
             doors: doors.collect(),
             phase: phases.clone(),
-        })?);
+        };
+        proxy.workers.push(worker::start(start, front.clone())?);
     }
     proxy.admin = start_admin(admin_socket, shown)?;
     Ok(proxy)

@@ -1,18 +1,15 @@
 //! One client connection: hyper's protocol machine, our time limits, the orderly end.
 
 use std::cell::Cell;
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::Request;
-use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 
 use super::admission::Place;
 use super::door::Door;
@@ -21,7 +18,7 @@ use crate::config::Limits;
 use crate::observe::metrics::{ListenerCells, ParseError};
 use crate::proxy::client::Peer;
 use crate::proxy::conversation::{Conversation, Phase};
-use crate::proxy::{self, Caller, Worker};
+use crate::proxy::{Caller, Front, Worker};
 use crate::socket::{Rewound, Socket};
 
 /// How hyper is set for clients.
@@ -84,7 +81,7 @@ impl Drop for Open {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve(accepted: Accepted) {
+pub(super) async fn serve(accepted: Accepted, front: impl Front) {
     let Accepted {
         socket,
         peer,
@@ -107,10 +104,7 @@ pub(super) async fn serve(accepted: Accepted) {
         listener: Arc::clone(&door.name),
     });
     let stream = TokioIo::new(ClientStream::new(socket, Rc::clone(&talk)));
-    let service = service_fn(move |request: Request<Incoming>| {
-        let caller = Rc::clone(&caller);
-        async move { Ok::<_, Infallible>(proxy::handle(&caller, request).await) }
-    });
+    let service = TowerToHyperService::new(front.service(caller));
     let mut connection = builder.serve_connection(stream, service);
     let mut told_to_end = false;
     let cells = door.cells.of(worker.id);

@@ -7,7 +7,7 @@ use crate::config::Errors;
 
 use super::*;
 
-const EVERY: [ProxyError; 15] = [
+const EVERY: [ProxyError; 13] = [
     ProxyError::Refused(Refusal::HostMissing),
     ProxyError::NoRule,
     ProxyError::AccessDenied,
@@ -21,8 +21,6 @@ const EVERY: [ProxyError; 15] = [
     ProxyError::BodyTooLarge,
     ProxyError::BodyTimeout,
     ProxyError::ClientGone,
-    ProxyError::UpgradeRefused,
-    ProxyError::ShuttingDown,
 ];
 
 fn pages() -> ErrorPages {
@@ -54,15 +52,13 @@ fn every_error_has_its_status_and_label() {
         (503, "no_backend"),
         (503, "backends_full"),
         (504, "connect_timeout"),
-        (502, "connect_refused"),
+        (502, "connect"),
         (504, "response_timeout"),
-        (502, "bad_response"),
-        (502, "upstream_closed"),
+        (502, "protocol"),
+        (502, "closed"),
         (413, "body_too_large"),
         (408, "body_timeout"),
         (499, "client_gone"),
-        (403, "upgrade_refused"),
-        (503, "shutting_down"),
     ];
     let found = EVERY.map(|error| (error.status().as_u16(), error.reason()));
     assert_eq!(found, expected);
@@ -103,7 +99,6 @@ fn what_cannot_be_trusted_closes_the_connection() {
     };
     assert!(closes(Refusal::TransferEncoding.into()));
     assert!(closes(ProxyError::BodyTooLarge));
-    assert!(closes(ProxyError::ShuttingDown));
     assert!(!closes(ProxyError::NoBackend));
     assert!(!closes(ProxyError::UpstreamTimeout));
 }
