@@ -3,6 +3,7 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -198,8 +199,15 @@ fn files(bound: &[Bound]) -> Vec<SocketFile> {
     files.collect()
 }
 
-/// Looks up the names of backends that have no address yet; all problems at once.
+/// Looks up the names of backends that have no address yet; all problems at once. On a thread of
+/// its own: whoever starts or reloads may do so from within a runtime, and that cannot be entered
+/// a second time.
 pub(super) fn resolve_names(clusters: &[Arc<Cluster>]) -> Result<(), StartFailure> {
+    let looked_up = thread::scope(|scope| scope.spawn(|| look_up_names(clusters)).join());
+    looked_up.unwrap_or_else(|_| Err(io::Error::other("the look-up of names panicked").into()))
+}
+
+fn look_up_names(clusters: &[Arc<Cluster>]) -> Result<(), StartFailure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

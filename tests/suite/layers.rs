@@ -41,7 +41,9 @@ fn layers_see_each_request_and_each_answer_once() {
     };
     let mut client = Raw::connect(address);
     for body in ["", "a body"] {
-        let response = Request::post("/echo", body).send_on(&mut client).expect(200);
+        let response = Request::post("/echo", body)
+            .send_on(&mut client)
+            .expect(200);
         assert_eq!(response.header("x-layered"), Some("yes"));
     }
     assert_eq!(asked.load(Ordering::Relaxed), 2);

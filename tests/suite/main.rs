@@ -20,5 +20,6 @@ mod documentation_readme;
 mod harness;
 mod harness_itself;
 mod layers;
+mod names;
 mod round_robin;
 mod standin;

@@ -139,6 +139,8 @@ kind!(
         BodyTimeout = "body_timeout",
         /// The client went away.
         ClientGone = "client_gone",
+        /// The backend answered an upgrade that nobody asked for, or that is not allowed.
+        UpgradeRefused = "upgrade_refused",
         /// The client's network is not allowed.
         AccessDenied = "access_denied",
     }

@@ -58,6 +58,12 @@ pub enum ProxyError {
     /// The client went away, or sent a body that is no body; nobody reads the answer.
     #[error("the client is gone")]
     ClientGone,
+    /// An upgrade to a protocol that the cluster does not offer.
+    #[error("the cluster does not offer this upgrade")]
+    UpgradeRefused,
+    /// The process ends and takes no new requests.
+    #[error("shutting down")]
+    ShuttingDown,
 }
 
 /// How a connection attempt ended.
@@ -150,6 +156,12 @@ impl ProxyError {
                 answer.connection = Connection::Close;
                 answer
             }
+            Self::UpgradeRefused => row(StatusCode::FORBIDDEN, "upgrade_refused", Debug),
+            Self::ShuttingDown => {
+                let mut answer = later("shutting_down", Info);
+                answer.connection = Connection::Close;
+                answer
+            }
         }
     }
 
@@ -166,7 +178,7 @@ impl ProxyError {
     /// As it is counted for the cluster; `None`: no cluster was reached.
     pub fn kind(self) -> Option<ErrorReason> {
         Some(match self {
-            Self::Refused(_) | Self::NoRule => return None,
+            Self::Refused(_) | Self::NoRule | Self::ShuttingDown => return None,
             Self::AccessDenied => ErrorReason::AccessDenied,
             Self::NoBackend => ErrorReason::NoBackend,
             Self::BackendsFull => ErrorReason::BackendsFull,
@@ -178,18 +190,19 @@ impl ProxyError {
             Self::BodyTooLarge => ErrorReason::BodyTooLarge,
             Self::BodyTimeout => ErrorReason::BodyTimeout,
             Self::ClientGone => ErrorReason::ClientGone,
+            Self::UpgradeRefused => ErrorReason::UpgradeRefused,
         })
     }
 
     /// What a visitor is told: true of the error, and silent about what stands behind us.
     fn advice(self) -> &'static str {
         match self {
-            Self::Refused(_) => {
+            Self::Refused(_) | Self::UpgradeRefused => {
                 "The request could not be understood or is not supported."
             }
             Self::NoRule => "Nothing is to be found at this address.",
             Self::AccessDenied => "Access from your network is not allowed.",
-            Self::NoBackend | Self::BackendsFull => {
+            Self::NoBackend | Self::BackendsFull | Self::ShuttingDown => {
                 "The service is not available at the moment. Please try again shortly."
             }
             Self::UpstreamConnect(_) | Self::UpstreamProtocol | Self::UpstreamClosed => {

@@ -7,7 +7,7 @@ use crate::config::Errors;
 
 use super::*;
 
-const EVERY: [ProxyError; 13] = [
+const EVERY: [ProxyError; 15] = [
     ProxyError::Refused(Refusal::HostMissing),
     ProxyError::NoRule,
     ProxyError::AccessDenied,
@@ -21,6 +21,8 @@ const EVERY: [ProxyError; 13] = [
     ProxyError::BodyTooLarge,
     ProxyError::BodyTimeout,
     ProxyError::ClientGone,
+    ProxyError::UpgradeRefused,
+    ProxyError::ShuttingDown,
 ];
 
 fn pages() -> ErrorPages {
@@ -59,6 +61,8 @@ fn every_error_has_its_status_and_label() {
         (413, "body_too_large"),
         (408, "body_timeout"),
         (499, "client_gone"),
+        (403, "upgrade_refused"),
+        (503, "shutting_down"),
     ];
     let found = EVERY.map(|error| (error.status().as_u16(), error.reason()));
     assert_eq!(found, expected);
@@ -99,6 +103,7 @@ fn what_cannot_be_trusted_closes_the_connection() {
     };
     assert!(closes(Refusal::TransferEncoding.into()));
     assert!(closes(ProxyError::BodyTooLarge));
+    assert!(closes(ProxyError::ShuttingDown));
     assert!(!closes(ProxyError::NoBackend));
     assert!(!closes(ProxyError::UpstreamTimeout));
 }
