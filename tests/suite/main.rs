@@ -10,5 +10,6 @@
 
 mod config_commands;
 mod config_laws;
+mod config_meaning;
 mod config_messages;
 mod documentation;
