@@ -60,6 +60,9 @@ pub enum Failure {
     /// The same, and the problems are already printed.
     #[error("the configuration cannot be used")]
     AlreadyTold,
+    /// What the configuration asks for cannot be had.
+    #[error(transparent)]
+    Unusable(Box<dyn Error + Send + Sync>),
     /// It went wrong while it ran.
     #[error(transparent)]
     Runtime(#[from] Box<dyn Error + Send + Sync>),
@@ -69,7 +72,7 @@ impl Failure {
     /// 2: the configuration or the command line must be changed. 1: anything else.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Configuration(_) | Self::AlreadyTold => ExitCode::from(2),
+            Self::Configuration(_) | Self::AlreadyTold | Self::Unusable(_) => ExitCode::from(2),
             Self::Runtime(_) => ExitCode::from(1),
         }
     }
@@ -79,7 +82,7 @@ impl Failure {
         match self {
             Self::Configuration(report) => Some(report.to_string()),
             Self::AlreadyTold => None,
-            Self::Runtime(error) => {
+            Self::Runtime(error) | Self::Unusable(error) => {
                 let mut chain = vec!["cattail".to_owned(), error.to_string()];
                 let mut cause = error.source();
                 while let Some(error) = cause {
@@ -89,10 +92,6 @@ impl Failure {
                 Some(chain.join(": "))
             }
         }
-    }
-
-    fn not_built_yet(command: &str) -> Self {
-        Self::Runtime(format!("{command}: not built yet").into())
     }
 }
 

@@ -18,3 +18,13 @@ pub fn complain(text: &str) {
     // Where standard error is gone nobody is left to be told.
     writeln!(io::stderr().lock(), "{text}").ok();
 }
+
+/// Prints a text as it is, for whoever may be reading it.
+pub(super) fn say(text: &str) {
+    // Where standard output is gone nobody is left to be told.
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .ok();
+}

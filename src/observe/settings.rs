@@ -20,6 +20,15 @@ pub enum LogPath {
     File(PathBuf),
 }
 
+impl std::fmt::Display for LogPath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("stdout"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
 /// One line's form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogFormat {

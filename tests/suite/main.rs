@@ -8,8 +8,15 @@
     reason = "a test that fails panics; helpers are part of the tests"
 )]
 
+mod admin;
 mod config_commands;
 mod config_laws;
 mod config_meaning;
 mod config_messages;
 mod documentation;
+mod documentation_logging;
+mod documentation_metrics;
+mod harness;
+mod harness_itself;
+mod round_robin;
+mod standin;

@@ -1,0 +1,176 @@
+//! What watches backends: name look-ups and health checks, on one thread beside the workers.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+
+use crate::balance::Slot;
+use crate::cluster::machine::Needed;
+use crate::cluster::resolve::{INTERVAL, News, SystemResolver, keep_resolved};
+use crate::cluster::{Addresses, Backend, Cluster};
+use crate::config::BackendAddr;
+use crate::health::{Endpoint, Network, Outcome, ProbeFailure, Subject, Target};
+use crate::health::{start_offset, watch};
+use crate::observe::metrics::CheckResult;
+use crate::proxy::Snapshot;
+use crate::proxy::headers::host::own_host;
+
+/// The thread; it ends when the handle is dropped.
+#[derive(Debug)]
+pub(super) struct Background {
+    snapshots: Option<mpsc::UnboundedSender<Arc<Snapshot>>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Background {
+    /// Starts the thread; it has nothing to watch yet.
+    pub(super) fn start() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (snapshots, mut given) = mpsc::unbounded_channel::<Arc<Snapshot>>();
+        let thread = thread::Builder::new()
+            .name("background".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    let mut tasks = JoinSet::new();
+                    while let Some(snapshot) = given.recv().await {
+                        tasks.abort_all();
+                        tasks = watchers(&snapshot);
+                    }
+                });
+                // A look-up that the system does not answer must not hold the end up.
+                runtime.shutdown_timeout(Duration::ZERO);
+            })?;
+        Ok(Self {
+            snapshots: Some(snapshots),
+            thread: Some(thread),
+        })
+    }
+
+    /// Watches the backends of `snapshot`, and no others, from now on.
+    pub(super) fn watch(&self, snapshot: Arc<Snapshot>) {
+        if let Some(snapshots) = &self.snapshots {
+            // Sending fails only when the thread has ended, with the process.
+            drop(snapshots.send(snapshot));
+        }
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        drop(self.snapshots.take());
+        if self
+            .thread
+            .take()
+            .is_some_and(|thread| thread.join().is_err())
+        {
+            tracing::error!("the background thread panicked");
+        }
+    }
+}
+
+fn watchers(snapshot: &Snapshot) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    for cluster in &snapshot.clusters {
+        for slot in cluster.slots() {
+            let Some(backend) = cluster.backend(slot) else {
+                continue;
+            };
+            let (name, health) = (cluster.config.name.as_str(), cluster.config.health.clone());
+            let offset = start_offset(name, backend.name.as_str(), health.interval);
+            let watched = Watched {
+                cluster: Arc::clone(cluster),
+                backend: Arc::clone(backend),
+                slot,
+            };
+            tasks.spawn(watch(watched, Network, health, offset));
+            if let BackendAddr::Host { host, port } = &backend.address {
+                let offset = start_offset(name, backend.name.as_str(), INTERVAL);
+                tasks.spawn(resolve(Arc::clone(backend), (host.clone(), *port), offset));
+            }
+        }
+    }
+    tasks
+}
+
+async fn resolve(backend: Arc<Backend>, (host, port): (String, u16), offset: Duration) {
+    let known = match &**backend.addresses() {
+        Addresses::Ip(addresses) => addresses.clone(),
+        Addresses::Unix(_) => Vec::new(),
+    };
+    keep_resolved(
+        SystemResolver,
+        (&host, port),
+        known,
+        offset,
+        |news| match &news {
+            News::Changed(addresses) => {
+                tracing::info!(backend = %backend.name, host, "{news}");
+                backend.change_addresses(Addresses::Ip(addresses.clone()));
+            }
+            News::Failing(_) => tracing::warn!(backend = %backend.name, host, "{news}"),
+            News::Recovered => tracing::info!(backend = %backend.name, host, "{news}"),
+        },
+    )
+    .await;
+}
+
+/// A backend as its monitor sees it.
+struct Watched {
+    cluster: Arc<Cluster>,
+    backend: Arc<Backend>,
+    slot: Slot,
+}
+
+impl Subject for Watched {
+    fn needed(&self) -> Needed {
+        self.backend.needed()
+    }
+
+    fn target(&self) -> Target {
+        let endpoint = match &**self.backend.addresses() {
+            Addresses::Ip(addresses) => Endpoint::Tcp(addresses.as_slice().into()),
+            Addresses::Unix(path) => Endpoint::Unix(path.as_path().into()),
+        };
+        let host = self.cluster.config.health.host.clone();
+        Target {
+            endpoint,
+            host: host.unwrap_or_else(|| own_host(&self.backend.address)),
+        }
+    }
+
+    fn report(&self, outcome: Outcome) {
+        self.backend.events.checks.inc(result_of(&outcome));
+        if let Outcome::CheckFailed(failure) = &outcome {
+            tracing::debug!(backend = %self.backend.name, %failure, "check failed");
+        }
+        if let Some(event) = outcome.event() {
+            self.cluster.report(self.slot, event);
+        }
+    }
+
+    fn wake(&self) -> &Notify {
+        &self.backend.changed
+    }
+}
+
+fn result_of(outcome: &Outcome) -> CheckResult {
+    let (Outcome::CheckFailed(failure) | Outcome::Unanswered(failure)) = outcome else {
+        return CheckResult::Success;
+    };
+    match failure {
+        ProbeFailure::Connect { .. }
+        | ProbeFailure::ConnectTimeout { .. }
+        | ProbeFailure::NoAddress => CheckResult::Connect,
+        ProbeFailure::AnswerTimeout(_) => CheckResult::Timeout,
+        ProbeFailure::Status(_) => CheckResult::Status,
+        ProbeFailure::Broken(_)
+        | ProbeFailure::Ended
+        | ProbeFailure::NotHttp(_)
+        | ProbeFailure::HeadTooLong => CheckResult::Protocol,
+    }
+}

@@ -1,0 +1,124 @@
+//! What the admin side shows of a running proxy.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::admin::{NotReady, Readiness, Source};
+use crate::cluster::machine::State;
+use crate::observe::access_log::LogCounters;
+use crate::observe::metrics::{BackendStatus, ProcessEvents, ReloadResult, Scrape, names};
+use crate::proxy::Published;
+use crate::server::Door;
+
+/// The states by the names that the metric shows.
+const STATES: [&str; 6] = [
+    "up",
+    "warming",
+    "draining",
+    "evacuating",
+    "down",
+    "disabled",
+];
+
+/// Everything that is shown.
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub(super) published: Arc<Published>,
+    pub(super) doors: Vec<Arc<Door>>,
+    pub(super) events: ProcessEvents,
+    pub(super) log: Arc<LogCounters>,
+    stopping: AtomicBool,
+    last_reload_failed: AtomicBool,
+    loaded_at: AtomicU64,
+}
+
+impl Shown {
+    pub(super) fn new(
+        published: Arc<Published>,
+        doors: Vec<Arc<Door>>,
+        log: Arc<LogCounters>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            published,
+            doors,
+            events: ProcessEvents::default(),
+            log,
+            stopping: AtomicBool::new(false),
+            last_reload_failed: AtomicBool::new(false),
+            loaded_at: AtomicU64::new(unix_time()),
+        })
+    }
+
+    /// New clients should go elsewhere from now on.
+    pub(super) fn begin_to_stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// A reload ended.
+    pub(super) fn reloaded(&self, result: ReloadResult) {
+        self.events.reloads.inc(result);
+        self.last_reload_failed
+            .store(result == ReloadResult::Failure, Ordering::Release);
+        if result == ReloadResult::Success {
+            self.loaded_at.store(unix_time(), Ordering::Release);
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+}
+
+impl Source for Shown {
+    fn scrape(&self, scrape: &mut Scrape) {
+        let snapshot = self.published.snapshot();
+        for cluster in &snapshot.clusters {
+            let name = cluster.config.name.as_str();
+            scrape.cluster(name, &cluster.cells);
+            for backend in &cluster.backends {
+                let (backend_name, settings) = (backend.name.as_str(), backend.settings());
+                scrape.backend(name, backend_name, &backend.cells);
+                scrape.backend_events(name, backend_name, &backend.events);
+                let state: State = backend.state();
+                let status = BackendStatus {
+                    state: state.as_str(),
+                    states: &STATES,
+                    serves: state.serves_its_own(),
+                    in_flight: backend.in_flight(),
+                    limit: settings.max_requests,
+                    weight: settings.weight,
+                };
+                scrape.backend_status(name, backend_name, status);
+            }
+        }
+        for door in &self.doors {
+            scrape.listener(&door.name, &door.cells);
+        }
+        scrape.workers(&self.published.cells);
+        scrape.process_events(&self.events);
+        self.log.scrape(scrape);
+        let limit = snapshot.config.limits.connections as u64;
+        scrape.gauge(names::CONNECTIONS_LIMIT, &[], limit);
+        scrape.gauge(names::STOPPING, &[], u64::from(self.is_stopping()));
+        let succeeded = !self.last_reload_failed.load(Ordering::Acquire);
+        scrape.gauge(names::LAST_RELOAD_SUCCESS, &[], u64::from(succeeded));
+        let loaded_at = self.loaded_at.load(Ordering::Acquire);
+        scrape.gauge(names::LAST_RELOAD_TIMESTAMP, &[], loaded_at);
+        scrape.process();
+    }
+
+    fn readiness(&self) -> Readiness {
+        if self.is_stopping() {
+            Readiness::NotReady(vec![NotReady::ShuttingDown])
+        } else {
+            Readiness::Ready
+        }
+    }
+}
+
+fn unix_time() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,242 @@
+//! Starting: everything that can fail first, then the workers.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::background::Background;
+use super::shown::Shown;
+use super::worker::{self, Phase, Start};
+use super::{Proxy, reload};
+use crate::admin::{self, AdminHandle};
+use crate::cluster::resolve::{ResolveFailure, SystemResolver, resolve};
+use crate::cluster::{Addresses, Changes, Cluster};
+use crate::config::{BackendAddr, Config, ListenAddr};
+use crate::observe::access_log::LogCounters;
+use crate::observe::metrics::{PerWorker, WorkerId};
+use crate::proxy::client::{Entrance, Scheme};
+use crate::proxy::{Published, Snapshot};
+use crate::server::Door;
+use crate::server::admission::Admission;
+use crate::server::sockets::{BindFailure, Bound, SocketFile};
+
+/// Why a proxy cannot start. Nothing of it runs then.
+#[derive(Debug, thiserror::Error)]
+pub enum StartFailure {
+    /// A listener's address is taken or not ours.
+    #[error("listeners[{place}].address: {failure}: {}", .failure.source)]
+    Listener {
+        /// The listener's place in the file.
+        place: usize,
+        /// What the system says.
+        failure: BindFailure,
+    },
+    /// The admin address is taken or not ours.
+    #[error("admin.address: cannot listen on {address}: {source}")]
+    Admin {
+        /// As configured.
+        address: std::net::SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Names of backends that cannot be resolved.
+    #[error("{}", lines(.0))]
+    Names(Vec<UnknownName>),
+    /// The access log cannot be opened.
+    #[error("access_log.path: cannot open {path}: {source}")]
+    AccessLog {
+        /// As configured.
+        path: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system gives no thread or runtime.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+}
+
+/// A backend whose name cannot be resolved.
+#[derive(Debug, thiserror::Error)]
+#[error("clusters.{cluster}.backends[{place}].address: {failure}")]
+pub struct UnknownName {
+    cluster: String,
+    place: usize,
+    failure: ResolveFailure,
+}
+
+fn lines(names: &[UnknownName]) -> String {
+    names
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// How long the start waits for one name.
+const RESOLVE_TIME: Duration = Duration::from_secs(10);
+
+/// Starts a proxy. Names that cannot be resolved, addresses in use and logs that cannot be opened
+/// are failures; backends that do not answer are not.
+pub fn start(config: Config) -> Result<Proxy, StartFailure> {
+    raise_descriptor_limit();
+    let workers = config.workers;
+    let counters = Arc::new(LogCounters::default());
+    let changes = Arc::new(Changes::default());
+    let admin_socket = bind_admin(&config)?;
+    let mut bound = bind(&config, workers)?;
+    let access_log = reload::open_log(config.access_log.as_ref(), &counters)?;
+    let snapshot = Snapshot::new(config, None, access_log, &changes);
+    resolve_names(&snapshot.clusters)?;
+    let doors = doors(&snapshot.config, &bound);
+    let published = Published::new(snapshot, changes, workers);
+    let shown = Shown::new(Arc::clone(&published), doors.clone(), counters);
+    let background = Background::start()?;
+    background.watch(published.snapshot());
+    let (phase, phases) = watch::channel(Phase::Serving);
+    let mut proxy = Proxy {
+        addresses: bound
+            .iter()
+            .map(|sockets| sockets.address.clone())
+            .collect(),
+        files: files(&bound),
+        admin: None,
+        background: Some(background),
+        phase,
+        workers: Vec::new(),
+        shown: Arc::clone(&shown),
+    };
+    for id in (0..workers).map(WorkerId) {
+        let doors = bound
+            .iter_mut()
+            .map(Bound::split_off)
+            .zip(doors.iter().cloned());
+        proxy.workers.push(worker::start(Start {
+            id,
+            published: Arc::clone(&published),
+            doors: doors.collect(),
+            phase: phases.clone(),
+        })?);
+    }
+    proxy.admin = start_admin(admin_socket, shown)?;
+    Ok(proxy)
+}
+
+fn bind(config: &Config, workers: usize) -> Result<Vec<Bound>, StartFailure> {
+    let listeners = config.listeners.iter().enumerate();
+    listeners
+        .map(|(place, listener)| {
+            Bound::new(&listener.address, workers)
+                .map_err(|failure| StartFailure::Listener { place, failure })
+        })
+        .collect()
+}
+
+fn bind_admin(config: &Config) -> Result<Option<TcpListener>, StartFailure> {
+    let Some(admin) = &config.admin else {
+        return Ok(None);
+    };
+    let fail = |source| StartFailure::Admin {
+        address: admin.address,
+        source,
+    };
+    TcpListener::bind(admin.address).map(Some).map_err(fail)
+}
+
+fn start_admin(
+    socket: Option<TcpListener>,
+    shown: Arc<Shown>,
+) -> io::Result<Option<(std::net::SocketAddr, AdminHandle)>> {
+    let Some(socket) = socket else {
+        return Ok(None);
+    };
+    let address = socket.local_addr()?;
+    Ok(Some((address, admin::start(socket, shown)?)))
+}
+
+fn doors(config: &Config, bound: &[Bound]) -> Vec<Arc<Door>> {
+    let admission = Admission::new(config.limits.connections);
+    let listeners = config.listeners.iter().zip(bound).enumerate();
+    listeners
+        .map(|(index, (listener, bound))| {
+            let port = match bound.address {
+                ListenAddr::Ip(address) => Some(address.port()),
+                ListenAddr::Unix(_) => None,
+            };
+            Arc::new(Door {
+                name: listener.name.as_str().into(),
+                index,
+                entrance: Entrance {
+                    scheme: Scheme::Http,
+                    port,
+                },
+                admission: Arc::clone(&admission),
+                cells: PerWorker::new(config.workers),
+            })
+        })
+        .collect()
+}
+
+fn files(bound: &[Bound]) -> Vec<SocketFile> {
+    let files = bound.iter().filter_map(|bound| match &bound.address {
+        ListenAddr::Unix(path) => Some(SocketFile(path.clone())),
+        ListenAddr::Ip(_) => None,
+    });
+    files.collect()
+}
+
+/// Looks up the names of backends that have no address yet; all problems at once.
+pub(super) fn resolve_names(clusters: &[Arc<Cluster>]) -> Result<(), StartFailure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let mut unknown = Vec::new();
+    for cluster in clusters {
+        for (place, backend) in cluster.backends.iter().enumerate() {
+            let BackendAddr::Host { host, port } = &backend.address else {
+                continue;
+            };
+            if **backend.addresses() != Addresses::Ip(Vec::new()) {
+                continue;
+            }
+            let looked_up = runtime.block_on(async {
+                tokio::time::timeout(RESOLVE_TIME, resolve(&SystemResolver, host, *port)).await
+            });
+            match looked_up.unwrap_or_else(|_| {
+                let source = io::ErrorKind::TimedOut.into();
+                Err(ResolveFailure::LookUp {
+                    host: host.clone(),
+                    source,
+                })
+            }) {
+                Ok(addresses) => backend.change_addresses(Addresses::Ip(addresses)),
+                Err(failure) => {
+                    let cluster = cluster.config.name.to_string();
+                    unknown.push(UnknownName {
+                        cluster,
+                        place,
+                        failure,
+                    });
+                }
+            }
+        }
+    }
+    runtime.shutdown_timeout(Duration::ZERO);
+    if unknown.is_empty() {
+        Ok(())
+    } else {
+        Err(StartFailure::Names(unknown))
+    }
+}
+
+/// As many descriptors as the system lets us have: two for each request, one for an idle client.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+}

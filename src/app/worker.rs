@@ -1,0 +1,127 @@
+//! One worker thread: its runtime, its listeners, its clock, its end.
+
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
+
+use crate::clock::TICK;
+use crate::observe::metrics::WorkerId;
+use crate::proxy::{Published, Worker};
+use crate::server::sockets::Bound;
+use crate::server::{Door, accept};
+
+/// Ticks between two sweeps of pools and log buffers.
+const SWEEP: u32 = 3;
+
+/// How far the process's end has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Serving.
+    Serving,
+    /// No new connections; those that are there end with their requests, until then at most.
+    Ending(Instant),
+    /// At once.
+    Over,
+}
+
+/// What a worker starts from.
+pub(super) struct Start {
+    pub(super) id: WorkerId,
+    pub(super) published: Arc<Published>,
+    pub(super) doors: Vec<(Bound, Arc<Door>)>,
+    pub(super) phase: watch::Receiver<Phase>,
+}
+
+/// Starts a worker on a thread of its own.
+pub(super) fn start(start: Start) -> io::Result<thread::JoinHandle<io::Result<()>>> {
+    thread::Builder::new()
+        .name(format!("worker-{}", start.id.0))
+        .spawn(move || run(start))
+}
+
+fn run(start: Start) -> io::Result<()> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .event_interval(EVENT_INTERVAL)
+        .build_local(LocalOptions::default())?;
+    let ended = runtime.block_on(serve(start));
+    // Whatever is left is cut off: the deadline has passed.
+    runtime.shutdown_timeout(Duration::ZERO);
+    ended
+}
+
+/// Tasks between two looks at the sockets: tokio's own default.
+const EVENT_INTERVAL: u32 = 61;
+
+async fn serve(start: Start) -> io::Result<()> {
+    let Start {
+        id,
+        published,
+        doors,
+        mut phase,
+    } = start;
+    let worker = Worker::new(id, published);
+    let open = Rc::new(Cell::new(0));
+    let ticker = tokio::task::spawn_local(tick(Rc::clone(&worker)));
+    let mut accepting = tokio::task::JoinSet::new();
+    for (mut bound, door) in doors {
+        if let Some(queue) = bound.take()? {
+            accepting.spawn_local(accept(queue, door, Rc::clone(&worker), Rc::clone(&open)));
+        }
+    }
+    let deadline = loop {
+        let now = *phase.borrow_and_update();
+        match now {
+            Phase::Serving => {}
+            Phase::Ending(deadline) => break deadline,
+            Phase::Over => break Instant::now(),
+        }
+        if phase.changed().await.is_err() {
+            break Instant::now();
+        }
+    };
+    worker.stop();
+    let orderly = async {
+        while accepting.join_next().await.is_some() {}
+        let mut look = interval(Duration::from_millis(10));
+        while open.get() > 0 {
+            look.tick().await;
+        }
+    };
+    tokio::select! {
+        _ = timeout_at(deadline, orderly) => {}
+        () = over(&mut phase) => {}
+    }
+    if open.get() > 0 {
+        tracing::warn!(connections = open.get(), "cut off at the deadline");
+    }
+    ticker.abort();
+    Ok(())
+}
+
+async fn over(phase: &mut watch::Receiver<Phase>) {
+    while *phase.borrow_and_update() != Phase::Over {
+        if phase.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn tick(worker: Rc<Worker>) {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        for _ in 0..SWEEP {
+            ticks.tick().await;
+            worker.tick();
+        }
+        worker.sweep();
+    }
+}

@@ -1,0 +1,205 @@
+//! One Tomcat as all workers share it: its state, its requests in flight, its counters.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::{ArcSwap, Guard};
+use tokio::sync::Notify;
+
+use super::addresses::Addresses;
+use super::machine::{Event, Machine, Needed, State, Transition};
+use crate::config;
+use crate::observe::metrics::{BackendCells, BackendEvents, PerWorker};
+
+/// One backend, from the file that names it first to the file that names it no more.
+///
+/// It survives reloads as long as cluster, name and address stay the same.
+#[derive(Debug)]
+pub struct Backend {
+    /// Its name: metric label and rendezvous key.
+    pub name: config::BackendName,
+    /// Its address as written.
+    pub address: config::BackendAddr,
+    /// What each worker counts.
+    pub cells: PerWorker<BackendCells>,
+    /// What is counted rarely and from anywhere.
+    pub events: BackendEvents,
+    /// Rung when the state changes, for the one that watches this backend.
+    pub changed: Notify,
+    in_flight: CacheLine<AtomicUsize>,
+    settings: ArcSwap<config::Backend>,
+    max_requests: AtomicUsize,
+    state: AtomicU8,
+    /// Whether response time-outs are being counted, so that a byte from it means something.
+    awaits_progress: AtomicBool,
+    epoch: AtomicU64,
+    addresses: ArcSwap<Addresses>,
+    machine: Mutex<Machine>,
+}
+
+/// Every request writes it: it shares its line with nothing.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct CacheLine<T>(T);
+
+impl Backend {
+    /// A backend that no request has seen yet.
+    pub fn new(settings: config::Backend, machine: Machine, workers: usize) -> Arc<Self> {
+        Arc::new(Self {
+            name: settings.name.clone(),
+            address: settings.address.clone(),
+            cells: PerWorker::new(workers),
+            events: BackendEvents::default(),
+            changed: Notify::new(),
+            in_flight: CacheLine::default(),
+            max_requests: AtomicUsize::new(settings.max_requests),
+            state: AtomicU8::new(encode(machine.state())),
+            awaits_progress: AtomicBool::new(false),
+            epoch: AtomicU64::new(0),
+            addresses: ArcSwap::from_pointee(Addresses::known(&settings.address)),
+            settings: ArcSwap::from_pointee(settings),
+            machine: Mutex::new(machine),
+        })
+    }
+
+    /// What the file says of it.
+    pub fn settings(&self) -> Guard<Arc<config::Backend>> {
+        self.settings.load()
+    }
+
+    /// Takes over what a reloaded file says of it.
+    pub(super) fn change_settings(&self, settings: config::Backend) {
+        self.max_requests
+            .store(settings.max_requests, Ordering::Relaxed);
+        self.settings.store(Arc::new(settings));
+    }
+
+    /// Its state.
+    pub fn state(&self) -> State {
+        decode(self.state.load(Ordering::Acquire))
+    }
+
+    /// Whether nothing can be sent to it.
+    pub fn is_down(&self) -> bool {
+        self.state() == State::Down
+    }
+
+    /// Rises each time it goes down: connections from before are not used again.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Where it can be reached now.
+    pub fn addresses(&self) -> Guard<Arc<Addresses>> {
+        self.addresses.load()
+    }
+
+    /// Takes over where it can be reached from now on.
+    pub fn change_addresses(&self, addresses: Addresses) {
+        self.addresses.store(Arc::new(addresses));
+    }
+
+    /// Requests in flight over all workers.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.0.load(Ordering::Relaxed)
+    }
+
+    /// Takes a place among its requests in flight, unless all `max_requests` are taken.
+    pub fn try_enter(&self) -> bool {
+        let limit = self.max_requests.load(Ordering::Relaxed);
+        if limit == 0 {
+            self.in_flight.0.fetch_add(1, Ordering::Relaxed);
+            return true;
+        }
+        self.in_flight
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
+                (count < limit).then_some(count + 1)
+            })
+            .is_ok()
+    }
+
+    /// Whether a request could enter now.
+    pub fn has_room(&self) -> bool {
+        let limit = self.max_requests.load(Ordering::Relaxed);
+        limit == 0 || self.in_flight() < limit
+    }
+
+    /// Gives a place back.
+    pub fn leave(&self) {
+        let before = self.in_flight.0.fetch_sub(1, Ordering::Relaxed);
+        debug_assert!(before > 0, "a request left that never entered");
+    }
+
+    /// A byte came from it: it is not silent.
+    #[inline]
+    pub fn note_life(&self) {
+        if self.awaits_progress.load(Ordering::Relaxed) {
+            self.break_silence();
+        }
+    }
+
+    #[cold]
+    fn break_silence(&self) {
+        // Progress never flips a state, so nobody has to be told.
+        let mut machine = self.machine();
+        let flip = machine.on(Event::Progress);
+        debug_assert!(flip.is_none(), "a sign of life flipped a state");
+        self.awaits_progress
+            .store(machine.awaits_progress(), Ordering::Relaxed);
+    }
+
+    /// What its monitor should try.
+    pub fn needed(&self) -> Needed {
+        self.machine().needed()
+    }
+
+    fn machine(&self) -> MutexGuard<'_, Machine> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets `change` move the machine and publishes what follows. Under the lock, so that two
+    /// transitions never overtake each other.
+    pub(super) fn advance(
+        &self,
+        change: impl FnOnce(&mut Machine) -> Option<Transition>,
+    ) -> Option<Transition> {
+        let mut machine = self.machine();
+        let transition = change(&mut machine);
+        self.awaits_progress
+            .store(machine.awaits_progress(), Ordering::Relaxed);
+        if let Some(transition) = &transition {
+            if transition.to == State::Down {
+                self.epoch.fetch_add(1, Ordering::AcqRel);
+            }
+            self.state.store(encode(transition.to), Ordering::Release);
+        }
+        drop(machine);
+        if transition.is_some() {
+            self.changed.notify_one();
+        }
+        transition
+    }
+}
+
+fn encode(state: State) -> u8 {
+    match state {
+        State::Up => 0,
+        State::Warming => 1,
+        State::Draining => 2,
+        State::Evacuating => 3,
+        State::Down => 4,
+        State::Disabled => 5,
+    }
+}
+
+fn decode(state: u8) -> State {
+    match state {
+        0 => State::Up,
+        1 => State::Warming,
+        2 => State::Draining,
+        3 => State::Evacuating,
+        5 => State::Disabled,
+        _ => State::Down,
+    }
+}

@@ -1,0 +1,228 @@
+//! Clusters and their backends as all workers share them: states, requests in flight, who is
+//! usable. It knows no sockets; `upstream` connects, `health` asks, both report here.
+
+mod addresses;
+mod backend;
+mod balancing;
+mod changes;
+pub mod connect_fault;
+pub mod machine;
+pub mod resolve;
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::{ArcSwap, Guard};
+
+pub use addresses::Addresses;
+pub use backend::Backend;
+pub use balancing::Balancing;
+pub use changes::Changes;
+pub use connect_fault::ConnectFault;
+
+use crate::balance::Slot;
+use crate::config;
+use crate::observe::metrics::{ClusterCells, EjectionCause, PerWorker};
+use machine::{Cause, Event, Fault, Machine, Peers, Transition};
+
+/// A cluster under one configuration.
+#[derive(Debug)]
+pub struct Cluster {
+    /// What the file says.
+    pub config: config::Cluster,
+    /// In the order of the file; a [`Slot`] is an index into it.
+    pub backends: Vec<Arc<Backend>>,
+    /// What each worker counts.
+    pub cells: Arc<PerWorker<ClusterCells>>,
+    balancing: ArcSwap<Balancing>,
+    /// The change up to which `balancing` is true.
+    seen: AtomicU64,
+    /// One lays it out, so that an older view never replaces a newer one.
+    laying_out: Mutex<()>,
+    cursor: AtomicUsize,
+    retrying: AtomicUsize,
+    changes: Arc<Changes>,
+}
+
+impl Cluster {
+    /// The cluster of a new configuration. Backends that `before` has too (same name, same
+    /// address) live on with their state, connections and counters.
+    pub fn new(
+        config: config::Cluster,
+        before: Option<&Self>,
+        workers: usize,
+        changes: &Arc<Changes>,
+    ) -> Self {
+        let backends = config
+            .backends
+            .iter()
+            .map(|settings| {
+                before
+                    .and_then(|before| before.backend_like(settings))
+                    .map_or_else(
+                        || {
+                            let machine = Machine::new(settings.state, &config.health);
+                            Backend::new(settings.clone(), machine, workers)
+                        },
+                        Arc::clone,
+                    )
+            })
+            .collect();
+        let cells = before.map_or_else(
+            || Arc::new(PerWorker::new(workers)),
+            |before| Arc::clone(&before.cells),
+        );
+        let cursor = before.map_or(0, |before| before.cursor.load(Ordering::Relaxed));
+        Self {
+            config,
+            backends,
+            cells,
+            balancing: ArcSwap::default(),
+            seen: AtomicU64::new(u64::MAX),
+            laying_out: Mutex::default(),
+            cursor: AtomicUsize::new(cursor),
+            retrying: AtomicUsize::new(0),
+            changes: Arc::clone(changes),
+        }
+    }
+
+    fn backend_like(&self, settings: &config::Backend) -> Option<&Arc<Backend>> {
+        self.backends
+            .iter()
+            .find(|backend| backend.name == settings.name && backend.address == settings.address)
+    }
+
+    /// Puts this configuration in force for backends that live on from an earlier one.
+    pub fn take_over(&self) {
+        for (backend, settings) in self.backends.iter().zip(&self.config.backends) {
+            backend.change_settings(settings.clone());
+            let flip =
+                backend.advance(|machine| machine.configure(settings.state, &self.config.health));
+            self.announce(backend, flip);
+        }
+    }
+
+    /// All slots.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> {
+        (0..self.backends.len()).map_while(|index| u16::try_from(index).ok().map(Slot))
+    }
+
+    /// The backend in a slot.
+    pub fn backend(&self, slot: Slot) -> Option<&Arc<Backend>> {
+        self.backends.get(usize::from(slot.0))
+    }
+
+    /// Who is usable now.
+    pub fn balancing(&self) -> Guard<Arc<Balancing>> {
+        if self.seen.load(Ordering::Acquire) != self.changes.count() {
+            self.lay_out();
+        }
+        self.balancing.load()
+    }
+
+    #[cold]
+    fn lay_out(&self) {
+        let _one = self
+            .laying_out
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Read first: a change while the states are read makes the next reader come here again.
+        let change = self.changes.count();
+        let states: Vec<_> = self
+            .backends
+            .iter()
+            .zip(&self.config.backends)
+            .map(|(backend, settings)| (settings.clone(), backend.state()))
+            .collect();
+        self.balancing.store(Arc::new(Balancing::of(&states)));
+        self.seen.store(change, Ordering::Release);
+    }
+
+    /// The next turn of the round robin, one for each request.
+    pub fn next_turn(&self) -> usize {
+        self.cursor.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Requests in flight at all its backends.
+    pub fn in_flight(&self) -> usize {
+        self.backends
+            .iter()
+            .map(|backend| backend.in_flight())
+            .sum()
+    }
+
+    /// Counts a retry that `retry.on` allowed, until the guard is dropped.
+    pub fn begin_retry(cluster: &Arc<Self>) -> Retrying {
+        cluster.retrying.fetch_add(1, Ordering::Relaxed);
+        Retrying(Arc::clone(cluster))
+    }
+
+    /// Retries in flight that `retry.on` allowed.
+    pub fn retrying(&self) -> usize {
+        self.retrying.load(Ordering::Relaxed)
+    }
+
+    /// Whether any backend takes new requests.
+    pub fn has_usable(&self) -> bool {
+        self.backends
+            .iter()
+            .any(|backend| backend.state().takes_new())
+    }
+
+    /// A request waited the whole response time-out for a backend.
+    pub fn report_silence(&self, slot: Slot) {
+        self.report(slot, Event::ResponseTimeout(self.peers()));
+    }
+
+    /// Tells a backend's state machine what was seen; publishes and logs what follows from it.
+    pub fn report(&self, slot: Slot, event: Event) {
+        let Some(backend) = self.backend(slot) else {
+            return;
+        };
+        let flip = backend.advance(|machine| machine.on(event));
+        self.announce(backend, flip);
+    }
+
+    fn announce(&self, backend: &Backend, flip: Option<Transition>) {
+        let Some(flip) = flip else { return };
+        self.changes.announce();
+        let (cluster, name) = (&self.config.name, &backend.name);
+        if let Cause::Fault(fault) = flip.cause {
+            backend.events.ejections.inc(ejection(fault));
+            tracing::warn!(%cluster, backend = %name, "{flip}");
+        } else {
+            tracing::info!(%cluster, backend = %name, "{flip}");
+        }
+    }
+
+    fn peers(&self) -> Peers {
+        let usable = self
+            .backends
+            .iter()
+            .filter(|backend| backend.state().takes_new())
+            .count();
+        let wanted = |settings: &&config::Backend| settings.state == config::WantedState::Up;
+        Peers {
+            usable,
+            total: self.config.backends.iter().filter(wanted).count(),
+        }
+    }
+}
+
+/// Counts one request that is tried again; see [`Cluster::begin_retry`].
+#[derive(Debug)]
+pub struct Retrying(Arc<Cluster>);
+
+impl Drop for Retrying {
+    fn drop(&mut self) {
+        self.0.retrying.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn ejection(fault: Fault) -> EjectionCause {
+    match fault {
+        Fault::Refused | Fault::Unreachable => EjectionCause::Connect,
+        Fault::Silent => EjectionCause::Silence,
+        Fault::CheckFailed => EjectionCause::Check,
+    }
+}

@@ -1,0 +1,10 @@
+//! Whether backends can serve: active checks, and the way back for those that are Down.
+//!
+//! Everything here runs on a background runtime, never on a worker, and only reports; what a
+//! report means is decided by `cluster::machine`.
+
+pub mod monitor;
+pub mod probe;
+
+pub use monitor::{Outcome, Subject, start_offset, watch};
+pub use probe::{Endpoint, Network, Probe, ProbeFailure, Target};

@@ -1,0 +1,55 @@
+//! What is known of one request when it has ended.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, SystemTime};
+
+use http::{Method, StatusCode, Version};
+
+/// One request, ended. Everything is borrowed: writing a line allocates nothing.
+///
+/// Session ids in `uri` and `referer` are shortened by the caller; what is here is written.
+/// Bytes of a client may be anything; the formats escape them.
+#[derive(Debug, Clone)]
+pub struct Record<'a> {
+    /// When it ended.
+    pub end: SystemTime,
+    /// The client, after trusted hops were taken off; `None` on a Unix-domain socket.
+    pub client_ip: Option<IpAddr>,
+    /// The connected peer; `None` on a Unix-domain socket.
+    pub peer: Option<SocketAddr>,
+    /// The listener's name.
+    pub listener: &'a str,
+    /// The request's method.
+    pub method: &'a Method,
+    /// The request's Host, as sent.
+    pub host: Option<&'a [u8]>,
+    /// The raw path and query, session ids shortened.
+    pub uri: Cow<'a, str>,
+    /// The request's HTTP version.
+    pub protocol: Version,
+    /// The status sent to the client.
+    pub status: StatusCode,
+    /// Bytes of the request body.
+    pub bytes_in: u64,
+    /// Bytes of the response body.
+    pub bytes_out: u64,
+    /// From the head read to the last byte handed out.
+    pub duration: Duration,
+    /// From the first attempt to the response head.
+    pub backend_duration: Option<Duration>,
+    /// The cluster, where a rule named one.
+    pub cluster: Option<&'a str>,
+    /// The backend that answered.
+    pub backend: Option<&'a str>,
+    /// How many attempts there were.
+    pub attempts: u32,
+    /// Why the proxy answered by itself, or cut the response off.
+    pub error: Option<&'static str>,
+    /// The Referer, session ids shortened.
+    pub referer: Option<Cow<'a, [u8]>>,
+    /// The User-Agent.
+    pub user_agent: Option<&'a [u8]>,
+    /// The request's id.
+    pub request_id: Option<&'a [u8]>,
+}

@@ -1,0 +1,130 @@
+//! What is counted for whom: blocks of cells to be kept per worker.
+//!
+//! The owner of a cluster, backend or listener holds a `PerWorker<…Cells>`; each worker writes
+//! its own. What the numbers are called outside stands in [`super::names`].
+
+use http::StatusCode;
+
+use super::cells::{ByKind, Counter, Gauge, SharedCounter};
+use super::histogram::Histogram;
+use super::kinds::{
+    CheckResult, ConnectionRefusal, EjectionCause, ErrorReason, ParseError, RefusalReason,
+    ReloadResult, RetryReason, Stage, StatusClass,
+};
+
+/// Answers by the first digit of their status.
+pub type ByClass = ByKind<StatusClass, { StatusClass::COUNT }>;
+
+/// One backend, one worker.
+#[derive(Debug, Default)]
+pub struct BackendCells {
+    /// Attempts begun.
+    pub attempts: Counter,
+    /// Response heads received.
+    pub responses: ByClass,
+    /// From the start of the attempt to the response head.
+    pub response_time: Histogram,
+    /// Bytes of request bodies sent.
+    pub bytes_sent: Counter,
+    /// Bytes of response bodies received.
+    pub bytes_received: Counter,
+    /// Connections made.
+    pub connects: Counter,
+    /// Connections that could not be made.
+    pub connect_failures: Counter,
+    /// Connections open, idle or in use.
+    pub connections_open: Gauge,
+    /// Connections kept for the next request.
+    pub connections_idle: Gauge,
+    /// Attempts that found a kept connection.
+    pub reuses: Counter,
+    /// Attempts that failed.
+    pub failures: ByKind<Stage, { Stage::COUNT }>,
+}
+
+impl BackendCells {
+    /// Counts a response head.
+    #[inline]
+    pub fn response(&self, status: StatusCode) {
+        self.responses.inc(status.into());
+    }
+}
+
+/// One cluster, one worker.
+#[derive(Debug, Default)]
+pub struct ClusterCells {
+    /// Requests by the answer the client got.
+    pub requests: ByClass,
+    /// From the request's head to the last byte handed out.
+    pub duration: Histogram,
+    /// Bytes of request bodies.
+    pub bytes_in: Counter,
+    /// Bytes of response bodies.
+    pub bytes_out: Counter,
+    /// Attempts after the first.
+    pub retries: ByKind<RetryReason, { RetryReason::COUNT }>,
+    /// Requests that the proxy answered by itself, or whose response it cut off.
+    pub errors: ByKind<ErrorReason, { ErrorReason::COUNT }>,
+    /// Upgraded connections.
+    pub tunnels: Gauge,
+}
+
+impl ClusterCells {
+    /// Counts the answer to a request.
+    #[inline]
+    pub fn answer(&self, status: StatusCode) {
+        self.requests.inc(status.into());
+    }
+}
+
+/// One listener, one worker.
+#[derive(Debug, Default)]
+pub struct ListenerCells {
+    /// Connections accepted.
+    pub connections: Counter,
+    /// Connections open.
+    pub open: Gauge,
+    /// Connections closed as soon as they were accepted.
+    pub refused: ByKind<ConnectionRefusal, { ConnectionRefusal::COUNT }>,
+    /// Request heads given up.
+    pub parse_errors: ByKind<ParseError, { ParseError::COUNT }>,
+    /// `accept` failed: out of file descriptors or memory.
+    pub accept_errors: Counter,
+}
+
+/// One worker.
+#[derive(Debug, Default)]
+pub struct WorkerCells {
+    /// Client connections open.
+    pub connections_open: Gauge,
+    /// Requests refused before any rule was asked.
+    pub refusals: ByKind<RefusalReason, { RefusalReason::COUNT }>,
+    /// Answers that no cluster gave: rules that answer by themselves, no rule, refusals.
+    pub unrouted: ByClass,
+    /// Connections or requests that ended in a panic of ours.
+    pub panics: Counter,
+}
+
+impl WorkerCells {
+    /// Counts an answer that no cluster gave.
+    #[inline]
+    pub fn answer(&self, status: StatusCode) {
+        self.unrouted.inc(status.into());
+    }
+}
+
+/// One backend, all workers: rare events, counted from any thread.
+#[derive(Debug, Default)]
+pub struct BackendEvents {
+    /// Times it went down.
+    pub ejections: ByKind<EjectionCause, { EjectionCause::COUNT }, SharedCounter>,
+    /// Active checks.
+    pub checks: ByKind<CheckResult, { CheckResult::COUNT }, SharedCounter>,
+}
+
+/// The whole process: rare events, counted from any thread.
+#[derive(Debug, Default)]
+pub struct ProcessEvents {
+    /// Reloads of the configuration.
+    pub reloads: ByKind<ReloadResult, { ReloadResult::COUNT }, SharedCounter>,
+}

@@ -1,0 +1,279 @@
+//! The closed sets that become metric labels: why, at which stage, of which class.
+//!
+//! A label value that is not in a configuration is here. Nothing a client or a backend sends can
+//! add one, so the number of time series is bounded by the configuration.
+
+use http::StatusCode;
+
+/// A closed set of label values.
+pub trait Kind: Copy + Send + Sync + 'static {
+    /// Every member, in the order of [`Kind::index`].
+    const ALL: &'static [Self];
+
+    /// The position in [`Kind::ALL`].
+    fn index(self) -> usize;
+
+    /// The label's value.
+    fn label(self) -> &'static str;
+}
+
+macro_rules! kind {
+    ($(#[$doc:meta])* $name:ident { $($(#[$member_doc:meta])* $member:ident = $label:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name {
+            $($(#[$member_doc])* $member,)+
+        }
+
+        impl $name {
+            /// Every member.
+            pub const ALL: &'static [Self] = &[$(Self::$member,)+];
+            /// How many members there are.
+            pub const COUNT: usize = Self::ALL.len();
+
+            /// The label's value.
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$member => $label,)+ }
+            }
+        }
+
+        impl Kind for $name {
+            const ALL: &'static [Self] = Self::ALL;
+
+            fn index(self) -> usize {
+                self as usize
+            }
+
+            fn label(self) -> &'static str {
+                self.label()
+            }
+        }
+    };
+}
+
+kind!(
+    /// A status by its first digit.
+    StatusClass {
+        /// 100 to 199.
+        Informational = "1xx",
+        /// 200 to 299.
+        Success = "2xx",
+        /// 300 to 399.
+        Redirection = "3xx",
+        /// 400 to 499.
+        ClientError = "4xx",
+        /// 500 to 599.
+        ServerError = "5xx",
+        /// What no RFC defines.
+        Other = "other",
+    }
+);
+
+impl From<StatusCode> for StatusClass {
+    fn from(status: StatusCode) -> Self {
+        match status.as_u16() {
+            100..=199 => Self::Informational,
+            200..=299 => Self::Success,
+            300..=399 => Self::Redirection,
+            400..=499 => Self::ClientError,
+            500..=599 => Self::ServerError,
+            _ => Self::Other,
+        }
+    }
+}
+
+kind!(
+    /// Where an attempt failed.
+    Stage {
+        /// No connection.
+        Connect = "connect",
+        /// No TLS session.
+        Tls = "tls",
+        /// While the request was sent.
+        Send = "send",
+        /// While the response head was awaited.
+        AwaitHead = "await_head",
+        /// Within the response body.
+        Body = "body",
+    }
+);
+
+kind!(
+    /// Why a request was tried again.
+    RetryReason {
+        /// No connection could be made.
+        Connect = "connect",
+        /// A kept-alive connection was closed before the request left.
+        Stale = "stale",
+        /// The connection died before a response byte.
+        Closed = "closed",
+        /// Its backend went down while it waited.
+        BackendDown = "backend_down",
+        /// A status that `retry.on` names.
+        Status = "status",
+        /// A response time-out, where `retry.on` names it.
+        Timeout = "timeout",
+    }
+);
+
+kind!(
+    /// Why the proxy answered by itself for a cluster, or cut a response off.
+    ErrorReason {
+        /// No backend is usable.
+        NoBackend = "no_backend",
+        /// Every usable backend has `max_requests` in flight.
+        BackendsFull = "backends_full",
+        /// No backend could be connected to.
+        Connect = "connect",
+        /// No connection in time.
+        ConnectTimeout = "connect_timeout",
+        /// No response head in time, or a pause in the response that was too long.
+        ResponseTimeout = "response_timeout",
+        /// The backend's answer is not valid HTTP.
+        Protocol = "protocol",
+        /// The backend closed the connection too early.
+        Closed = "closed",
+        /// The request body is larger than allowed.
+        BodyTooLarge = "body_too_large",
+        /// The request body paused too long.
+        BodyTimeout = "body_timeout",
+        /// The client went away.
+        ClientGone = "client_gone",
+        /// The backend answered an upgrade that nobody asked for, or that is not allowed.
+        UpgradeRefused = "upgrade_refused",
+        /// The client's network is not allowed.
+        AccessDenied = "access_denied",
+    }
+);
+
+kind!(
+    /// Why a client connection was closed right after it was accepted.
+    ConnectionRefusal {
+        /// `limits.connections` are open.
+        Limit = "limit",
+        /// `limits.connections_per_client` of this address are open.
+        LimitClient = "limit_client",
+        /// The listener's `access` does not allow the address.
+        Access = "access",
+    }
+);
+
+kind!(
+    /// Why a request head was given up.
+    ParseError {
+        /// More bytes or fields than allowed.
+        TooLarge = "too_large",
+        /// Not HTTP.
+        Malformed = "malformed",
+        /// Not complete in time.
+        Timeout = "timeout",
+        /// The client closed within the head.
+        Incomplete = "incomplete",
+        /// An HTTP version that is not served.
+        Version = "version",
+    }
+);
+
+kind!(
+    /// Why a request that hyper had parsed was refused before any rule was asked.
+    RefusalReason {
+        /// `CONNECT`.
+        MethodConnect = "method_connect",
+        /// `TRACE`.
+        MethodTrace = "method_trace",
+        /// A target of no form that a server understands.
+        TargetForm = "target_form",
+        /// An absolute target of another scheme than http and https.
+        TargetScheme = "target_scheme",
+        /// An absolute target without a valid host.
+        TargetHost = "target_host",
+        /// The target and Host name different places.
+        TargetDisagrees = "target_disagrees",
+        /// A longer target than allowed.
+        TargetTooLong = "target_too_long",
+        /// HTTP/1.1 without Host.
+        HostMissing = "host_missing",
+        /// More than one Host.
+        HostRepeated = "host_repeated",
+        /// An empty Host.
+        HostEmpty = "host_empty",
+        /// A Host that is none.
+        HostInvalid = "host_invalid",
+        /// A transfer coding other than exactly `chunked`.
+        TransferEncoding = "transfer_encoding",
+        /// A transfer coding in HTTP/1.0.
+        TransferEncodingInHttp10 = "transfer_encoding_http10",
+        /// Differing, invalid or over-large Content-Length.
+        ContentLength = "content_length",
+        /// A larger body than allowed was announced.
+        BodyTooLarge = "body_too_large",
+        /// An expectation other than `100-continue`.
+        Expectation = "expectation",
+    }
+);
+
+kind!(
+    /// How a reload ended.
+    ReloadResult {
+        /// The new file is in force.
+        Success = "success",
+        /// The file was rejected; nothing changed.
+        Failure = "failure",
+    }
+);
+
+kind!(
+    /// Why a backend went down.
+    EjectionCause {
+        /// A connection was refused, or the address cannot be reached.
+        Connect = "connect",
+        /// Response time-outs in a row.
+        Silence = "silence",
+        /// Active checks failed.
+        Check = "check",
+    }
+);
+
+kind!(
+    /// How a health check ended.
+    CheckResult {
+        /// As expected.
+        Success = "success",
+        /// Not connected.
+        Connect = "connect",
+        /// No answer in time.
+        Timeout = "timeout",
+        /// An answer with another status than expected.
+        Status = "status",
+        /// An answer that is not HTTP, or none.
+        Protocol = "protocol",
+    }
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_is_the_place_in_all() {
+        for (place, reason) in ErrorReason::ALL.iter().enumerate() {
+            assert_eq!(Kind::index(*reason), place);
+        }
+        assert_eq!(ErrorReason::ALL.len(), ErrorReason::COUNT);
+    }
+
+    #[test]
+    fn a_status_is_classed_by_its_first_digit() {
+        for (status, label) in [
+            (100, "1xx"),
+            (200, "2xx"),
+            (304, "3xx"),
+            (499, "4xx"),
+            (503, "5xx"),
+            (999, "other"),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(StatusClass::from(status).label(), label);
+        }
+    }
+}

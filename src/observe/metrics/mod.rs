@@ -1,0 +1,27 @@
+//! What is counted, and how a scrape reads it.
+//!
+//! On the request's way only [`PerWorker`] cells are written; names, labels and text exist at
+//! scrape time alone.
+
+mod blocks;
+mod cells;
+mod exposition;
+mod families;
+mod histogram;
+mod kinds;
+pub mod names;
+mod process;
+mod scrape;
+
+pub use blocks::{
+    BackendCells, BackendEvents, ByClass, ClusterCells, ListenerCells, ProcessEvents, WorkerCells,
+};
+pub use cells::{ByKind, Counter, Gauge, PerWorker, SharedCounter, WorkerId};
+pub use exposition::{CONTENT_TYPE, Exposition};
+pub use families::BackendStatus;
+pub use histogram::{BOUNDS_SECONDS, Histogram, HistogramTotal};
+pub use kinds::{
+    CheckResult, ConnectionRefusal, EjectionCause, ErrorReason, Kind, ParseError, RefusalReason,
+    ReloadResult, RetryReason, Stage, StatusClass,
+};
+pub use scrape::{Labels, Scrape};

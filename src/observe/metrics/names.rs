@@ -1,0 +1,185 @@
+//! Every metric: its name, kind, labels and meaning.
+//!
+//! `docs/metrics.md` lists the same; a test holds the two together. Label values come from the
+//! configuration (cluster, backend, listener, worker) or from a closed set ([`super::Kind`]), never
+//! from a client.
+
+/// What a metric is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Only rises.
+    Counter,
+    /// Rises and falls.
+    Gauge,
+    /// Durations by bucket.
+    Histogram,
+}
+
+/// One metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    /// `cattail_<thing>_<unit>_total` and the like.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: MetricKind,
+    /// The labels of every sample, in this order.
+    pub labels: &'static [&'static str],
+    /// What it says, in one sentence.
+    pub help: &'static str,
+}
+
+macro_rules! metrics {
+    ($($constant:ident = $kind:ident $name:literal [$($label:literal),*] $help:literal;)+) => {
+        $(
+            #[doc = $help]
+            pub const $constant: Metric = Metric {
+                name: $name,
+                kind: MetricKind::$kind,
+                labels: &[$($label),*],
+                help: $help,
+            };
+        )+
+
+        /// Every metric.
+        pub const ALL: &[Metric] = &[$($constant),+];
+    };
+}
+
+metrics! {
+    // Requests, as the clients see them.
+    REQUESTS = Counter "cattail_requests_total" ["cluster", "code"]
+        "Requests of a cluster, by the class of the answer that the client got.";
+    REQUEST_DURATION = Histogram "cattail_request_duration_seconds" ["cluster"]
+        "From the request head read to the last byte of the response handed out.";
+    REQUEST_BYTES = Counter "cattail_request_bytes_total" ["cluster"]
+        "Bytes of request bodies received from clients.";
+    RESPONSE_BYTES = Counter "cattail_response_bytes_total" ["cluster"]
+        "Bytes of response bodies handed out to clients.";
+    RETRIES = Counter "cattail_retries_total" ["cluster", "reason"]
+        "Attempts after the first one of a request, by the reason.";
+    ERRORS = Counter "cattail_errors_total" ["cluster", "reason"]
+        "Requests that the proxy answered by itself or whose response it cut off, by the reason.";
+    TUNNELS = Gauge "cattail_tunnels_open" ["cluster"]
+        "Upgraded connections (WebSocket and the like) open now.";
+    UNROUTED = Counter "cattail_requests_unrouted_total" ["code"]
+        "Requests that no cluster answered: rules that answer by themselves, no rule, refusals.";
+    REFUSED = Counter "cattail_requests_refused_total" ["reason"]
+        "Requests refused before any rule was asked, by the reason.";
+    PANICS = Counter "cattail_panics_total" []
+        "Panics caught; each is a bug of the proxy.";
+
+    // Backends.
+    BACKEND_UP = Gauge "cattail_backend_up" ["cluster", "backend"]
+        "1 if the backend serves requests, if only those of its own sessions, else 0.";
+    BACKEND_STATE = Gauge "cattail_backend_state" ["cluster", "backend", "state"]
+        "1 for the state that the backend is in, 0 for the others.";
+    BACKEND_WEIGHT = Gauge "cattail_backend_weight" ["cluster", "backend"]
+        "The configured weight.";
+    BACKEND_IN_FLIGHT = Gauge "cattail_backend_requests_in_flight" ["cluster", "backend"]
+        "Requests at the backend now.";
+    BACKEND_LIMIT = Gauge "cattail_backend_requests_limit" ["cluster", "backend"]
+        "The most requests that it gets at a time, as configured; 0 is unlimited.";
+    BACKEND_ATTEMPTS = Counter "cattail_backend_attempts_total" ["cluster", "backend"]
+        "Attempts begun; a request may have several.";
+    BACKEND_RESPONSES = Counter "cattail_backend_responses_total" ["cluster", "backend", "code"]
+        "Response heads received, by the class of their status.";
+    BACKEND_FAILURES = Counter "cattail_backend_failures_total" ["cluster", "backend", "stage"]
+        "Attempts that failed, by how far they had come.";
+    BACKEND_RESPONSE_TIME = Histogram "cattail_backend_response_time_seconds" ["cluster", "backend"]
+        "From the start of an attempt to its response head.";
+    BACKEND_SENT_BYTES = Counter "cattail_backend_sent_bytes_total" ["cluster", "backend"]
+        "Bytes of request bodies sent to the backend.";
+    BACKEND_RECEIVED_BYTES = Counter "cattail_backend_received_bytes_total" ["cluster", "backend"]
+        "Bytes of response bodies received from the backend.";
+    BACKEND_CONNECTS = Counter "cattail_backend_connects_total" ["cluster", "backend"]
+        "Connections made to the backend.";
+    BACKEND_CONNECT_FAILURES = Counter "cattail_backend_connect_failures_total" ["cluster", "backend"]
+        "Connections that could not be made.";
+    BACKEND_CONNECTIONS_OPEN = Gauge "cattail_backend_connections_open" ["cluster", "backend"]
+        "Connections to the backend open now, idle or in use.";
+    BACKEND_CONNECTIONS_IDLE = Gauge "cattail_backend_connections_idle" ["cluster", "backend"]
+        "Connections to the backend kept for the next request.";
+    BACKEND_REUSES = Counter "cattail_backend_connection_reuses_total" ["cluster", "backend"]
+        "Attempts that used a kept connection.";
+    BACKEND_EJECTIONS = Counter "cattail_backend_ejections_total" ["cluster", "backend", "cause"]
+        "Times that the backend went down, by the cause.";
+    BACKEND_CHECKS = Counter "cattail_backend_checks_total" ["cluster", "backend", "result"]
+        "Active health checks, by how they ended.";
+
+    // Listeners and workers.
+    CONNECTIONS = Counter "cattail_connections_total" ["listener"]
+        "Client connections accepted.";
+    CONNECTIONS_OPEN = Gauge "cattail_connections_open" ["listener"]
+        "Client connections open now.";
+    CONNECTIONS_LIMIT = Gauge "cattail_connections_limit" []
+        "The most client connections at a time, over all listeners, as configured.";
+    CONNECTIONS_REFUSED = Counter "cattail_connections_refused_total" ["listener", "reason"]
+        "Client connections closed as soon as they were accepted, by the reason.";
+    ACCEPT_ERRORS = Counter "cattail_accept_errors_total" ["listener"]
+        "Failures to accept, as when file descriptors run out.";
+    PARSE_ERRORS = Counter "cattail_parse_errors_total" ["listener", "reason"]
+        "Request heads given up, by the reason.";
+    WORKER_CONNECTIONS_OPEN = Gauge "cattail_worker_connections_open" ["worker"]
+        "Client connections open now; workers that differ much are out of balance.";
+
+    // The process.
+    BUILD_INFO = Gauge "cattail_build_info" ["version"]
+        "Always 1; the label names the version that runs.";
+    STOPPING = Gauge "cattail_stopping" []
+        "1 from the first stop signal on, else 0.";
+    RELOADS = Counter "cattail_config_reloads_total" ["result"]
+        "Reloads of the configuration, by how they ended.";
+    LAST_RELOAD_SUCCESS = Gauge "cattail_config_last_reload_success" []
+        "1 if the last load of the configuration succeeded, else 0.";
+    LAST_RELOAD_TIMESTAMP = Gauge "cattail_config_last_reload_timestamp_seconds" []
+        "When the configuration in force was loaded, in Unix time.";
+    LOG_LINES_DROPPED = Counter "cattail_access_log_lines_dropped_total" []
+        "Access log lines lost because the file or pipe did not take them in time.";
+    LOG_WRITE_ERRORS = Counter "cattail_access_log_write_errors_total" []
+        "Failures to open or write the access log.";
+    PROCESS_CPU = Counter "process_cpu_seconds_total" []
+        "User and system CPU time spent, in seconds.";
+    PROCESS_RESIDENT = Gauge "process_resident_memory_bytes" []
+        "Resident memory in bytes.";
+    PROCESS_OPEN_FDS = Gauge "process_open_fds" []
+        "Open file descriptors.";
+    PROCESS_MAX_FDS = Gauge "process_max_fds" []
+        "Allowed file descriptors.";
+    PROCESS_START = Gauge "process_start_time_seconds" []
+        "When the process started, in Unix time.";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_end_as_their_kind_demands() {
+        let names: BTreeSet<_> = ALL.iter().map(|metric| metric.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        for metric in ALL {
+            let counter = metric.kind == MetricKind::Counter;
+            assert_eq!(metric.name.ends_with("_total"), counter, "{}", metric.name);
+            let prefixed =
+                metric.name.starts_with("cattail_") || metric.name.starts_with("process_");
+            assert!(prefixed && metric.help.ends_with('.'), "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn labels_are_bounded_by_the_configuration() {
+        let allowed = [
+            "cluster", "backend", "listener", "worker", "code", "reason", "state", "stage",
+            "cause", "result", "version",
+        ];
+        for metric in ALL {
+            assert!(
+                metric.labels.iter().all(|label| allowed.contains(label)),
+                "{}",
+                metric.name
+            );
+        }
+    }
+}

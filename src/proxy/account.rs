@@ -1,0 +1,289 @@
+//! What a request adds up to: counters when it ends, and its line in the access log.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode, Version, header};
+use tokio::time::Instant;
+
+use super::Caller;
+use super::client::Client;
+use super::errors::ProxyError;
+use super::worker::View;
+use crate::balance::Slot;
+use crate::observe::access_log::Record;
+use crate::observe::metrics::{ClusterCells, ErrorReason};
+use crate::session::Redactor;
+
+/// One request's account. Closed once, when the answer has been handed out or the client has
+/// gone.
+#[derive(Debug)]
+pub(super) struct Account {
+    caller: Rc<Caller>,
+    view: Rc<View>,
+    started: Instant,
+    status: StatusCode,
+    cluster: Option<usize>,
+    backend: Option<Slot>,
+    attempts: u32,
+    bytes_in: u64,
+    bytes_out: u64,
+    backend_time: Option<Duration>,
+    error: Option<&'static str>,
+    rest: Rest,
+    closed: bool,
+    /// What only the log needs; `None`: nothing is logged.
+    entry: Option<Box<Entry>>,
+}
+
+/// What is left of a request body that nobody reads any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// Nothing.
+    None,
+    /// Something: the connection cannot carry another request.
+    Unread,
+}
+
+/// What a line of the log needs of the request, kept by reference counts.
+#[derive(Debug)]
+struct Entry {
+    client: Client,
+    method: Method,
+    uri: http::Uri,
+    version: Version,
+    host: Option<HeaderValue>,
+    referer: Option<HeaderValue>,
+    user_agent: Option<HeaderValue>,
+    request_id: Option<HeaderValue>,
+}
+
+impl Account {
+    /// A request that has just come.
+    pub(super) fn open(
+        caller: &Rc<Caller>,
+        view: &Rc<View>,
+        parts: &Parts,
+        client: &Client,
+    ) -> Self {
+        let entry = view.log.as_ref().map(|_| {
+            let field = |name| parts.headers.get(name).cloned();
+            Box::new(Entry {
+                client: client.clone(),
+                method: parts.method.clone(),
+                uri: parts.uri.clone(),
+                version: parts.version,
+                host: field(header::HOST),
+                referer: field(header::REFERER),
+                user_agent: field(header::USER_AGENT),
+                request_id: None,
+            })
+        });
+        Self {
+            caller: Rc::clone(caller),
+            view: Rc::clone(view),
+            started: Instant::now(),
+            status: StatusCode::OK,
+            cluster: None,
+            backend: None,
+            attempts: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            backend_time: None,
+            error: None,
+            rest: Rest::None,
+            closed: false,
+            entry,
+        }
+    }
+
+    /// Since the request came.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The request goes to this cluster.
+    pub(super) fn goes_to(&mut self, cluster: usize) {
+        self.cluster = Some(cluster);
+    }
+
+    /// Another attempt begins, at this backend.
+    pub(super) fn attempt(&mut self, backend: Slot) {
+        self.attempts += 1;
+        self.backend = Some(backend);
+    }
+
+    /// The id that the request was given.
+    pub(super) fn request_id(&mut self, id: &HeaderValue) {
+        if let Some(entry) = &mut self.entry {
+            entry.request_id = Some(id.clone());
+        }
+    }
+
+    /// A response head came from a backend.
+    pub(super) fn responded(&mut self, status: StatusCode) {
+        self.status = status;
+        self.backend_time = Some(self.started.elapsed());
+    }
+
+    /// The proxy answers by itself.
+    pub(super) fn answered(&mut self, status: StatusCode) {
+        self.status = status;
+    }
+
+    /// The proxy answers with an error.
+    pub(super) fn failed(&mut self, error: ProxyError) {
+        self.error = Some(error.reason());
+        if let ProxyError::Refused(refusal) = error {
+            self.caller.worker.cells().refusals.inc(refusal.kind());
+        } else if let (Some(cells), Some(reason)) = (self.cells(), error.kind()) {
+            cells.errors.inc(reason);
+        }
+    }
+
+    /// What was left of the request body when the proxy answered by itself.
+    pub(super) fn unread(&mut self, rest: Rest, bytes: u64) {
+        self.rest = rest;
+        self.bytes_in += bytes;
+    }
+
+    /// What is left of the request body.
+    pub(super) fn rest(&self) -> Rest {
+        self.rest
+    }
+
+    /// The snapshot that the request is served by.
+    pub(super) fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Bytes of the response body were handed to the client's connection.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        self.bytes_out += bytes as u64;
+    }
+
+    /// Bytes of the request body were taken.
+    pub(super) fn received(&mut self, bytes: u64) {
+        self.bytes_in += bytes;
+    }
+
+    /// The backend's response is cut off.
+    pub(super) fn cut_off(&mut self, reason: ErrorReason, why: &dyn std::error::Error) {
+        self.error = Some(reason.label());
+        if let Some(cells) = self.cells() {
+            cells.errors.inc(reason);
+        }
+        let (cluster, backend) = self.names();
+        let source = why.source().map(ToString::to_string);
+        tracing::warn!(cluster, backend, source, "{why}");
+    }
+
+    /// The client went away before the end.
+    pub(super) fn client_gone(&mut self) {
+        self.error = Some(ErrorReason::ClientGone.label());
+        if let Some(cells) = self.cells() {
+            cells.errors.inc(ErrorReason::ClientGone);
+        }
+    }
+
+    /// This worker's counters of the cluster, if the request goes to one.
+    pub(super) fn cells(&self) -> Option<&ClusterCells> {
+        let cluster = self.view.clusters.get(self.cluster?)?;
+        Some(cluster.cluster.cells.of(self.caller.worker.id))
+    }
+
+    /// Cluster and backend by name, for a log line.
+    pub(super) fn names(&self) -> (Option<&str>, Option<&str>) {
+        let cluster = self
+            .cluster
+            .and_then(|cluster| self.view.clusters.get(cluster));
+        let backend =
+            cluster.and_then(|cluster| Some(cluster.cluster.backend(self.backend?)?.name.as_str()));
+        (
+            cluster.map(|cluster| cluster.cluster.config.name.as_str()),
+            backend,
+        )
+    }
+
+    /// Adds the request up and writes its line.
+    pub(super) fn close(&mut self) {
+        if std::mem::replace(&mut self.closed, true) {
+            return;
+        }
+        let duration = self.started.elapsed();
+        match self.cells() {
+            Some(cells) => {
+                cells.answer(self.status);
+                cells.duration.record(duration);
+                cells.bytes_in.add(self.bytes_in);
+                cells.bytes_out.add(self.bytes_out);
+            }
+            None => self.caller.worker.cells().answer(self.status),
+        }
+        if let (Some(entry), Some(log)) = (&self.entry, &self.view.log) {
+            log.write(&self.record(entry, duration));
+        }
+    }
+
+    fn record<'a>(&'a self, entry: &'a Entry, duration: Duration) -> Record<'a> {
+        let (cluster, backend) = self.names();
+        let redact = &self.view.snapshot.redactor;
+        Record {
+            end: SystemTime::now(),
+            client_ip: entry.client.ip(),
+            peer: self.caller.peer.address(),
+            listener: &self.caller.listener,
+            method: &entry.method,
+            host: entry.host.as_ref().map(HeaderValue::as_bytes),
+            uri: redact.redact(
+                entry
+                    .uri
+                    .path_and_query()
+                    .map_or("", |target| target.as_str()),
+            ),
+            protocol: entry.version,
+            status: self.status,
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+            duration,
+            backend_duration: self.backend_time,
+            cluster,
+            backend,
+            attempts: self.attempts,
+            error: self.error,
+            referer: entry
+                .referer
+                .as_ref()
+                .map(|referer| redacted(redact, referer)),
+            user_agent: entry.user_agent.as_ref().map(HeaderValue::as_bytes),
+            request_id: entry.request_id.as_ref().map(HeaderValue::as_bytes),
+        }
+    }
+}
+
+/// A field that is no text holds no id that anybody could use, but it may hold half of one.
+fn redacted<'a>(redact: &Redactor, field: &'a HeaderValue) -> Cow<'a, [u8]> {
+    match redact.redact(field.to_str().unwrap_or("-")) {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
+}
+
+impl Drop for Account {
+    /// A request whose future is dropped before it was answered: its client has gone.
+    fn drop(&mut self) {
+        if !self.closed {
+            self.status = CLIENT_GONE;
+            self.client_gone();
+            self.close();
+        }
+    }
+}
+
+/// nginx's word for a client that did not wait; never sent.
+const CLIENT_GONE: StatusCode = match StatusCode::from_u16(499) {
+    Ok(status) => status,
+    Err(_) => StatusCode::BAD_REQUEST,
+};

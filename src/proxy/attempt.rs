@@ -1,0 +1,255 @@
+//! One try at one backend: a connection, the request, the wait for a believable response head.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, Request, Response, StatusCode};
+use tokio::time::Instant;
+
+use super::conversation::Conversation;
+use super::retry::Repeat;
+use super::select::Chosen;
+use super::tunnel::Offer;
+use crate::cluster::machine::Event;
+use crate::cluster::{Backend, Cluster};
+use crate::observe::metrics::Stage;
+use crate::upstream::{
+    self, BodySource, Carrier, FailureKind, Heard, Lease, Reason, RequestBody, SendFailure, Sent,
+    UpstreamFailure,
+};
+
+type BackendBody = <upstream::Chosen as Carrier>::Body;
+
+/// What an attempt works with.
+#[derive(Debug)]
+pub(super) struct Attempt<'a> {
+    /// The cluster, which is told what was seen of the backend.
+    pub(super) cluster: &'a Cluster,
+    /// The backend, with a place among its requests.
+    pub(super) chosen: &'a Chosen,
+    /// The client's connection, whose deadline bounds the wait.
+    pub(super) talk: &'a Conversation,
+    /// The request body, if there is one.
+    pub(super) source: Option<&'a Rc<RefCell<BodySource>>>,
+    /// Whether the request may be repeated: if so, it need not wait for a backend that is down.
+    pub(super) repeat: Repeat,
+    /// Whether a kept-alive connection may be used.
+    pub(super) connections: Connections,
+    /// The switch of protocols that is offered to the backend.
+    pub(super) offer: Option<&'a Offer>,
+}
+
+/// Which connections an attempt may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Connections {
+    /// A kept-alive one if there is one.
+    Any,
+    /// Only a new one: a kept-alive one was stale just now.
+    Fresh,
+}
+
+/// Where an attempt failed, whether the backend may have seen the request, and why.
+pub(super) type Failed = (Stage, Sent, FailureKind);
+
+impl Attempt<'_> {
+    /// A connection to send the request on.
+    pub(super) async fn connect(&self) -> Result<Lease, UpstreamFailure> {
+        let upstream = &self.chosen.upstream;
+        upstream.cells().attempts.inc();
+        if self.connections == Connections::Any {
+            while let Some(lease) = upstream.take_kept() {
+                if self.repeat == Repeat::Idempotent {
+                    return Ok(lease);
+                }
+                // What must not be sent twice must not meet a connection that the backend has
+                // closed: one turn of the event loop lets the news of it arrive.
+                tokio::task::yield_now().await;
+                if !lease.is_closed() {
+                    return Ok(lease);
+                }
+            }
+        }
+        let timeout = self.cluster.config.timeouts.connect;
+        let connected = upstream.connect(timeout, &self.talk.upstream).await;
+        if let Err(failure) = &connected {
+            upstream.cells().failures.inc(failure.stage);
+            match failure.kind {
+                FailureKind::Refused(_) => self.cluster.report(self.chosen.slot, Event::Refused),
+                FailureKind::Unreachable(_) | FailureKind::TimedOut => {
+                    self.cluster.report(self.chosen.slot, Event::Unreachable);
+                }
+                _ => {}
+            }
+        }
+        connected
+    }
+
+    /// Sends the request, waits for a head that can be believed. A request of which provably no
+    /// byte was sent comes back.
+    pub(super) async fn exchange(
+        &self,
+        lease: &mut Lease,
+        request: Request<RequestBody>,
+    ) -> Result<Response<BackendBody>, (Failed, Option<Request<RequestBody>>)> {
+        let cells = self.chosen.upstream.cells();
+        let started = Instant::now();
+        let outcome = self.head(lease, request).await;
+        self.talk.upstream.disarm();
+        let response = outcome?;
+        cells.response(response.status());
+        cells.response_time.record(started.elapsed());
+        match disbelief(&response, self.offer) {
+            None => Ok(response),
+            Some(reason) => {
+                let kind = FailureKind::Protocol(reason);
+                Err(((Stage::AwaitHead, Sent::Perhaps, kind), None))
+            }
+        }
+    }
+
+    /// Why a response had better come from another backend, if it had.
+    pub(super) fn is_unwanted(&self, status: StatusCode) -> Option<FailureKind> {
+        if is_farewell(status, &self.chosen.upstream.backend) {
+            return Some(FailureKind::Farewell(status));
+        }
+        let is_named = self.cluster.config.retry.statuses.contains(&status);
+        is_named.then_some(FailureKind::Status(status))
+    }
+
+    async fn head(
+        &self,
+        lease: &mut Lease,
+        request: Request<RequestBody>,
+    ) -> Result<Response<BackendBody>, (Failed, Option<Request<RequestBody>>)> {
+        self.arm();
+        let mut progress = self.progress();
+        let mut sending = pin!(lease.carrier().send(request));
+        let outcome = poll_fn(|cx| {
+            if let Poll::Ready(outcome) = sending.as_mut().poll(cx) {
+                return Poll::Ready(Ok(outcome));
+            }
+            if self.progress() != progress {
+                progress = self.progress();
+                self.arm();
+            }
+            if self.must_leave() {
+                return Poll::Ready(Err(FailureKind::WentDown));
+            }
+            while self.talk.upstream.is_over(cx) {
+                if !self.awaits_client() {
+                    return Poll::Ready(Err(FailureKind::TimedOut));
+                }
+                // The client is slow, not the backend; its own limit is elsewhere.
+                self.arm();
+            }
+            Poll::Pending
+        })
+        .await;
+        match outcome {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(failure)) => Err(self.judge(failure)),
+            Err(kind) => {
+                if matches!(kind, FailureKind::TimedOut) {
+                    self.cluster.report_silence(self.chosen.slot);
+                }
+                Err(((Stage::AwaitHead, Sent::Perhaps, kind), None))
+            }
+        }
+    }
+
+    /// What hyper's error means.
+    fn judge(&self, failure: SendFailure) -> (Failed, Option<Request<RequestBody>>) {
+        let fault = self.source.and_then(|source| source.borrow().fault());
+        if failure.unsent.is_some() {
+            let kind = FailureKind::Closed(failure.error);
+            return ((Stage::Send, Sent::Nothing, kind), failure.unsent);
+        }
+        let kind = match failure.heard {
+            _ if fault.is_some() => FailureKind::RequestBody,
+            Heard::TooMuch => FailureKind::Protocol(Reason::HeadTooLarge),
+            _ if failure.error.is_parse() => FailureKind::Protocol(Reason::Parse(failure.error)),
+            Heard::Something => FailureKind::Protocol(Reason::CutHead(failure.error)),
+            Heard::Nothing => FailureKind::Closed(failure.error),
+        };
+        ((Stage::AwaitHead, Sent::Perhaps, kind), None)
+    }
+
+    /// While the body is on its way each piece counts as progress; after it the wait for the
+    /// head begins.
+    fn arm(&self) {
+        let sending = self
+            .source
+            .is_some_and(|source| !source.borrow().has_ended());
+        let timeouts = self.cluster.config.timeouts;
+        self.talk.upstream.arm(if sending {
+            timeouts.body_idle
+        } else {
+            timeouts.response
+        });
+    }
+
+    fn progress(&self) -> u64 {
+        self.source.map_or(0, |source| source.borrow().progress())
+    }
+
+    fn awaits_client(&self) -> bool {
+        self.source
+            .is_some_and(|source| source.borrow().awaits_client())
+    }
+
+    /// A backend that went down while the request waited: what may be sent again is, at once.
+    fn must_leave(&self) -> bool {
+        self.repeat == Repeat::Idempotent
+            && self.chosen.upstream.backend.is_down()
+            && self
+                .source
+                .is_none_or(|source| source.borrow().is_replayable())
+    }
+}
+
+/// Whether a backend that is going down says so: a Tomcat that stops answers 404 on kept-alive
+/// connections while it refuses new ones.
+fn is_farewell(status: StatusCode, backend: &Backend) -> bool {
+    matches!(
+        status,
+        StatusCode::NOT_FOUND | StatusCode::SERVICE_UNAVAILABLE
+    ) && backend.is_down()
+}
+
+/// Why a head is not believed. Hyper has parsed it; what it lets pass and two readers could read
+/// in two ways is refused here.
+fn disbelief<B>(response: &Response<B>, offer: Option<&Offer>) -> Option<Reason> {
+    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if switches && !offer.is_some_and(|offer| offer.is_taken_up(response)) {
+        return Some(Reason::Unasked101);
+    }
+    let headers = response.headers();
+    if let Some(coding) = headers.get(TRANSFER_ENCODING) {
+        let one = headers.get_all(TRANSFER_ENCODING).iter().nth(1).is_none();
+        if !one
+            || !coding
+                .as_bytes()
+                .trim_ascii()
+                .eq_ignore_ascii_case(b"chunked")
+        {
+            return Some(Reason::TransferCoding);
+        }
+        return headers
+            .contains_key(CONTENT_LENGTH)
+            .then_some(Reason::TwoFramings);
+    }
+    content_length_is_wrong(headers).then_some(Reason::ContentLength)
+}
+
+fn content_length_is_wrong(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(value) = values.next() else {
+        return false;
+    };
+    let number = value.as_bytes();
+    values.next().is_some() || number.is_empty() || !number.iter().all(u8::is_ascii_digit)
+}

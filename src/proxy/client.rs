@@ -1,0 +1,183 @@
+//! Who asks: what one connection tells, and what one request adds.
+//!
+//! Made by the server's side (`server::client_address`), read by rules, headers and the access
+//! log. Whatever is sent to backends as text is rendered once per connection and shared from
+//! then on.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::HeaderValue;
+
+/// How the client reaches us, as it sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// Plain HTTP.
+    Http,
+    /// HTTP over TLS, ended here or by a trusted proxy.
+    Https,
+}
+
+impl Scheme {
+    /// `http` or `https`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    /// As a header's value.
+    pub fn value(self) -> HeaderValue {
+        HeaderValue::from_static(self.as_str())
+    }
+
+    /// The port that a URL of this scheme need not name.
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+
+    /// Reads a scheme, in any case.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Http, Self::Https]
+            .into_iter()
+            .find(|scheme| scheme.as_str().eq_ignore_ascii_case(text))
+    }
+}
+
+/// Whether forwarding fields of a peer are believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// One of `trusted_proxies`.
+    Trusted,
+    /// A stranger: what it says about others is replaced.
+    Untrusted,
+}
+
+/// The other end of one connection.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    address: Option<SocketAddr>,
+    ip_value: Option<HeaderValue>,
+    trust: Trust,
+    scheme: Scheme,
+    server_port: Option<u16>,
+    server_port_value: Option<HeaderValue>,
+}
+
+/// Where a connection came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entrance {
+    /// The listener's scheme.
+    pub scheme: Scheme,
+    /// The listener's port; `None`: a Unix socket.
+    pub port: Option<u16>,
+}
+
+impl Peer {
+    /// A peer at `address` (`None`: a Unix socket). An IPv4 peer of an IPv6 socket counts as
+    /// IPv4.
+    pub fn new(address: Option<SocketAddr>, entrance: Entrance, trust: Trust) -> Self {
+        let address =
+            address.map(|address| SocketAddr::new(address.ip().to_canonical(), address.port()));
+        Self {
+            address,
+            ip_value: address.and_then(|address| ip_value(address.ip())),
+            trust,
+            scheme: entrance.scheme,
+            server_port: entrance.port,
+            server_port_value: entrance.port.map(HeaderValue::from),
+        }
+    }
+
+    /// Address and port; `None`: a Unix socket.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// The address; `None`: a Unix socket.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.address.map(|address| address.ip())
+    }
+
+    /// The address as text.
+    pub fn ip_value(&self) -> Option<&HeaderValue> {
+        self.ip_value.as_ref()
+    }
+
+    /// Whether its forwarding fields are believed.
+    pub fn trust(&self) -> Trust {
+        self.trust
+    }
+
+    /// The scheme of the connection itself.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// The port it connected to; `None`: a Unix socket.
+    pub fn server_port(&self) -> Option<u16> {
+        self.server_port
+    }
+
+    /// The port it connected to, as text.
+    pub fn server_port_value(&self) -> Option<&HeaderValue> {
+        self.server_port_value.as_ref()
+    }
+
+    /// The client of a request that says nothing (believable) about another one.
+    pub fn as_client(&self) -> Client {
+        Client {
+            ip: self.ip(),
+            ip_value: self.ip_value.clone(),
+            scheme: self.scheme,
+        }
+    }
+}
+
+/// The client of one request, after trusted hops were taken off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    ip: Option<IpAddr>,
+    ip_value: Option<HeaderValue>,
+    scheme: Scheme,
+}
+
+impl Client {
+    /// A client that a trusted peer speaks for.
+    pub fn behind(ip: IpAddr, scheme: Scheme) -> Self {
+        let ip = ip.to_canonical();
+        Self {
+            ip: Some(ip),
+            ip_value: ip_value(ip),
+            scheme,
+        }
+    }
+
+    /// The same client, by another scheme.
+    #[must_use]
+    pub fn by(self, scheme: Scheme) -> Self {
+        Self { scheme, ..self }
+    }
+
+    /// Its address; `None`: it came by a Unix socket.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.ip
+    }
+
+    /// Its address as text.
+    pub fn ip_value(&self) -> Option<&HeaderValue> {
+        self.ip_value.as_ref()
+    }
+
+    /// The scheme it used.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+}
+
+fn ip_value(ip: IpAddr) -> Option<HeaderValue> {
+    HeaderValue::try_from(ip.to_string()).ok()
+}

@@ -1,0 +1,184 @@
+//! One client connection as its requests see it.
+//!
+//! Server and proxy share it by `Rc`: the server notes what the socket does, the proxy what the
+//! request waits for. One connection carries one exchange at a time, so one of each is enough.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::Context;
+use std::time::Duration;
+
+use super::relay::Exchange;
+use super::tunnel::Tunnel;
+use crate::clock::{Clock, Deadline};
+use crate::config::Limits;
+
+/// What a client connection is doing; each phase has a time limit of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing was asked yet.
+    New,
+    /// All that was asked is answered.
+    Idle,
+    /// A head has begun to arrive.
+    Head,
+    /// A request is being answered.
+    Busy,
+}
+
+/// How long a client may keep us waiting.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    head: Duration,
+    idle: Duration,
+    send: Duration,
+}
+
+/// What is shared between the socket, the protocol machine and the requests of a connection.
+#[derive(Debug)]
+pub struct Conversation {
+    /// Bounds the wait for the backend.
+    pub upstream: Deadline,
+    deadline: Deadline,
+    patience: Patience,
+    phase: Cell<Phase>,
+    blocked: Cell<bool>,
+    owed: Cell<bool>,
+    requests: Cell<u64>,
+    relayed: RefCell<Option<Rc<RefCell<Exchange>>>>,
+    tunnel: RefCell<Option<Tunnel>>,
+}
+
+impl Conversation {
+    /// A connection on which nothing has happened yet.
+    pub fn new(clock: &Rc<Clock>, limits: &Limits) -> Rc<Self> {
+        let patience = Patience {
+            head: limits.head_time,
+            idle: limits.idle_time,
+            send: limits.send_idle,
+        };
+        let talk = Self {
+            upstream: clock.deadline(),
+            deadline: clock.deadline(),
+            patience,
+            phase: Cell::new(Phase::New),
+            blocked: Cell::new(false),
+            owed: Cell::new(false),
+            requests: Cell::new(0),
+            relayed: RefCell::default(),
+            tunnel: RefCell::default(),
+        };
+        talk.rearm();
+        Rc::new(talk)
+    }
+
+    /// What the connection is doing.
+    pub fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Requests so far.
+    pub fn requests(&self) -> u64 {
+        self.requests.get()
+    }
+
+    /// Bytes arrived; the first ones after a pause begin a head.
+    pub fn bytes_arrived(&self) {
+        if matches!(self.phase.get(), Phase::New | Phase::Idle) {
+            self.enter(Phase::Head);
+        }
+    }
+
+    /// A request's head is complete; its number on this connection, from one.
+    pub fn begin_request(&self) -> u64 {
+        let number = self.requests.get() + 1;
+        self.requests.set(number);
+        self.enter(Phase::Busy);
+        number
+    }
+
+    /// The answer has been handed to the protocol machine.
+    pub fn end_request(&self) {
+        self.enter(Phase::Idle);
+    }
+
+    /// The client does not take what is written.
+    pub fn write_blocked(&self) {
+        if !self.blocked.replace(true) {
+            self.rearm();
+        }
+    }
+
+    /// The client takes what is written.
+    pub fn write_went_on(&self) {
+        if self.blocked.replace(false) {
+            self.rearm();
+        }
+    }
+
+    /// The client may still be sending what nobody will read: the connection must not be closed
+    /// under it, or it would never see the answer.
+    pub fn owe_lingering(&self) {
+        self.owed.set(true);
+    }
+
+    /// Whether the connection must linger when it is closed.
+    pub fn owes_lingering(&self) -> bool {
+        self.owed.get() || self.phase.get() == Phase::Head
+    }
+
+    /// The connection ends; the client has this long to stop sending.
+    pub fn linger(&self, limit: Duration) {
+        self.deadline.arm(limit);
+    }
+
+    /// Whether the client has kept us waiting for too long; the connection's task is woken when
+    /// it has.
+    pub fn is_overdue(&self, cx: &Context<'_>) -> bool {
+        self.deadline.is_over(cx)
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.set(phase);
+        self.rearm();
+    }
+
+    fn rearm(&self) {
+        match (self.blocked.get(), self.phase.get()) {
+            (true, _) => self.deadline.arm(self.patience.send),
+            (false, Phase::New | Phase::Head) => self.deadline.arm(self.patience.head),
+            (false, Phase::Idle) => self.deadline.arm(self.patience.idle),
+            // The request's own waits are bounded elsewhere.
+            (false, Phase::Busy) => self.deadline.disarm(),
+        }
+    }
+
+    /// The backend has switched protocols: once the client's side has, the tunnel runs.
+    pub(super) fn switch(&self, tunnel: Tunnel) {
+        self.tunnel.replace(Some(tunnel));
+    }
+
+    /// The tunnel that waits for the client's side, if there is one.
+    pub fn take_tunnel(&self) -> Option<Tunnel> {
+        self.tunnel.take()
+    }
+
+    /// The response that is on its way to this client; it is read ahead while the client is slow.
+    pub(super) fn relay(&self, exchange: Rc<RefCell<Exchange>>) {
+        self.relayed.replace(Some(exchange));
+    }
+
+    /// No response is on its way any more.
+    pub(super) fn end_relay(&self) {
+        self.relayed.replace(None);
+    }
+
+    /// Takes what the backend has ready of the current response, as far as the response buffer
+    /// goes, so that a client that does not read does not hold a Tomcat thread. Called by the
+    /// connection's task after the protocol machine came to rest.
+    pub fn read_ahead(&self, cx: &mut Context<'_>) {
+        if let Some(exchange) = self.relayed.borrow().as_ref() {
+            exchange.borrow_mut().read_ahead(cx, self);
+        }
+    }
+}

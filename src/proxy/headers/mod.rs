@@ -1,0 +1,15 @@
+//! The fields of requests and responses: what is taken away, put in, rewritten.
+//!
+//! Each file decides one thing, as a function over a `HeaderMap`. A map is walked once
+//! ([`fields::scan`]); every later step looks at the bits of that walk and touches only fields
+//! that are there.
+
+pub mod charset;
+pub mod cookies;
+pub mod edit;
+pub mod fields;
+pub mod forwarding;
+pub mod hop;
+pub mod host;
+pub mod request_id;
+pub mod reverse;

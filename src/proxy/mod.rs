@@ -1,0 +1,59 @@
+//! One request, from the client's head to the last byte of the answer.
+//!
+//! [`handle`] reads in the order of a request's way: checks, rule, balancing, attempts, response.
+//! Decisions are pure functions in files of their own; what waits is in `attempt` and `relay`.
+
+mod account;
+mod answer;
+mod attempt;
+pub mod authority;
+pub mod client;
+pub mod client_address;
+pub mod conversation;
+pub mod errors;
+pub mod facts;
+mod forward;
+pub mod headers;
+pub mod plan;
+pub mod prefix;
+pub mod refuse;
+pub mod relay;
+mod respond;
+pub mod retry;
+pub mod rules;
+pub mod select;
+pub mod tunnel;
+mod worker;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+pub use relay::{Cut, ResponseBody};
+pub use worker::{ClusterView, Published, Snapshot, View, Worker};
+
+use client::Peer;
+use conversation::Conversation;
+
+/// Who asks: one client connection.
+#[derive(Debug)]
+pub struct Caller {
+    /// The worker that serves it.
+    pub worker: Rc<Worker>,
+    /// The connection's other end.
+    pub peer: Peer,
+    /// What the connection's requests share.
+    pub talk: Rc<Conversation>,
+    /// The listener's name, for the log.
+    pub listener: Arc<str>,
+}
+
+/// Answers one request. Never fails: each error becomes a response in here.
+pub async fn handle(caller: &Rc<Caller>, request: Request<Incoming>) -> Response<ResponseBody> {
+    caller.talk.begin_request();
+    let view = caller.worker.view();
+    let (parts, body) = request.into_parts();
+    answer::answer(caller, &view, parts, body).await
+}

@@ -1,0 +1,336 @@
+//! A response on its way from a backend to the client.
+//!
+//! The [`Exchange`] holds all that lives as long as the response: the backend's connection, its
+//! place among the requests in flight, the rest of the request body, the account for metrics and
+//! log. The backend is let go as soon as its part is over, even if the client still reads.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+
+use super::account::Account;
+use super::conversation::Conversation;
+use super::select::InFlight;
+use crate::observe::metrics::{ErrorReason, Stage};
+use crate::upstream::{BodySource, Carrier, Chosen, Lease};
+
+type BackendBody = <Chosen as Carrier>::Body;
+
+/// What a backend and a client are exchanging.
+#[derive(Debug)]
+pub struct Exchange {
+    body: Option<BackendBody>,
+    lease: Option<Lease>,
+    in_flight: InFlight,
+    request: Option<Rc<RefCell<BodySource>>>,
+    idle: Duration,
+    length: SizeHint,
+    ahead: VecDeque<Bytes>,
+    ahead_bytes: usize,
+    ahead_limit: usize,
+    trailers: Option<HeaderMap>,
+    /// Whether the protocol machine waits for us; then there is nothing to read ahead.
+    starved: bool,
+    cut: Option<Cut>,
+    account: Account,
+}
+
+/// What an exchange starts from.
+#[derive(Debug)]
+pub struct Begun {
+    /// The connection the response comes on.
+    pub lease: Lease,
+    /// The request's place at the backend.
+    pub in_flight: InFlight,
+    /// The rest of the request body.
+    pub request: Option<Rc<RefCell<BodySource>>>,
+    /// Longest pause of the backend.
+    pub idle: Duration,
+    /// How much is read ahead of the client.
+    pub ahead_limit: usize,
+    /// Where the request is accounted.
+    pub(super) account: Account,
+}
+
+/// Why a response is cut off. It must look cut off to the client too.
+#[derive(Debug, thiserror::Error)]
+pub enum Cut {
+    /// The backend's connection ended or broke within the body.
+    #[error("the backend cut its response off")]
+    Backend(#[source] hyper::Error),
+    /// The backend paused for too long.
+    #[error("the backend's response timed out")]
+    TimedOut,
+    /// An earlier poll has already said why.
+    #[error("the response was cut off")]
+    Before,
+}
+
+impl Exchange {
+    /// Starts with the body of a response whose head is there.
+    pub fn begin(begun: Begun, body: BackendBody, talk: &Conversation) -> Self {
+        talk.upstream.arm(begun.idle);
+        let mut exchange = Self {
+            length: body.size_hint(),
+            body: Some(body),
+            lease: Some(begun.lease),
+            in_flight: begun.in_flight,
+            request: begun.request,
+            idle: begun.idle,
+            ahead: VecDeque::new(),
+            ahead_bytes: 0,
+            ahead_limit: begun.ahead_limit,
+            trailers: None,
+            starved: false,
+            cut: None,
+            account: begun.account,
+        };
+        if exchange.body.as_ref().is_some_and(Body::is_end_stream) {
+            exchange.backend_done(talk);
+        }
+        exchange
+    }
+
+    /// Takes the first piece if the backend has it ready, so that head and body leave together.
+    pub fn poll_first(&mut self, cx: &mut Context<'_>, talk: &Conversation) -> Poll<()> {
+        if self.body.is_none() || !self.ahead.is_empty() {
+            return Poll::Ready(());
+        }
+        match self.poll_backend(cx, talk) {
+            Poll::Ready(Some(Ok(data))) => {
+                self.hold(data);
+                // What is complete is let go now: its connection serves the next request.
+                if self.body.as_ref().is_some_and(Body::is_end_stream) {
+                    self.backend_done(talk);
+                }
+                Poll::Ready(())
+            }
+            Poll::Ready(_) => Poll::Ready(()),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// See [`Conversation::read_ahead`].
+    pub(super) fn read_ahead(&mut self, cx: &mut Context<'_>, talk: &Conversation) {
+        while !self.starved && self.body.is_some() && self.ahead_bytes < self.ahead_limit {
+            match self.poll_backend(cx, talk) {
+                Poll::Ready(Some(Ok(data))) => self.hold(data),
+                Poll::Ready(_) | Poll::Pending => return,
+            }
+        }
+    }
+
+    fn hold(&mut self, data: Bytes) {
+        self.ahead_bytes += data.len();
+        self.ahead.push_back(data);
+    }
+
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        talk: &Conversation,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        self.starved = false;
+        if let Some(data) = self.ahead.pop_front() {
+            self.ahead_bytes -= data.len();
+            return self.hand_out(data);
+        }
+        match self.poll_backend(cx, talk) {
+            Poll::Ready(Some(Ok(data))) => self.hand_out(data),
+            Poll::Ready(Some(Err(()))) => Poll::Ready(Some(Err(self
+                .cut
+                .replace(Cut::Before)
+                .unwrap_or(Cut::Before)))),
+            Poll::Ready(None) => Poll::Ready(
+                self.trailers
+                    .take()
+                    .map(|trailers| Ok(Frame::trailers(trailers))),
+            ),
+            Poll::Pending => {
+                self.starved = true;
+                Poll::Pending
+            }
+        }
+    }
+
+    fn hand_out(&mut self, data: Bytes) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        self.account.sent(data.len());
+        Poll::Ready(Some(Ok(Frame::data(data))))
+    }
+
+    /// The backend's next piece; `Err` once the response is cut off.
+    fn poll_backend(
+        &mut self,
+        cx: &mut Context<'_>,
+        talk: &Conversation,
+    ) -> Poll<Option<Result<Bytes, ()>>> {
+        loop {
+            if self.cut.is_some() {
+                return Poll::Ready(Some(Err(())));
+            }
+            let Some(body) = self.body.as_mut() else {
+                return Poll::Ready(None);
+            };
+            match Pin::new(body).poll_frame(cx) {
+                Poll::Pending if talk.upstream.is_over(cx) => {
+                    self.cut_off(Cut::TimedOut, ErrorReason::ResponseTimeout, talk);
+                }
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => self.backend_done(talk),
+                Poll::Ready(Some(Err(error))) => {
+                    self.cut_off(Cut::Backend(error), ErrorReason::Closed, talk);
+                }
+                Poll::Ready(Some(Ok(frame))) => {
+                    talk.upstream.arm(self.idle);
+                    match frame.into_data() {
+                        Ok(data) => return Poll::Ready(Some(Ok(data))),
+                        Err(frame) => self.trailers = frame.into_trailers().ok(),
+                    }
+                }
+            }
+        }
+    }
+
+    /// The backend's part is over and well: its connection may serve another request, unless the
+    /// request body has not gone through.
+    fn backend_done(&mut self, talk: &Conversation) {
+        talk.upstream.disarm();
+        self.body = None;
+        self.in_flight.leave();
+        let sent = self
+            .request
+            .as_ref()
+            .is_none_or(|request| request.borrow().has_ended());
+        if let Some(lease) = self.lease.take().filter(|_| sent) {
+            lease.give_back();
+        }
+        self.let_go_of_request();
+    }
+
+    fn cut_off(&mut self, cut: Cut, reason: ErrorReason, talk: &Conversation) {
+        talk.upstream.disarm();
+        self.account.cut_off(reason, &cut);
+        if let Some(lease) = self.lease.take() {
+            lease.failed(Stage::Body);
+        }
+        self.cut = Some(cut);
+        self.body = None;
+        self.in_flight.leave();
+        self.let_go_of_request();
+    }
+
+    fn let_go_of_request(&mut self) {
+        if let Some(request) = self.request.take() {
+            let mut request = request.borrow_mut();
+            self.account.received(request.bytes());
+            request.abandon();
+        }
+    }
+
+    /// The client has all of it, or has gone.
+    fn finish(&mut self, talk: &Conversation) {
+        let complete = self.body.is_none()
+            && self.cut.is_none()
+            && self.ahead.is_empty()
+            && self.trailers.is_none();
+        talk.upstream.disarm();
+        self.body = None;
+        self.lease = None;
+        self.in_flight.leave();
+        self.let_go_of_request();
+        if !complete && self.cut.is_none() {
+            self.account.client_gone();
+        }
+        self.account.close();
+    }
+}
+
+/// The body of every answer.
+#[derive(Debug)]
+pub enum ResponseBody {
+    /// Made here.
+    Whole(Option<Bytes>),
+    /// Passed on from a backend.
+    Relayed(Relayed),
+}
+
+/// The client's end of an [`Exchange`].
+#[derive(Debug)]
+pub struct Relayed {
+    exchange: Rc<RefCell<Exchange>>,
+    talk: Rc<Conversation>,
+    length: SizeHint,
+}
+
+impl Relayed {
+    /// Hands an exchange to the client's connection.
+    pub fn new(exchange: Exchange, talk: &Rc<Conversation>) -> Self {
+        let length = exchange.length;
+        let exchange = Rc::new(RefCell::new(exchange));
+        talk.relay(Rc::clone(&exchange));
+        Self {
+            exchange,
+            talk: Rc::clone(talk),
+            length,
+        }
+    }
+}
+
+impl Drop for Relayed {
+    fn drop(&mut self) {
+        self.talk.end_relay();
+        self.exchange.borrow_mut().finish(&self.talk);
+        self.talk.end_request();
+    }
+}
+
+impl ResponseBody {
+    /// A whole body; empty if there is nothing in it.
+    pub fn whole(bytes: Bytes) -> Self {
+        Self::Whole(Some(bytes).filter(|bytes| !bytes.is_empty()))
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Relayed(relayed) => relayed.exchange.borrow_mut().poll_next(cx, &relayed.talk),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.is_none(),
+            Self::Relayed(relayed) => {
+                let exchange = relayed.exchange.borrow();
+                exchange.body.is_none()
+                    && exchange.cut.is_none()
+                    && exchange.ahead.is_empty()
+                    && exchange.trailers.is_none()
+            }
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            Self::Relayed(relayed) => relayed.length,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The head of an answer: what a backend said made fit for the client, and our own answers.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::header::CONNECTION;
+use http::{HeaderMap, HeaderValue, Response, Version};
+
+use super::Caller;
+use super::account::{Account, Rest};
+use super::authority::Authority;
+use super::facts::Facts;
+use super::headers::{charset, fields, forwarding, hop, reverse::Reverse};
+use super::plan::{ClusterPlan, RulePlan};
+use super::relay::ResponseBody;
+use super::worker::View;
+use crate::balance::Slot;
+use crate::config::Cluster;
+
+/// What the client is told apart from what the backend said.
+#[derive(Debug)]
+pub(super) struct ResponseEdit<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) plan: &'a ClusterPlan,
+    pub(super) rule: &'a RulePlan,
+    pub(super) facts: Facts<'a>,
+    pub(super) slot: Slot,
+    /// The Host that the backend saw.
+    pub(super) sent_host: &'a HeaderValue,
+}
+
+impl ResponseEdit<'_> {
+    /// Makes a backend's head fit for the client. What frames the body is hyper's from here on:
+    /// hop-by-hop fields go, Content-Length stays.
+    pub(super) fn apply(&self, headers: &mut HeaderMap, version: Version) {
+        let found = fields::scan(headers);
+        hop::strip(headers, found);
+        self.reverse(headers, found);
+        self.plan.cookies.apply(headers, found);
+        if let Some(charset) = &self.cluster.rewrite.charset {
+            charset::apply(headers, found, charset);
+        }
+        if self.cluster.forwarded.via {
+            forwarding::add_via(headers, version);
+        }
+        for edits in [&self.plan.response, &self.rule.response] {
+            if !edits.is_empty() {
+                let left_out = edits.apply(headers, &self.facts);
+                if left_out.0 > 0 {
+                    tracing::debug!(left_out = left_out.0, "header values that cannot be sent");
+                }
+            }
+        }
+    }
+
+    fn reverse(&self, headers: &mut HeaderMap, found: fields::Scan) {
+        let way_back = self.rule.way_back.as_ref();
+        if !self.cluster.rewrite.location {
+            return;
+        }
+        let own = self
+            .plan
+            .backends
+            .get(usize::from(self.slot.0))
+            .map(|it| it.own.as_str());
+        let Some(own) = own.and_then(Authority::parse) else {
+            return;
+        };
+        Reverse {
+            own,
+            sent: self.sent_host.to_str().ok().and_then(Authority::parse),
+            scheme: self.facts.client.scheme(),
+            host: self.facts.host,
+            way_back,
+        }
+        .apply(headers, found);
+    }
+}
+
+/// Whether the connection ends with this answer; then the client is told.
+pub(super) fn end_if_due(caller: &Caller, view: &View, headers: &mut HeaderMap) {
+    let limit = view.snapshot.config.limits.requests_per_connection;
+    if caller.worker.is_stopping() || caller.talk.requests() >= limit {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+/// An answer of our own: accounted at once.
+pub(super) fn made(
+    caller: &Rc<Caller>,
+    response: Response<Bytes>,
+    mut account: Account,
+) -> Response<ResponseBody> {
+    let mut response = response;
+    if account.rest() == Rest::Unread {
+        // What is left of the request would be taken for the next one.
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+        caller.talk.owe_lingering();
+    }
+    end_if_due(caller, account.view(), response.headers_mut());
+    account.answered(response.status());
+    account.sent(response.body().len());
+    account.close();
+    caller.talk.end_request();
+    response.map(ResponseBody::whole)
+}

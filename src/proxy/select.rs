@@ -1,0 +1,168 @@
+//! Who gets a request that no session binds.
+
+use std::rc::Rc;
+
+use http::request::Parts;
+
+use super::worker::{ClusterView, Worker};
+use crate::balance::two_choices::Draw;
+use crate::balance::{KeyHash, Slot, least_requests, round_robin, two_choices};
+use crate::cluster::{Balancing, Cluster};
+use crate::config::{Balance, HashKey};
+use crate::upstream::Upstream;
+
+/// A request's place among those in flight at a backend. Given back on drop at the latest.
+#[derive(Debug)]
+pub struct InFlight {
+    upstream: Rc<Upstream>,
+    left: bool,
+}
+
+impl InFlight {
+    /// Gives the place back; the second time does nothing.
+    pub fn leave(&mut self) {
+        if !self.left {
+            self.left = true;
+            self.upstream.backend.leave();
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// The backend chosen for an attempt, with a place among its requests in flight.
+#[derive(Debug)]
+pub struct Chosen {
+    /// Which backend of the cluster.
+    pub slot: Slot,
+    /// Its connections.
+    pub upstream: Rc<Upstream>,
+    /// The request's place.
+    pub in_flight: InFlight,
+}
+
+/// Why nobody can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nobody {
+    /// No backend is usable, or all that are were tried.
+    Usable,
+    /// All usable backends have as many requests in flight as they may.
+    Free,
+}
+
+/// Picks a backend that was not tried yet.
+pub fn select(
+    worker: &Worker,
+    view: &ClusterView,
+    hash: Option<KeyHash>,
+    tried: &[Slot],
+) -> Result<Chosen, Nobody> {
+    let cluster = &view.cluster;
+    let balancing = cluster.balancing();
+    let enter = |slot: Slot| {
+        !tried.contains(&slot)
+            && cluster
+                .backend(slot)
+                .is_some_and(|backend| backend.try_enter())
+    };
+    let slot = match (&cluster.config.balance, hash) {
+        (Balance::Hash(_), Some(hash)) => balancing.rendezvous.rank(hash).find(|slot| enter(*slot)),
+        (Balance::RoundRobin | Balance::Hash(_), _) => {
+            round_robin::pick(&balancing.schedule, cluster.next_turn(), enter)
+        }
+        (Balance::LeastRequests, _) => by_load(cluster, tried, |load| {
+            least_requests::pick(&balancing.schedule, cluster.next_turn(), load)
+        }),
+        (Balance::TwoChoices, _) => by_load(cluster, tried, |load| {
+            let draw = Draw(worker.random(), worker.random());
+            two_choices::pick(&balancing.schedule, draw, load)
+        }),
+    };
+    slot.and_then(|slot| place(view, slot))
+        .ok_or_else(|| why_nobody(cluster, &balancing, tried))
+}
+
+/// The same backend once more, for a request whose kept-alive connection was stale.
+pub fn again(view: &ClusterView, slot: Slot) -> Result<Chosen, Nobody> {
+    let entered = view
+        .cluster
+        .backend(slot)
+        .is_some_and(|backend| backend.try_enter());
+    entered
+        .then(|| place(view, slot))
+        .flatten()
+        .ok_or(Nobody::Free)
+}
+
+/// What a cluster that balances by hash hashes; `None`: nothing there, balance by turn.
+pub fn hash_key(balance: &Balance, parts: &Parts, client: Option<&[u8]>) -> Option<KeyHash> {
+    let Balance::Hash(key) = balance else {
+        return None;
+    };
+    let key = match key {
+        HashKey::ClientAddress => client?,
+        HashKey::Uri => parts.uri.path_and_query()?.as_str().as_bytes(),
+        HashKey::Header(name) => parts.headers.get(name)?.as_bytes(),
+        HashKey::Cookie(name) => first_cookie(parts, name)?,
+    };
+    Some(KeyHash::of(key))
+}
+
+fn first_cookie<'a>(parts: &'a Parts, name: &str) -> Option<&'a [u8]> {
+    parts
+        .headers
+        .get_all(http::header::COOKIE)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+        .filter_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes()))
+        .find_map(|rest| rest.strip_prefix(b"="))
+}
+
+/// Picks by load and enters. Another worker may take the last place in between: picked anew then,
+/// as often as there are backends at most.
+fn by_load(
+    cluster: &Cluster,
+    tried: &[Slot],
+    pick: impl Fn(&mut dyn FnMut(Slot) -> Option<usize>) -> Option<Slot>,
+) -> Option<Slot> {
+    let mut load = |slot: Slot| {
+        cluster
+            .backend(slot)
+            .filter(|backend| !tried.contains(&slot) && backend.has_room())
+            .map(|backend| backend.in_flight())
+    };
+    (0..cluster.backends.len())
+        .map_while(|_| pick(&mut load))
+        .find(|slot| {
+            cluster
+                .backend(*slot)
+                .is_some_and(|backend| backend.try_enter())
+        })
+}
+
+fn place(view: &ClusterView, slot: Slot) -> Option<Chosen> {
+    let upstream = view.upstreams.get(usize::from(slot.0))?;
+    let in_flight = InFlight {
+        upstream: Rc::clone(upstream),
+        left: false,
+    };
+    Some(Chosen {
+        slot,
+        upstream: Rc::clone(upstream),
+        in_flight,
+    })
+}
+
+fn why_nobody(cluster: &Cluster, balancing: &Balancing, tried: &[Slot]) -> Nobody {
+    let full = balancing.schedule.members().iter().any(|member| {
+        !tried.contains(&member.slot)
+            && cluster
+                .backend(member.slot)
+                .is_some_and(|backend| !backend.has_room())
+    });
+    if full { Nobody::Free } else { Nobody::Usable }
+}

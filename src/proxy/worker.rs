@@ -1,0 +1,301 @@
+//! What one worker has of its own, and how it sees what all workers share.
+
+use std::cell::{Cell, RefCell};
+use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+
+use super::errors::ErrorPages;
+use super::headers::request_id::RequestIds;
+use super::plan::{ClusterPlan, RulePlan};
+use super::rules::RuleTable;
+use crate::clock::Clock;
+use crate::cluster::{Changes, Cluster};
+use crate::config::Config;
+use crate::observe::access_log::{AccessLogHandle, WorkerLog};
+use crate::observe::metrics::{PerWorker, WorkerCells, WorkerId};
+use crate::session::Redactor;
+use crate::upstream::Upstream;
+
+/// One configuration in force.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The file, checked.
+    pub config: Config,
+    /// Its rules, ready to be matched.
+    pub rules: RuleTable,
+    /// By place of the rule.
+    pub rule_plans: Vec<RulePlan>,
+    /// In the order of the file.
+    pub clusters: Vec<Arc<Cluster>>,
+    /// In the order of the file.
+    pub cluster_plans: Vec<ClusterPlan>,
+    /// What error answers look like.
+    pub error_pages: ErrorPages,
+    /// Shortens session ids in what is logged.
+    pub redactor: Redactor,
+    /// Where requests are logged.
+    pub access_log: Option<AccessLogHandle>,
+}
+
+impl Snapshot {
+    /// Compiles a configuration. Backends of `before` that are named again live on.
+    pub fn new(
+        config: Config,
+        before: Option<&Self>,
+        access_log: Option<AccessLogHandle>,
+        changes: &Arc<Changes>,
+    ) -> Self {
+        let clusters = config.clusters.iter().map(|cluster| {
+            let before = before.and_then(|before| {
+                before
+                    .clusters
+                    .iter()
+                    .find(|other| other.config.name == cluster.name)
+            });
+            let before = before.map(Arc::as_ref);
+            Arc::new(Cluster::new(
+                cluster.clone(),
+                before,
+                config.workers,
+                changes,
+            ))
+        });
+        let names = config
+            .clusters
+            .iter()
+            .flat_map(|cluster| &cluster.session_cookies);
+        Self {
+            rules: RuleTable::new(&config.rules),
+            rule_plans: config.rules.iter().map(RulePlan::new).collect(),
+            clusters: clusters.collect(),
+            cluster_plans: config.clusters.iter().map(ClusterPlan::new).collect(),
+            error_pages: ErrorPages::new(&config.errors),
+            redactor: Redactor::new(names.map(String::as_str)),
+            access_log,
+            config,
+        }
+    }
+}
+
+/// What all workers share: the snapshot in force and the state changes.
+#[derive(Debug)]
+pub struct Published {
+    generation: AtomicU64,
+    snapshot: ArcSwap<Snapshot>,
+    /// Of all backends.
+    pub changes: Arc<Changes>,
+    /// What each worker counts.
+    pub cells: PerWorker<WorkerCells>,
+}
+
+impl Published {
+    /// Puts the first snapshot in force.
+    pub fn new(snapshot: Snapshot, changes: Arc<Changes>, workers: usize) -> Arc<Self> {
+        Arc::new(Self {
+            generation: AtomicU64::new(1),
+            snapshot: ArcSwap::from_pointee(snapshot),
+            changes,
+            cells: PerWorker::new(workers),
+        })
+    }
+
+    /// The snapshot in force.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Puts another snapshot in force, for requests that begin from now on.
+    pub fn publish(&self, snapshot: Snapshot) {
+        self.snapshot.store(Arc::new(snapshot));
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// A cluster as one worker sees it.
+#[derive(Debug)]
+pub struct ClusterView {
+    /// What all workers share of it.
+    pub cluster: Arc<Cluster>,
+    /// This worker's connections, by slot.
+    pub upstreams: Vec<Rc<Upstream>>,
+}
+
+/// A snapshot as one worker sees it; requests hold it by `Rc`.
+#[derive(Debug)]
+pub struct View {
+    generation: u64,
+    /// What all workers share of it.
+    pub snapshot: Arc<Snapshot>,
+    /// In the order of the file.
+    pub clusters: Vec<ClusterView>,
+    /// This worker's part of the access log.
+    pub log: Option<WorkerLog>,
+}
+
+/// One worker: its clock, its view, its connections, its counters.
+#[derive(Debug)]
+pub struct Worker {
+    /// Which one.
+    pub id: WorkerId,
+    /// Bounds every wait.
+    pub clock: Rc<Clock>,
+    /// What all workers share.
+    pub published: Arc<Published>,
+    view: RefCell<Rc<View>>,
+    /// Makes ids for requests.
+    pub request_ids: RequestIds,
+    changes_seen: Cell<u64>,
+    stopping: Cell<bool>,
+    random: Cell<u64>,
+}
+
+impl Worker {
+    /// A worker that has served nothing yet.
+    pub fn new(id: WorkerId, published: Arc<Published>) -> Rc<Self> {
+        let clock = Clock::new();
+        let view = View::of(&published, id, &clock, None);
+        // From the system's randomness, as hash maps are; never zero.
+        let seed = RandomState::new().hash_one(id.0) | 1;
+        Rc::new(Self {
+            id,
+            view: RefCell::new(Rc::new(view)),
+            changes_seen: Cell::new(published.changes.count()),
+            published,
+            clock,
+            request_ids: RequestIds::seeded_by_the_system(),
+            stopping: Cell::new(false),
+            random: Cell::new(seed),
+        })
+    }
+
+    /// The snapshot in force, for one request.
+    pub fn view(&self) -> Rc<View> {
+        let generation = self.published.generation.load(Ordering::Acquire);
+        let view = self.view.borrow();
+        if view.generation == generation {
+            return Rc::clone(&view);
+        }
+        let next = Rc::new(View::of(&self.published, self.id, &self.clock, Some(&view)));
+        drop(view);
+        self.view.replace(Rc::clone(&next));
+        next
+    }
+
+    /// This worker's counters.
+    pub fn cells(&self) -> &WorkerCells {
+        self.published.cells.of(self.id)
+    }
+
+    /// Whether connections are to end with the request they are at.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.get()
+    }
+
+    /// From now on connections end with the request they are at.
+    pub fn stop(&self) {
+        self.stopping.set(true);
+        self.clock.wake_all();
+    }
+
+    /// One tick of the coarse clock: time-outs, and requests that wait for a backend that went
+    /// down meanwhile.
+    pub fn tick(&self) {
+        self.clock.tick();
+        let changes = self.published.changes.count();
+        if self.changes_seen.replace(changes) != changes {
+            self.clock.wake_all();
+        }
+    }
+
+    /// What needs doing now and then: old connections, logged lines that nobody pushed out.
+    pub fn sweep(&self) {
+        let view = self.view();
+        for upstream in view.clusters.iter().flat_map(|cluster| &cluster.upstreams) {
+            upstream.sweep();
+        }
+        if let Some(log) = &view.log {
+            log.flush();
+        }
+    }
+
+    /// A random number for balancing (xorshift64*): fast, and nothing secret hangs on it.
+    pub fn random(&self) -> u64 {
+        let mut state = self.random.get();
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        self.random.set(state);
+        state.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+}
+
+impl View {
+    fn of(published: &Published, id: WorkerId, clock: &Rc<Clock>, before: Option<&Self>) -> Self {
+        // Read before the snapshot: a view that is newer than its number is only made once more.
+        let generation = published.generation.load(Ordering::Acquire);
+        let snapshot = published.snapshot();
+        let upstream_before = |backend: &Arc<crate::cluster::Backend>| {
+            let before = before?
+                .clusters
+                .iter()
+                .flat_map(|cluster| &cluster.upstreams);
+            before
+                .into_iter()
+                .find(|upstream| Arc::ptr_eq(&upstream.backend, backend))
+        };
+        let clusters: Vec<ClusterView> = snapshot
+            .clusters
+            .iter()
+            .map(|cluster| {
+                let settings = cluster.config.pool;
+                let upstreams = cluster.backends.iter().map(|backend| {
+                    upstream_before(backend).map_or_else(
+                        || Upstream::new(Arc::clone(backend), id, Rc::clone(clock), settings),
+                        |upstream| {
+                            upstream.change_settings(settings);
+                            Rc::clone(upstream)
+                        },
+                    )
+                });
+                ClusterView {
+                    cluster: Arc::clone(cluster),
+                    upstreams: upstreams.collect(),
+                }
+            })
+            .collect();
+        close_what_left(before, &clusters);
+        let log = snapshot.access_log.as_ref().map(AccessLogHandle::worker);
+        Self {
+            generation,
+            snapshot,
+            clusters,
+            log,
+        }
+    }
+}
+
+/// Idle connections to backends that are in the file no more.
+fn close_what_left(before: Option<&View>, now: &[ClusterView]) {
+    let Some(before) = before else { return };
+    let stays = |upstream: &Rc<Upstream>| {
+        now.iter().any(|cluster| {
+            cluster
+                .upstreams
+                .iter()
+                .any(|other| Rc::ptr_eq(other, upstream))
+        })
+    };
+    for upstream in before
+        .clusters
+        .iter()
+        .flat_map(|cluster| &cluster.upstreams)
+    {
+        if !stays(upstream) {
+            upstream.close_idle();
+        }
+    }
+}

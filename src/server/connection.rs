@@ -1,0 +1,177 @@
+//! One client connection: hyper's protocol machine, our time limits, the orderly end.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+
+use super::admission::Place;
+use super::door::Door;
+use super::stream::ClientStream;
+use crate::config::Limits;
+use crate::observe::metrics::{ListenerCells, ParseError};
+use crate::proxy::client::Peer;
+use crate::proxy::conversation::{Conversation, Phase};
+use crate::proxy::{self, Caller, Worker};
+use crate::socket::{Rewound, Socket};
+
+/// How hyper is set for clients.
+pub(super) fn protocol(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        // Our own coarse clock bounds heads, idle times and slow readers.
+        .header_read_timeout(None)
+        .max_header_size(limits.head_bytes.as_usize())
+        // Hyper asks for at least 8 KiB. The head must fit in, with room for a line of a body.
+        .max_buf_size(limits.head_bytes.as_usize().max(8 << 10) + 1024)
+        .half_close(false);
+    if limits.head_fields != HYPERS_FIELDS {
+        builder.max_headers(limits.head_fields);
+    }
+    builder
+}
+
+/// As many fields hyper parses without asking the heap for room.
+const HYPERS_FIELDS: usize = 100;
+
+/// What a connection starts from.
+pub(super) struct Accepted {
+    pub(super) socket: Socket,
+    pub(super) peer: Peer,
+    pub(super) place: Place,
+    pub(super) door: Arc<Door>,
+    pub(super) worker: Rc<Worker>,
+    pub(super) open: Rc<Cell<usize>>,
+}
+
+/// Counts a connection as long as it lives, also if it ends in a panic.
+struct Open {
+    accepted: (Rc<Worker>, Arc<Door>),
+    open: Rc<Cell<usize>>,
+}
+
+impl Open {
+    fn new(worker: &Rc<Worker>, door: &Arc<Door>, open: &Rc<Cell<usize>>) -> Self {
+        open.set(open.get() + 1);
+        worker.cells().connections_open.inc();
+        door.cells.of(worker.id).open.inc();
+        Self {
+            accepted: (Rc::clone(worker), Arc::clone(door)),
+            open: Rc::clone(open),
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let (worker, door) = &self.accepted;
+        self.open.set(self.open.get() - 1);
+        worker.cells().connections_open.dec();
+        door.cells.of(worker.id).open.dec();
+        if std::thread::panicking() {
+            worker.cells().panics.inc();
+        }
+    }
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve(accepted: Accepted) {
+    let Accepted {
+        socket,
+        peer,
+        place,
+        door,
+        worker,
+        open,
+    } = accepted;
+    let _open = Open::new(&worker, &door, &open);
+    let _place = place;
+    let view = worker.view();
+    let limits = &view.snapshot.config.limits;
+    let talk = Conversation::new(&worker.clock, limits);
+    let builder = protocol(limits);
+    drop(view);
+    let caller = Rc::new(Caller {
+        worker: Rc::clone(&worker),
+        peer,
+        talk: Rc::clone(&talk),
+        listener: Arc::clone(&door.name),
+    });
+    let stream = TokioIo::new(ClientStream::new(socket, Rc::clone(&talk)));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let caller = Rc::clone(&caller);
+        async move { Ok::<_, Infallible>(proxy::handle(&caller, request).await) }
+    });
+    let mut connection = builder.serve_connection(stream, service);
+    let mut told_to_end = false;
+    let cells = door.cells.of(worker.id);
+    let end = poll_fn(|cx| {
+        if worker.is_stopping() && !told_to_end && may_end(&talk) {
+            told_to_end = true;
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        if let Poll::Ready(outcome) = Pin::new(&mut connection).poll(cx) {
+            return Poll::Ready(Some(outcome));
+        }
+        watch(&talk, cx)
+    })
+    .await;
+    match end {
+        Some(Ok(())) => {
+            if let Some(tunnel) = talk.take_tunnel() {
+                let parts = connection.into_parts();
+                tunnel
+                    .run(Rewound::new(parts.read_buf, parts.io.into_inner()))
+                    .await;
+            }
+        }
+        Some(Err(error)) => count_failure(&error, &talk, cells),
+        None if matches!(talk.phase(), Phase::Head | Phase::New) && talk.requests() == 0 => {
+            cells.parse_errors.inc(ParseError::Timeout);
+        }
+        None => {}
+    }
+}
+
+/// Told to end before its first request was read, hyper would close a connection whose request
+/// is already in the socket. So a new one is given the time that a head may take.
+fn may_end(talk: &Conversation) -> bool {
+    !matches!(talk.phase(), Phase::New | Phase::Head) || talk.requests() > 0
+}
+
+/// After the protocol machine came to rest: what it does not see by itself.
+fn watch<T>(talk: &Conversation, cx: &mut Context<'_>) -> Poll<Option<T>> {
+    talk.read_ahead(cx);
+    if talk.is_overdue(cx) {
+        Poll::Ready(None)
+    } else {
+        Poll::Pending
+    }
+}
+
+fn count_failure(error: &hyper::Error, talk: &Conversation, cells: &ListenerCells) {
+    let reason = if error.is_parse_too_large() {
+        ParseError::TooLarge
+    } else if error.is_parse_version_h2() {
+        ParseError::Version
+    } else if error.is_parse() {
+        ParseError::Malformed
+    } else if error.is_incomplete_message() && talk.phase() == Phase::Head {
+        ParseError::Incomplete
+    } else {
+        // A client that went away: what it asked for is accounted by its request.
+        tracing::debug!(%error, "client connection ended");
+        return;
+    };
+    cells.parse_errors.inc(reason);
+    tracing::debug!(%error, reason = reason.label(), "request head refused");
+}

@@ -1,0 +1,22 @@
+//! A listener as its connections see it.
+
+use std::sync::Arc;
+
+use super::admission::Admission;
+use crate::observe::metrics::{ListenerCells, PerWorker};
+use crate::proxy::client::Entrance;
+
+/// One configured listener; shared by all workers.
+#[derive(Debug)]
+pub struct Door {
+    /// Metric label and log field.
+    pub name: Arc<str>,
+    /// Its place in the configuration: who may come in is looked up there.
+    pub index: usize,
+    /// Scheme and port as clients see them.
+    pub entrance: Entrance,
+    /// Places for connections, shared by all doors.
+    pub admission: Arc<Admission>,
+    /// What each worker counts.
+    pub cells: PerWorker<ListenerCells>,
+}

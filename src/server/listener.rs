@@ -1,0 +1,150 @@
+//! Accepting clients: one loop per worker and listener.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::net::{TcpListener, UnixListener};
+
+use super::admission::Admitted;
+use super::connection::{Accepted, serve};
+use super::door::Door;
+use crate::clock::{Deadline, TICK};
+use crate::observe::metrics::ConnectionRefusal;
+use crate::proxy::Worker;
+use crate::proxy::client::Peer;
+use crate::proxy::client_address::peer;
+use crate::socket::Socket;
+
+/// A socket that clients queue at.
+#[derive(Debug)]
+pub enum Queue {
+    /// Over IP.
+    Tcp(TcpListener),
+    /// On this host.
+    Unix(UnixListener),
+}
+
+impl Queue {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, Option<SocketAddr>)>> {
+        match self {
+            Self::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, address)| {
+                // Failing is harmless: answers would only wait for acknowledgements.
+                drop(stream.set_nodelay(true));
+                (Socket::Tcp(stream), Some(address))
+            }),
+            Self::Unix(listener) => listener
+                .poll_accept(cx)
+                .map_ok(|(stream, _)| (Socket::Unix(stream), None)),
+        }
+    }
+}
+
+/// Accepts until the worker stops; then takes what is queued, and closes.
+pub async fn accept(queue: Queue, door: Arc<Door>, worker: Rc<Worker>, open: Rc<Cell<usize>>) {
+    let wake = worker.clock.deadline();
+    let mut troubled = false;
+    while let Some(accepted) = next(&queue, &worker, &wake).await {
+        match accepted {
+            Ok((socket, address)) => {
+                troubled = false;
+                admit(socket, address, &door, &worker, &open).await;
+            }
+            Err(error) if is_of_one_client(&error) => {}
+            Err(error) => {
+                door.cells.of(worker.id).accept_errors.inc();
+                if !std::mem::replace(&mut troubled, true) {
+                    tracing::warn!(listener = %door.name, %error, "cannot accept; trying again");
+                }
+                back_off(&wake).await;
+            }
+        }
+    }
+}
+
+/// The next client; `None`: the worker stops and the queue is empty.
+async fn next(
+    queue: &Queue,
+    worker: &Worker,
+    wake: &Deadline,
+) -> Option<io::Result<(Socket, Option<SocketAddr>)>> {
+    poll_fn(|cx| {
+        if let Poll::Ready(accepted) = queue.poll_accept(cx) {
+            return Poll::Ready(Some(accepted));
+        }
+        // Registers for the wake-up that a stop sends to everybody.
+        let _never = wake.is_over(cx);
+        if worker.is_stopping() {
+            Poll::Ready(None)
+        } else {
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+async fn admit(
+    socket: Socket,
+    address: Option<SocketAddr>,
+    door: &Arc<Door>,
+    worker: &Rc<Worker>,
+    open: &Rc<Cell<usize>>,
+) {
+    let cells = door.cells.of(worker.id);
+    cells.connections.inc();
+    let Some(mut place) = door.admission.place().await else {
+        return;
+    };
+    let view = worker.view();
+    let config = &view.snapshot.config;
+    let peer: Peer = peer(address, door.entrance, &config.trusted_proxies);
+    let access = config
+        .listeners
+        .get(door.index)
+        .map(|listener| &listener.access);
+    if access.is_some_and(|access| !access.admits(peer.ip())) {
+        cells.refused.inc(ConnectionRefusal::Access);
+        return;
+    }
+    if let Some(ip) = peer.ip().filter(|ip| !config.trusted_proxies.contains(*ip)) {
+        let limit = config.limits.connections_per_client;
+        if place.count_for(&door.admission, ip, limit) == Admitted::No {
+            cells.refused.inc(ConnectionRefusal::LimitClient);
+            return;
+        }
+    }
+    tokio::task::spawn_local(serve(Accepted {
+        socket,
+        peer,
+        place,
+        door: Arc::clone(door),
+        worker: Rc::clone(worker),
+        open: Rc::clone(open),
+    }));
+}
+
+/// Out of descriptors or memory: those connected are served meanwhile.
+async fn back_off(wake: &Deadline) {
+    wake.arm(TICK);
+    poll_fn(|cx| {
+        if wake.is_over(cx) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+    wake.disarm();
+}
+
+fn is_of_one_client(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::ConnectionAborted | Kind::ConnectionReset | Kind::Interrupted | Kind::WouldBlock
+    )
+}

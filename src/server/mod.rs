@@ -1,0 +1,11 @@
+//! The client's side: sockets to accept on, connections, their limits.
+
+pub mod admission;
+mod connection;
+pub mod door;
+mod listener;
+pub mod sockets;
+mod stream;
+
+pub use door::Door;
+pub use listener::accept;

@@ -1,0 +1,5 @@
+//! Session ids: what must never be shown whole.
+
+mod redact;
+
+pub use redact::Redactor;

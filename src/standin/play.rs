@@ -1,0 +1,258 @@
+//! The behaviours, played.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::sleep;
+
+use super::answer::{Answer, Sending};
+use super::behaviour::{Behaviour, Continue, Slow, Trailers};
+use super::body::pattern;
+use super::exchange::{Exchange, Step};
+use super::page;
+use super::session::Session;
+use super::tomcat::Menu;
+use super::wire::{Ending, Socket};
+
+/// The piece in which generated bodies are sent.
+const PIECE: u64 = 64 * 1024;
+
+impl<S: Socket> Exchange<'_, S> {
+    /// Answers as the path asks.
+    pub(super) async fn answer(&mut self) -> Step {
+        let (method, target) = (self.request.method.as_str(), self.request.origin_form());
+        let behaviour = match self.tomcat.settings.menu {
+            Menu::All => Behaviour::of(method, target),
+            Menu::PageOnly => Behaviour::of_page(method, target),
+        };
+        match behaviour {
+            Behaviour::Continue(how) => return self.meet_expectation(how).await,
+            Behaviour::Early => return self.answer_early().await,
+            _ => self.read_body().await?,
+        }
+        match behaviour {
+            Behaviour::Options => {
+                let allowed = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
+                self.send(Answer::new(200).with("Allow", allowed), b"")
+                    .await
+            }
+            Behaviour::Page => self.send_page().await,
+            Behaviour::NoSuchFile => self.send(Answer::text(404), b"no such file\n").await,
+            Behaviour::Session => self.send_session().await,
+            Behaviour::Bytes(length) => {
+                self.generate(Sending::Length(length), length, PIECE)
+                    .await?;
+                self.finish("").await
+            }
+            Behaviour::Chunked {
+                length,
+                piece,
+                trailers,
+            } => {
+                self.generate(Sending::Chunked, length, piece).await?;
+                let checksum = match trailers {
+                    Trailers::Some => "X-Checked: yes\r\nX-Late: trailer\r\n",
+                    Trailers::None => "",
+                };
+                self.finish(checksum).await
+            }
+            Behaviour::UntilClose(length) => {
+                self.generate(Sending::UntilClose, length, PIECE).await
+            }
+            Behaviour::Slow(slow) => self.send_slowly(slow).await,
+            Behaviour::Status(status) => self.send_status(status).await,
+            Behaviour::Interim { status, times } => self.send_interim(status, times).await,
+            Behaviour::Upgrade => self.upgrade().await,
+            Behaviour::Headers(headers) => {
+                let with =
+                    |answer: Answer, (name, value): &(String, String)| answer.with(name, value);
+                self.send(headers.iter().fold(Answer::text(200), with), b"headers\n")
+                    .await
+            }
+            Behaviour::Location { status, to } => {
+                self.send(Answer::new(status).with("Location", &to), b"")
+                    .await
+            }
+            Behaviour::Echo | Behaviour::Continue(_) | Behaviour::Early => self.send_echo().await,
+        }
+    }
+
+    /// Sends a status with a short text.
+    pub(super) async fn send_status(&mut self, status: u16) -> Step {
+        self.send(
+            Answer::text(status),
+            format!("status {status}\n").as_bytes(),
+        )
+        .await
+    }
+
+    async fn send_echo(&mut self) -> Step {
+        let (length, checksum) = self.body_read;
+        let headers: Vec<_> = self
+            .request
+            .headers
+            .iter()
+            .map(|(name, value)| json!([name, value]))
+            .collect();
+        let echo = json!({
+            "tomcat": self.tomcat.settings.name,
+            "method": self.request.method,
+            "target": self.request.target,
+            "headers": headers,
+            "body_bytes": length,
+            "body_checksum": checksum.to_string(),
+            "connection": self.position.connection,
+            "number": self.position.number,
+        });
+        self.send(Answer::json(), echo.to_string().as_bytes()).await
+    }
+
+    async fn send_page(&mut self) -> Step {
+        let session = self.session();
+        let local = self.wire.socket.local();
+        let html = page::render(&self.tomcat.settings.look, &session, &self.request, &local);
+        self.send(self.with_cookie(Answer::html(), &session), html.as_bytes())
+            .await
+    }
+
+    async fn send_session(&mut self) -> Step {
+        let session = self.session();
+        let created = session
+            .created
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let shown = json!({
+            "tomcat": self.tomcat.settings.name,
+            "id": session.id,
+            "created_ms": u64::try_from(created.as_millis()).unwrap_or(u64::MAX),
+            "hits": session.hits,
+            "new_id": session.is_new_id,
+        });
+        self.send(
+            self.with_cookie(Answer::json(), &session),
+            shown.to_string().as_bytes(),
+        )
+        .await
+    }
+
+    fn with_cookie(&self, answer: Answer, session: &Session) -> Answer {
+        if !session.is_new_id {
+            return answer;
+        }
+        let settings = &self.tomcat.settings;
+        let cookie = format!(
+            "{}={}; Path={}; HttpOnly",
+            settings.cookie_name, session.id, settings.cookie_path
+        );
+        answer.with("Set-Cookie", &cookie)
+    }
+
+    /// The session of this request: cookies before `;jsessionid=`, the first known one.
+    fn session(&self) -> Session {
+        let settings = &self.tomcat.settings;
+        let cookies = self
+            .request
+            .all("Cookie")
+            .flat_map(|line| line.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .filter(|(name, _)| *name == settings.cookie_name)
+            .map(|(_, id)| id.trim_matches('"'));
+        let path = self.request.target.split('?').next().unwrap_or("");
+        let parameter = format!("{}=", settings.cookie_name.to_ascii_lowercase());
+        let in_path = path
+            .split(['/', ';'])
+            .filter_map(|part| part.strip_prefix(parameter.as_str()));
+        self.tomcat
+            .sessions
+            .serve(&settings.identity, cookies.chain(in_path))
+    }
+
+    async fn generate(&mut self, sending: Sending, length: u64, piece: u64) -> Step {
+        self.start(Answer::text(200), sending).await?;
+        if self.request.method == "HEAD" {
+            return Ok(());
+        }
+        let piece = piece.min(PIECE);
+        let mut offset = 0;
+        while offset < length {
+            let size = piece.min(length - offset);
+            let bytes = pattern(offset, usize::try_from(size).unwrap_or(0));
+            self.piece(&bytes).await?;
+            offset += size;
+        }
+        Ok(())
+    }
+
+    async fn send_slowly(&mut self, slow: Slow) -> Step {
+        sleep(Duration::from_millis(slow.head_ms)).await;
+        self.start(Answer::text(200), Sending::Chunked).await?;
+        let size = usize::try_from(slow.piece_bytes.min(PIECE)).unwrap_or(0);
+        let mut offset = 0;
+        for piece in 0..slow.pieces {
+            if piece > 0 {
+                sleep(Duration::from_millis(slow.every_ms)).await;
+            }
+            self.piece(&pattern(offset, size)).await?;
+            offset += size as u64;
+        }
+        self.finish("").await
+    }
+
+    async fn meet_expectation(&mut self, how: Continue) -> Step {
+        match how {
+            Continue::Never => {
+                self.leave_body_unread();
+                return self.send(Answer::text(417), b"no body wanted\n").await;
+            }
+            Continue::Late { ms } => sleep(Duration::from_millis(ms)).await,
+            Continue::AtOnce => {}
+        }
+        self.read_body().await?;
+        self.send_echo().await
+    }
+
+    /// Answers on the head alone, then reads the body: the connection goes on.
+    async fn answer_early(&mut self) -> Step {
+        self.send(Answer::text(200), b"early\n").await?;
+        self.read_body().await
+    }
+
+    async fn send_interim(&mut self, status: u16, times: u64) -> Step {
+        if (102..=199).contains(&status) {
+            let head = Answer::new(status).with("Link", "</style.css>; rel=preload");
+            let head = head.encode(Sending::Nothing);
+            for _ in 0..times {
+                self.wire.send(head.as_bytes()).await?;
+            }
+        }
+        self.send_echo().await
+    }
+
+    /// Switches to an echo of raw bytes if the request asks for an upgrade, else 426.
+    async fn upgrade(&mut self) -> Step {
+        let protocol = self.request.header("Upgrade").unwrap_or("").to_owned();
+        if protocol.is_empty() || !self.request.has_token("Connection", "upgrade") {
+            let answer = Answer::text(426).with("Upgrade", "websocket");
+            return self.send(answer, b"upgrade required\n").await;
+        }
+        let head = Answer::new(101)
+            .with("Connection", "Upgrade")
+            .with("Upgrade", &protocol);
+        self.wire
+            .send(head.encode(Sending::Nothing).as_bytes())
+            .await?;
+        let early = self.take_ahead();
+        self.wire.send(&early).await?;
+        let mut buffer = [0; 8192];
+        loop {
+            let count = self.wire.socket.read(&mut buffer).await?;
+            let Some(bytes @ [_, ..]) = buffer.get(..count) else {
+                break;
+            };
+            self.wire.send(bytes).await?;
+        }
+        self.wire.socket.shutdown().await?;
+        Err(Ending::Close)
+    }
+}

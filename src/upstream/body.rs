@@ -1,0 +1,370 @@
+//! The request body on its way to a backend.
+//!
+//! The proxy keeps the [`BodySource`], attempts get a [`RequestBody`] that reads from it. So a body
+//! survives an attempt that never touched it, and one that was touched can be sent again as long
+//! as all of it is still at hand.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::clock::Deadline;
+
+/// Bounds on a request body.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimits {
+    /// Bytes in all.
+    pub bytes: u64,
+    /// Longest pause of the client.
+    pub idle: Duration,
+    /// Bytes kept so that the body can be sent again; zero: none.
+    pub replay: usize,
+}
+
+/// Why a request body ended before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyFault {
+    /// More bytes than allowed.
+    #[error("request body too large")]
+    TooLarge,
+    /// The client paused for too long.
+    #[error("request body timed out")]
+    TimedOut,
+    /// The client went away or sent bad framing.
+    #[error("request body cut off")]
+    Cut,
+    /// The proxy needs no more of it.
+    #[error("request body no longer wanted")]
+    Unwanted,
+}
+
+/// The client's request body: where it is and what was seen of it.
+#[derive(Debug)]
+pub struct BodySource {
+    incoming: Option<Incoming>,
+    hint: SizeHint,
+    limits: BodyLimits,
+    seen: u64,
+    /// Copied, not referenced: pieces of a byte each must not pin a read buffer each.
+    kept: Vec<u8>,
+    /// Whether `kept` is all that was taken from the client so far.
+    whole: bool,
+    ended: bool,
+    trailers: Option<http::HeaderMap>,
+    fault: Option<BodyFault>,
+    gate: Gate,
+    deadline: Deadline,
+    /// Whether the last poll had to wait for the client.
+    awaits_client: bool,
+    /// Rises with every piece handed on, so that whoever watches an attempt sees progress.
+    progress: u64,
+}
+
+#[derive(Debug)]
+enum Gate {
+    Open,
+    /// The client asked to be told to continue: its body is not asked for before the signal, or
+    /// this long at most.
+    Shut(Arc<ContinueSignal>),
+}
+
+/// Says that the backend wants the body. Shared with hyper's callback, which must be `Send`.
+#[derive(Debug, Default)]
+pub struct ContinueSignal(Mutex<Continue>);
+
+#[derive(Debug, Default)]
+struct Continue {
+    given: bool,
+    waker: Option<Waker>,
+}
+
+impl ContinueSignal {
+    /// The backend said 100.
+    pub fn give(&self) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.given = true;
+        if let Some(waker) = state.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn is_given(&self, cx: &Context<'_>) -> bool {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !state.given {
+            state.waker = Some(cx.waker().clone());
+        }
+        state.given
+    }
+}
+
+/// How long a body waits for the backend's 100.
+pub const CONTINUE_WAIT: Duration = Duration::from_secs(1);
+
+impl BodySource {
+    /// A body that comes from `incoming`.
+    pub fn new(incoming: Incoming, limits: BodyLimits, deadline: Deadline) -> Rc<RefCell<Self>> {
+        let hint = incoming.size_hint();
+        Rc::new(RefCell::new(Self {
+            incoming: Some(incoming),
+            hint,
+            limits,
+            seen: 0,
+            kept: Vec::new(),
+            whole: true,
+            ended: false,
+            trailers: None,
+            fault: None,
+            gate: Gate::Open,
+            deadline,
+            awaits_client: false,
+            progress: 0,
+        }))
+    }
+
+    /// Nothing is asked of the client before the signal, or [`CONTINUE_WAIT`].
+    pub fn hold_for_continue(&mut self) -> Arc<ContinueSignal> {
+        let signal = Arc::new(ContinueSignal::default());
+        self.gate = Gate::Shut(Arc::clone(&signal));
+        self.deadline.arm(CONTINUE_WAIT);
+        signal
+    }
+
+    /// Whether the client still waits to be told to send its body.
+    pub fn is_held(&self) -> bool {
+        matches!(self.gate, Gate::Shut(_)) && self.seen == 0
+    }
+
+    /// Stops reading. Hyper then drains what is at hand or closes the connection.
+    pub fn abandon(&mut self) {
+        if !self.ended {
+            self.fault.get_or_insert(BodyFault::Unwanted);
+        }
+        self.incoming = None;
+        self.deadline.disarm();
+    }
+
+    /// Why the body failed, if it did.
+    pub fn fault(&self) -> Option<BodyFault> {
+        self.fault
+    }
+
+    /// Bytes taken from the client.
+    pub fn bytes(&self) -> u64 {
+        self.seen
+    }
+
+    /// Whether the whole body can be sent from the start: nothing taken yet, or all still kept.
+    pub fn is_replayable(&self) -> bool {
+        self.whole && self.fault.is_none()
+    }
+
+    /// Whether all of it was taken from the client.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether the body waits for the client rather than for the backend.
+    pub fn awaits_client(&self) -> bool {
+        self.awaits_client && self.fault.is_none() && !self.ended
+    }
+
+    /// A number that rises with every piece handed on.
+    pub fn progress(&self) -> u64 {
+        self.progress
+    }
+
+    /// Takes pieces into memory until the body ends or `limit` bytes are held.
+    pub fn poll_collect(&mut self, cx: &mut Context<'_>, limit: usize) -> Poll<()> {
+        self.limits.replay = self.limits.replay.max(limit);
+        while self.whole && self.kept.len() < limit && !self.ended && self.fault.is_none() {
+            if self.poll_take(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Takes the next piece from the client. `Ready(None)` at the end or at a fault.
+    fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            if self.ended || self.fault.is_some() {
+                return Poll::Ready(None);
+            }
+            if let Gate::Shut(signal) = &self.gate {
+                if !signal.is_given(cx) && !self.deadline.is_over(cx) {
+                    return Poll::Pending;
+                }
+                self.gate = Gate::Open;
+                self.deadline.disarm();
+            }
+            let Some(incoming) = self.incoming.as_mut() else {
+                return Poll::Ready(None);
+            };
+            match Pin::new(incoming).poll_frame(cx) {
+                Poll::Pending => return self.wait_for_client(cx),
+                Poll::Ready(None) => self.end(),
+                Poll::Ready(Some(Err(_))) => self.fail(BodyFault::Cut),
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Some(data) = self.accept(frame) {
+                        return Poll::Ready(Some(data));
+                    }
+                }
+            }
+        }
+    }
+
+    fn wait_for_client(&mut self, cx: &Context<'_>) -> Poll<Option<Bytes>> {
+        if !self.awaits_client {
+            self.awaits_client = true;
+            self.deadline.arm(self.limits.idle);
+        }
+        if self.deadline.is_over(cx) {
+            self.fail(BodyFault::TimedOut);
+            return Poll::Ready(None);
+        }
+        Poll::Pending
+    }
+
+    fn accept(&mut self, frame: Frame<Bytes>) -> Option<Bytes> {
+        self.awaits_client = false;
+        self.progress += 1;
+        match frame.into_data() {
+            Ok(data) => {
+                self.seen += data.len() as u64;
+                if self.seen > self.limits.bytes {
+                    self.fail(BodyFault::TooLarge);
+                    return None;
+                }
+                self.keep(&data);
+                Some(data)
+            }
+            Err(frame) => {
+                self.trailers = frame.into_trailers().ok();
+                None
+            }
+        }
+    }
+
+    fn keep(&mut self, data: &Bytes) {
+        if self.whole && self.kept.len() + data.len() <= self.limits.replay {
+            self.kept.extend_from_slice(data);
+        } else {
+            self.whole = false;
+        }
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        self.awaits_client = false;
+        self.incoming = None;
+        self.deadline.disarm();
+    }
+
+    fn fail(&mut self, fault: BodyFault) {
+        self.fault = Some(fault);
+        self.incoming = None;
+        self.deadline.disarm();
+    }
+}
+
+/// What one attempt sends.
+#[derive(Debug)]
+pub enum RequestBody {
+    /// Nothing: no framing goes upstream.
+    Empty,
+    /// The client's body, from its start.
+    Stream(Attempted),
+}
+
+/// One attempt's reading position in a body.
+#[derive(Debug)]
+pub struct Attempted {
+    source: Rc<RefCell<BodySource>>,
+    /// How many of the kept bytes this attempt has given out.
+    position: usize,
+    /// Whether this attempt has given out the trailers or the end.
+    finished: bool,
+}
+
+impl RequestBody {
+    /// The body from its start; only right while [`BodySource::is_replayable`].
+    pub fn of(source: &Rc<RefCell<BodySource>>) -> Self {
+        Self::Stream(Attempted {
+            source: Rc::clone(source),
+            position: 0,
+            finished: false,
+        })
+    }
+}
+
+impl Attempted {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        if self.finished {
+            return Poll::Ready(None);
+        }
+        let mut source = self.source.borrow_mut();
+        if let Some(kept) = source
+            .kept
+            .get(self.position..)
+            .filter(|kept| !kept.is_empty())
+        {
+            let kept = Bytes::copy_from_slice(kept);
+            self.position = source.kept.len();
+            source.progress += 1;
+            return Poll::Ready(Some(Ok(Frame::data(kept))));
+        }
+        let Poll::Ready(taken) = source.poll_take(cx) else {
+            return Poll::Pending;
+        };
+        if let Some(data) = taken {
+            self.position = source.kept.len();
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+        self.finished = true;
+        if let Some(fault) = source.fault {
+            return Poll::Ready(Some(Err(fault)));
+        }
+        Poll::Ready(
+            source
+                .trailers
+                .clone()
+                .map(|trailers| Ok(Frame::trailers(trailers))),
+        )
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyFault;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Stream(attempted) => attempted.poll_next(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Stream(attempted) => attempted.finished,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Stream(attempted) => attempted.source.borrow().hint,
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The seam: one connection to a backend, and hyper's client as its implementation.
+//!
+//! The proxy knows [`Carrier`] alone. Another way of speaking HTTP/1.1 to a backend is another
+//! implementation and one changed line ([`Chosen`]).
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, Builder, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
+
+use super::body::RequestBody;
+use super::stream::{BackendStream, Wire};
+use crate::socket::Rewound;
+
+/// What carries exchanges to backends today.
+pub type Chosen = HyperCarrier;
+
+/// One connection to a backend that carries one exchange at a time.
+pub trait Carrier: Sized + 'static {
+    /// The body of a response.
+    type Body: Body<Data = Bytes, Error = hyper::Error> + Unpin;
+    /// The connection after a 101.
+    type Tunnel: AsyncRead + AsyncWrite + Unpin;
+
+    /// Sends a request, waits for the response's head. Dropping the future closes the connection.
+    fn send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> impl Future<Output = Result<Response<Self::Body>, SendFailure>>;
+
+    /// Whether another request can be sent now.
+    fn is_ready(&self) -> bool;
+
+    /// Whether the connection is gone.
+    fn is_closed(&self) -> bool;
+
+    /// Takes over the connection after a 101.
+    fn take_over(&mut self) -> impl Future<Output = io::Result<Self::Tunnel>>;
+}
+
+/// Why no head came back.
+#[derive(Debug)]
+pub struct SendFailure {
+    /// What hyper says.
+    pub error: hyper::Error,
+    /// The request, if provably no byte of it was sent.
+    pub unsent: Option<Request<RequestBody>>,
+    /// What the backend had said by then.
+    pub heard: Heard,
+}
+
+/// What came from a backend before an exchange failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// Not a byte.
+    Nothing,
+    /// The beginning of an answer.
+    Something,
+    /// More than a head may have.
+    TooMuch,
+}
+
+/// Bounds on what a backend may say before its response head is complete.
+const HEAD_BYTES: usize = 64 << 10;
+const HEAD_FIELDS: usize = 256;
+/// Room for the head, for interim responses before it, and for the body bytes that come with it.
+pub(super) const HEAD_ALLOWANCE: usize = 256 << 10;
+/// Hyper's read buffer towards a backend.
+const READ_BUFFER: usize = 64 << 10;
+
+/// A connection driven by hyper's client, its protocol machine in a task of its own.
+#[derive(Debug)]
+pub struct HyperCarrier {
+    sender: SendRequest<RequestBody>,
+    wire: Rc<Wire>,
+    taken_over: Option<oneshot::Receiver<Switched>>,
+}
+
+/// The socket of a connection whose HTTP has ended, with what was read beyond it.
+type Switched = Rewound<BackendStream>;
+
+/// Runs a connection's protocol machine to its end. Whoever uses the connection hears of its
+/// error; an idle one just ends. After a 101 somebody waits for the socket.
+async fn drive(
+    mut connection: http1::Connection<TokioIo<BackendStream>, RequestBody>,
+    hand_over: oneshot::Sender<Switched>,
+    on_close: impl FnOnce(),
+) {
+    let outcome = poll_fn(|cx| Pin::new(&mut connection).poll(cx)).await;
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "connection to a backend ended");
+    } else {
+        let parts = connection.into_parts();
+        // Nobody waits for a connection that ended otherwise; it closes here then.
+        drop(hand_over.send(Rewound::new(parts.read_buf, parts.io.into_inner())));
+    }
+    on_close();
+}
+
+impl HyperCarrier {
+    /// Starts HTTP/1.1 on a connected socket. `on_close` runs when the connection has ended.
+    pub(super) async fn start(
+        stream: BackendStream,
+        on_close: impl FnOnce() + 'static,
+    ) -> hyper::Result<Self> {
+        let wire = Rc::clone(&stream.wire);
+        wire.head_done();
+        let (sender, connection) = Builder::new()
+            .max_headers(HEAD_FIELDS)
+            .max_header_size(HEAD_BYTES)
+            .max_buf_size(READ_BUFFER.max(HEAD_BYTES))
+            .handshake(TokioIo::new(stream))
+            .await?;
+        let (hand_over, taken_over) = oneshot::channel();
+        tokio::task::spawn_local(drive(connection, hand_over, on_close));
+        Ok(Self {
+            sender,
+            wire,
+            taken_over: Some(taken_over),
+        })
+    }
+}
+
+impl Carrier for HyperCarrier {
+    type Body = Incoming;
+    type Tunnel = Switched;
+
+    fn send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> impl Future<Output = Result<Response<Incoming>, SendFailure>> {
+        self.wire.expect_head();
+        let wire = Rc::clone(&self.wire);
+        let sent = self.sender.try_send_request(request);
+        async move {
+            let outcome = sent.await;
+            let heard = wire.heard();
+            wire.head_done();
+            outcome.map_err(|mut failure| SendFailure {
+                unsent: failure.take_message(),
+                error: failure.into_error(),
+                heard,
+            })
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.sender.is_ready()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    async fn take_over(&mut self) -> io::Result<Switched> {
+        let gone = || io::Error::from(io::ErrorKind::NotConnected);
+        self.taken_over
+            .take()
+            .ok_or_else(gone)?
+            .await
+            .map_err(|_| gone())
+    }
+}

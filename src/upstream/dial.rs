@@ -1,0 +1,72 @@
+//! Connecting to a backend: its addresses in order, each within the connect time-out.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::net::{TcpStream, UnixStream};
+
+use super::failure::UpstreamFailure;
+use crate::clock::Deadline;
+use crate::cluster::Addresses;
+use crate::socket::Socket;
+
+/// A connected socket, or why none of the addresses gave one.
+pub(super) async fn dial(
+    addresses: &Addresses,
+    timeout: Duration,
+    deadline: &Deadline,
+) -> Result<Socket, UpstreamFailure> {
+    match addresses {
+        Addresses::Unix(path) => within(timeout, deadline, unix(path)).await,
+        Addresses::Ip(addresses) => {
+            let mut failure = None;
+            for address in addresses {
+                match within(timeout, deadline, tcp(*address)).await {
+                    Ok(socket) => return Ok(socket),
+                    Err(error) => failure = Some(error),
+                }
+            }
+            Err(failure.unwrap_or_else(|| {
+                let error = io::Error::new(io::ErrorKind::HostUnreachable, "no address known");
+                UpstreamFailure::from_connect_error(error)
+            }))
+        }
+    }
+}
+
+async fn tcp(address: SocketAddr) -> io::Result<Socket> {
+    let stream = TcpStream::connect(address).await?;
+    // Heads and bodies are written whole; Nagle would only wait for nothing.
+    stream.set_nodelay(true)?;
+    Ok(Socket::Tcp(stream))
+}
+
+async fn unix(path: &Path) -> io::Result<Socket> {
+    UnixStream::connect(path).await.map(Socket::Unix)
+}
+
+async fn within(
+    timeout: Duration,
+    deadline: &Deadline,
+    connect: impl Future<Output = io::Result<Socket>>,
+) -> Result<Socket, UpstreamFailure> {
+    let mut connect = pin!(connect);
+    deadline.arm(timeout);
+    let outcome = poll_fn(|cx| {
+        if let Poll::Ready(outcome) = connect.as_mut().poll(cx) {
+            return Poll::Ready(outcome);
+        }
+        if deadline.is_over(cx) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        Poll::Pending
+    })
+    .await;
+    deadline.disarm();
+    outcome.map_err(UpstreamFailure::from_connect_error)
+}

@@ -1,0 +1,136 @@
+//! How an attempt at a backend can fail.
+//!
+//! A failure says at which stage it happened and whether a byte of the request may have left:
+//! that is all that the decision about a second attempt needs (`proxy::retry`).
+
+use std::fmt;
+use std::io;
+
+use crate::cluster::ConnectFault;
+use crate::observe::metrics::Stage;
+
+/// Why one attempt at one backend gave no usable response.
+#[derive(Debug, thiserror::Error)]
+#[error("{stage}: {kind}", stage = .stage.label())]
+pub struct UpstreamFailure {
+    /// How far the attempt had come.
+    pub stage: Stage,
+    /// Whether the backend may have seen the request.
+    pub request: Sent,
+    /// Whether the connection had carried requests before.
+    pub connection: Connection,
+    /// What went wrong.
+    #[source]
+    pub kind: FailureKind,
+}
+
+/// Whether a byte of the request may have reached the backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// Provably nothing.
+    Nothing,
+    /// Perhaps all of it.
+    Perhaps,
+}
+
+/// What kind of connection an attempt used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connection {
+    /// Made for this attempt.
+    Fresh,
+    /// Kept alive from an earlier request; the backend may have closed it meanwhile.
+    Reused,
+}
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum FailureKind {
+    /// The backend's address refuses connections.
+    #[error("connection refused")]
+    Refused(#[source] io::Error),
+    /// The backend's address cannot be reached.
+    #[error("unreachable")]
+    Unreachable(#[source] io::Error),
+    /// This host cannot make a connection: no descriptor or no port left.
+    #[error("no local resource for a connection")]
+    Local(#[source] io::Error),
+    /// The wait for this stage was over.
+    #[error("timed out")]
+    TimedOut,
+    /// The connection ended before a response.
+    #[error("connection closed by the backend")]
+    Closed(#[source] hyper::Error),
+    /// The backend's answer is not believable HTTP.
+    #[error("bad response: {0}")]
+    Protocol(Reason),
+    /// The backend was found to be down while the request waited for it.
+    #[error("backend went down")]
+    WentDown,
+    /// The backend refuses connections or fails its check, and this is its farewell.
+    #[error("answered {0} while down")]
+    Farewell(http::StatusCode),
+    /// A status that the configuration names as a failure.
+    #[error("answered {0}")]
+    Status(http::StatusCode),
+    /// The request's own body failed: the client's fault, never the backend's.
+    #[error("the client's request body failed")]
+    RequestBody,
+}
+
+/// Why an answer is not believed.
+#[derive(Debug)]
+pub enum Reason {
+    /// What hyper could not parse.
+    Parse(hyper::Error),
+    /// The connection ended within the head.
+    CutHead(hyper::Error),
+    /// More bytes than a head may have.
+    HeadTooLarge,
+    /// Content-Length is not one decimal number.
+    ContentLength,
+    /// A transfer coding other than `chunked`.
+    TransferCoding,
+    /// Content-Length beside Transfer-Encoding.
+    TwoFramings,
+    /// A 101 that nobody asked for, or for another protocol.
+    Unasked101,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Parse(error) => write!(f, "{error}"),
+            Self::CutHead(error) => write!(f, "its head is cut off ({error})"),
+            Self::HeadTooLarge => f.write_str("its head is too large or never ends"),
+            Self::ContentLength => f.write_str("Content-Length is not one decimal number"),
+            Self::TransferCoding => f.write_str("Transfer-Encoding is not just `chunked`"),
+            Self::TwoFramings => f.write_str("both Content-Length and Transfer-Encoding"),
+            Self::Unasked101 => f.write_str("101 that nobody asked for"),
+        }
+    }
+}
+
+impl UpstreamFailure {
+    /// A failure before a connection existed.
+    pub fn connect(kind: FailureKind) -> Self {
+        Self {
+            stage: Stage::Connect,
+            request: Sent::Nothing,
+            connection: Connection::Fresh,
+            kind,
+        }
+    }
+
+    /// What a failed connect says about the backend.
+    pub fn from_connect_error(error: io::Error) -> Self {
+        let kind = match ConnectFault::of(&error) {
+            ConnectFault::Refused => FailureKind::Refused(error),
+            ConnectFault::Unreachable if error.kind() == io::ErrorKind::TimedOut => {
+                FailureKind::TimedOut
+            }
+            ConnectFault::Unreachable => FailureKind::Unreachable(error),
+            ConnectFault::Inconclusive => FailureKind::Local(error),
+        };
+        Self::connect(kind)
+    }
+}

@@ -1,0 +1,16 @@
+//! The backend's side: dialling, kept-alive connections, bodies on their way up, failures.
+//!
+//! Everything here belongs to one worker. It decides nothing about which backend is asked or
+//! whether a request is tried again; `proxy::attempt` does.
+
+mod body;
+mod connection;
+mod dial;
+mod failure;
+mod pool;
+mod stream;
+
+pub use body::{BodyFault, BodyLimits, BodySource, CONTINUE_WAIT, ContinueSignal, RequestBody};
+pub use connection::{Carrier, Chosen, Heard, SendFailure};
+pub use failure::{Connection, FailureKind, Reason, Sent, UpstreamFailure};
+pub use pool::{Lease, Upstream};

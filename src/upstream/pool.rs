@@ -1,0 +1,204 @@
+//! One worker's connections to one backend.
+//!
+//! Kept-alive connections are used youngest first, so that those not needed grow old and go. A
+//! connection in doubt is closed, never kept: one that was used before the backend went down, one
+//! whose exchange did not end cleanly, one that is too old.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::connection::{Carrier, Chosen, HyperCarrier};
+use super::dial::dial;
+use super::failure::{Connection, FailureKind, UpstreamFailure};
+use super::stream::{BackendStream, Wire};
+use crate::clock::{Clock, Deadline};
+use crate::cluster::Backend;
+use crate::config;
+use crate::observe::metrics::{BackendCells, Stage, WorkerId};
+
+/// A backend as one worker sees it: its connections.
+#[derive(Debug)]
+pub struct Upstream {
+    /// What all workers share of the backend.
+    pub backend: Arc<Backend>,
+    worker: WorkerId,
+    clock: Rc<Clock>,
+    settings: Cell<config::Pool>,
+    idle: RefCell<Vec<Kept>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    carrier: Chosen,
+    born_ms: u64,
+    idle_since_ms: u64,
+    epoch: u64,
+}
+
+/// A connection in use by one exchange. Dropped, it closes; [`Lease::give_back`] keeps it.
+#[derive(Debug)]
+pub struct Lease {
+    upstream: Rc<Upstream>,
+    carrier: Chosen,
+    born_ms: u64,
+    epoch: u64,
+    /// Whether it carried an exchange before.
+    pub connection: Connection,
+}
+
+impl Upstream {
+    /// No connections yet.
+    pub fn new(
+        backend: Arc<Backend>,
+        worker: WorkerId,
+        clock: Rc<Clock>,
+        settings: config::Pool,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            backend,
+            worker,
+            clock,
+            settings: Cell::new(settings),
+            idle: RefCell::default(),
+        })
+    }
+
+    /// Takes over changed settings; the connections live on.
+    pub fn change_settings(&self, settings: config::Pool) {
+        self.settings.set(settings);
+    }
+
+    /// This worker's cells of the backend.
+    pub fn cells(&self) -> &BackendCells {
+        self.backend.cells.of(self.worker)
+    }
+
+    /// A kept-alive connection that looks alive, if there is one.
+    pub fn take_kept(self: &Rc<Self>) -> Option<Lease> {
+        let mut idle = self.idle.borrow_mut();
+        let mut busy = Vec::new();
+        let found = loop {
+            let Some(kept) = idle.pop() else { break None };
+            self.cells().connections_idle.dec();
+            if !self.is_fresh(&kept) {
+                continue;
+            }
+            if kept.carrier.is_ready() {
+                break Some(kept);
+            }
+            // Its last exchange is over for the client but not yet for the connection's task.
+            busy.push(kept);
+        };
+        for kept in busy {
+            self.cells().connections_idle.inc();
+            idle.push(kept);
+        }
+        let kept = found?;
+        self.cells().reuses.inc();
+        Some(Lease {
+            upstream: Rc::clone(self),
+            carrier: kept.carrier,
+            born_ms: kept.born_ms,
+            epoch: kept.epoch,
+            connection: Connection::Reused,
+        })
+    }
+
+    /// A new connection.
+    pub async fn connect(
+        self: &Rc<Self>,
+        timeout: Duration,
+        deadline: &Deadline,
+    ) -> Result<Lease, UpstreamFailure> {
+        let epoch = self.backend.epoch();
+        let addresses = self.backend.addresses();
+        let outcome = dial(&addresses, timeout, deadline).await;
+        if outcome.is_err() {
+            self.cells().connect_failures.inc();
+        }
+        let stream = BackendStream {
+            socket: outcome?,
+            wire: Rc::new(Wire::default()),
+            backend: Arc::clone(&self.backend),
+            worker: self.worker,
+        };
+        self.cells().connects.inc();
+        self.cells().connections_open.inc();
+        let upstream = Rc::clone(self);
+        let carrier = HyperCarrier::start(stream, move || upstream.cells().connections_open.dec())
+            .await
+            .map_err(|error| UpstreamFailure::connect(FailureKind::Closed(error)))?;
+        Ok(Lease {
+            upstream: Rc::clone(self),
+            carrier,
+            born_ms: self.clock.now_ms(),
+            epoch,
+            connection: Connection::Fresh,
+        })
+    }
+
+    /// Closes what has been idle or alive for too long, or belongs to an earlier life of the
+    /// backend. Called by the worker's sweep.
+    pub fn sweep(&self) {
+        let mut idle = self.idle.borrow_mut();
+        let before = idle.len();
+        idle.retain(|kept| self.is_fresh(kept));
+        for _ in idle.len()..before {
+            self.cells().connections_idle.dec();
+        }
+    }
+
+    /// Closes all idle connections: the backend has left the configuration.
+    pub fn close_idle(&self) {
+        for _ in self.idle.borrow_mut().drain(..) {
+            self.cells().connections_idle.dec();
+        }
+    }
+
+    fn is_fresh(&self, kept: &Kept) -> bool {
+        let settings = self.settings.get();
+        let now = self.clock.now_ms();
+        let within =
+            |since: u64, limit: Duration| u128::from(now.saturating_sub(since)) < limit.as_millis();
+        !kept.carrier.is_closed()
+            && kept.epoch == self.backend.epoch()
+            && within(kept.idle_since_ms, settings.idle)
+            && within(kept.born_ms, settings.lifetime)
+    }
+}
+
+impl Lease {
+    /// The connection itself.
+    pub fn carrier(&mut self) -> &mut Chosen {
+        &mut self.carrier
+    }
+
+    /// Whether the backend has closed it.
+    pub fn is_closed(&self) -> bool {
+        self.carrier.is_closed()
+    }
+
+    /// The exchange failed at `stage`: the connection is closed.
+    pub fn failed(self, stage: Stage) {
+        self.upstream.cells().failures.inc(stage);
+    }
+
+    /// Keeps the connection for the next exchange. Only right when the exchange has ended
+    /// cleanly on both sides; a connection that is closed anyway is dropped.
+    pub fn give_back(self) {
+        let upstream = self.upstream;
+        let kept = Kept {
+            carrier: self.carrier,
+            born_ms: self.born_ms,
+            idle_since_ms: upstream.clock.now_ms(),
+            epoch: self.epoch,
+        };
+        let mut idle = upstream.idle.borrow_mut();
+        if idle.len() < upstream.settings.get().max_idle && upstream.is_fresh(&kept) {
+            idle.push(kept);
+            upstream.cells().connections_idle.inc();
+        }
+    }
+}

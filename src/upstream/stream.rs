@@ -1,0 +1,135 @@
+//! The socket to a backend, with what we watch on it.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::connection::{HEAD_ALLOWANCE, Heard};
+use crate::cluster::Backend;
+use crate::observe::metrics::WorkerId;
+use crate::socket::Socket;
+
+/// What the proxy and the socket tell each other.
+#[derive(Debug, Default)]
+pub(super) struct Wire {
+    /// Bytes that may still be read before a response head is complete; `usize::MAX` while
+    /// nobody waits for one. It bounds heads and endless 1xx answers alike.
+    head_allowance: Cell<usize>,
+}
+
+impl Wire {
+    /// A head is awaited from now on.
+    pub(super) fn expect_head(&self) {
+        self.head_allowance.set(HEAD_ALLOWANCE);
+    }
+
+    /// The head is there; the body has its own bounds.
+    pub(super) fn head_done(&self) {
+        self.head_allowance.set(usize::MAX);
+    }
+
+    /// What came since a head was expected.
+    pub(super) fn heard(&self) -> Heard {
+        match self.head_allowance.get() {
+            0 => Heard::TooMuch,
+            HEAD_ALLOWANCE => Heard::Nothing,
+            _ => Heard::Something,
+        }
+    }
+
+    fn take(&self, bytes: usize) -> io::Result<()> {
+        let left = self.head_allowance.get();
+        if left == usize::MAX {
+            return Ok(());
+        }
+        self.head_allowance.set(left.saturating_sub(bytes));
+        if bytes >= left {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "response head too large",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A socket that counts its bytes and reports signs of life to its backend.
+#[derive(Debug)]
+pub struct BackendStream {
+    pub(super) socket: Socket,
+    pub(super) wire: Rc<Wire>,
+    pub(super) backend: Arc<Backend>,
+    pub(super) worker: WorkerId,
+}
+
+impl AsyncRead for BackendStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
+        let read = buf.filled().len() - before;
+        if read > 0 {
+            this.backend.note_life();
+            this.backend
+                .cells
+                .of(this.worker)
+                .bytes_received
+                .add(read as u64);
+            this.wire.take(read)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for BackendStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = ready!(Pin::new(&mut this.socket).poll_write(cx, buf))?;
+        this.backend
+            .cells
+            .of(this.worker)
+            .bytes_sent
+            .add(written as u64);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = ready!(Pin::new(&mut this.socket).poll_write_vectored(cx, bufs))?;
+        this.backend
+            .cells
+            .of(this.worker)
+            .bytes_sent
+            .add(written as u64);
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,213 @@
+"""The proxies under test: the configuration of each, and its start.
+
+All do the same work: HTTP/1.1 to clients and upstream, connections kept alive on both sides, plain round robin over
+two backends, Host kept, X-Forwarded-For/-Proto/-Host/-Port set, one worker.
+"""
+
+import os
+import socket
+
+import processes
+from client import Client
+from processes import BenchError
+
+CATTAIL, HAPROXY, NGINX = "cattail", "haproxy", "nginx"
+ALL = (HAPROXY, NGINX, CATTAIL)
+
+# Beyond what any run sends, so that no connection is renewed in the middle.
+REQUESTS_PER_CONNECTION = 1_000_000_000
+
+
+def free_port():
+    """A port that the kernel calls free."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Proxy:
+    """One running proxy."""
+
+    def __init__(self, name, site, access_log="off", wrapper=()):
+        self.name = name
+        self.port = free_port()
+        folder = os.path.join(site.work, f"{name}-{self.port}")
+        os.mkdir(folder)
+        self.log = os.path.join(folder, "output.log")
+        self.access_log = os.path.join(folder, "access.log")
+        command = COMMANDS[name](self.port, folder, site, access_log)
+        self.process = processes.start([*wrapper, *command], processes.PROXY_CPU, self.log)
+        try:
+            processes.wait_until(self._answers, 20, f"{name} to answer")
+        except BenchError as error:
+            self.stop()
+            raise BenchError(f"{error}\n{self._output()}") from error
+
+    def _answers(self):
+        if self.process.poll() is not None:
+            raise BenchError(f"{self.name} ended at its start")
+        try:
+            with Client(self.port) as client:
+                return client.get("/1k")[0] == 200
+        except OSError:
+            return False
+
+    def _output(self):
+        with open(self.log, encoding="utf-8", errors="replace") as file:
+            return file.read()[-4000:]
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def check(self, path, size):
+        """Raises unless the proxy does the work that is measured."""
+        with Client(self.port) as client:
+            status, body = client.get(path)
+            if status != 200 or len(body) != size:
+                raise BenchError(f"{self.name}: {path} answers {status} with {len(body)} bytes")
+            _, head = client.get("/head")
+            fields = forwarded_fields(head.decode("latin-1"))
+            wanted = {
+                "x-forwarded-for": "127.0.0.1",
+                "x-forwarded-proto": "http",
+                "x-forwarded-host": client.host,
+                "x-forwarded-port": str(self.port),
+            }
+            if fields != wanted:
+                raise BenchError(f"{self.name}: the backend sees {fields}, expected {wanted}")
+
+    def stop(self):
+        processes.stop(self.process)
+
+    def check_access_log(self, requests):
+        """Raises if requests are missing in the stopped proxy's log: lines not written cost nothing."""
+        if self.name == HAPROXY:
+            return  # Sends them to a socket, where lines may get lost on any system.
+        if not os.path.exists(self.access_log):
+            raise BenchError(f"{self.name} wrote no access log")
+        with open(self.access_log, "rb") as file:
+            lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+        if lines < requests:
+            raise BenchError(f"{self.name}: {lines} lines in the access log of {requests} requests")
+
+
+def forwarded_fields(head):
+    """The X-Forwarded fields of a request head, names in lower case."""
+    fields = {}
+    for line in head.split("\r\n")[1:]:
+        name, _, value = line.partition(":")
+        if name.lower().startswith("x-forwarded-"):
+            fields[name.lower()] = value.strip()
+    return fields
+
+
+def _write(folder, name, text):
+    path = os.path.join(folder, name)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+def _nginx(port, folder, site, access_log):
+    user = "user root;" if os.geteuid() == 0 else ""
+    log = "off" if access_log == "off" else f"{folder}/access.log combined buffer=64k flush=1s"
+    temporary = "\n".join(
+        f"    {kind}_temp_path {folder}/{kind};"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    return ["nginx", "-p", folder, "-e", f"{folder}/error.log", "-c", _write(folder, "nginx.conf", f"""
+{user}
+daemon off;
+worker_processes 1;
+worker_rlimit_nofile {site.file_limit};
+error_log {folder}/error.log;
+pid {folder}/nginx.pid;
+events {{ worker_connections {site.connections}; }}
+http {{
+    access_log {log};
+{temporary}
+    proxy_max_temp_file_size 0;
+    keepalive_timeout 300s;
+    keepalive_requests {REQUESTS_PER_CONNECTION};
+    upstream shop {{
+        server 127.0.0.1:{site.backends[0]};
+        server 127.0.0.1:{site.backends[1]};
+        keepalive 128;
+        keepalive_requests {REQUESTS_PER_CONNECTION};
+        keepalive_timeout 300s;
+    }}
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        location / {{
+            proxy_pass http://shop;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_set_header X-Forwarded-Host $http_host;
+            proxy_set_header X-Forwarded-Port $server_port;
+        }}
+    }}
+}}
+""")]
+
+
+def _haproxy(port, folder, site, access_log):
+    to, option = ("", "") if access_log == "off" else (f"log {site.log_socket} local0 info", "option httplog")
+    return ["haproxy", "-db", "-f", _write(folder, "haproxy.cfg", f"""
+global
+    nbthread 1
+    maxconn {site.connections}
+    no strict-limits
+    {to}
+defaults
+    mode http
+    {"log global" if to else "no log"}
+    {option}
+    timeout connect 5s
+    timeout client 300s
+    timeout server 300s
+    timeout http-keep-alive 300s
+    option http-keep-alive
+    http-reuse always
+frontend clients
+    bind 127.0.0.1:{port} backlog 4096
+    option forwardfor
+    http-request set-header X-Forwarded-Proto http
+    http-request set-header X-Forwarded-Host %[req.hdr(host)]
+    http-request set-header X-Forwarded-Port %[dst_port]
+    default_backend shop
+backend shop
+    balance roundrobin
+    server jvm1 127.0.0.1:{site.backends[0]}
+    server jvm2 127.0.0.1:{site.backends[1]}
+""")]
+
+
+def _cattail(port, folder, site, access_log):
+    log = "" if access_log == "off" else f"access_log: {{ path: {folder}/access.log, format: combined }}"
+    return [site.binary, "run", "--config", _write(folder, "cattail.yaml", f"""
+workers: 1
+listeners:
+  - address: 127.0.0.1:{port}
+admin: {{ address: 127.0.0.1:{free_port()} }}
+{log}
+limits:
+  connections: {site.connections}
+  connections_per_client: {site.connections}
+  requests_per_connection: {REQUESTS_PER_CONNECTION}
+clusters:
+  shop:
+    affinity: none
+    pool: {{ max_idle: 128 }}
+    # The others send none either.
+    forwarded: {{ x_real_ip: false }}
+    backends:
+      - {{ address: 127.0.0.1:{site.backends[0]}, jvm_route: jvm1 }}
+      - {{ address: 127.0.0.1:{site.backends[1]}, jvm_route: jvm2 }}
+""")]
+
+
+COMMANDS = {CATTAIL: _cattail, HAPROXY: _haproxy, NGINX: _nginx}

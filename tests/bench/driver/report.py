@@ -1,0 +1,133 @@
+"""Tables, bounds, and where they are written."""
+
+import os
+import re
+
+import peers
+import workloads
+from workloads import median
+
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+
+
+class Bound:
+    """A figure of Cattail that must not be exceeded."""
+
+    def __init__(self, workload, text, limit, figure):
+        self.workload, self.text, self.limit, self.figure = workload, text, limit, figure
+
+
+def _against(peer):
+    return lambda rows: median(rows[peers.CATTAIL], "cpu_us") / median(rows[peer], "cpu_us")
+
+
+BOUNDS = (
+    Bound("A", "A: CPU per request, x HAProxy", 0.95, _against(peers.HAPROXY)),
+    Bound("A", "A: CPU per request, x nginx", 1.10, _against(peers.NGINX)),
+    Bound("B64k", "B64k: CPU per request, x HAProxy", 1.10, _against(peers.HAPROXY)),
+    # A tenth for connections made and for reads that found nothing.
+    Bound("syscalls", "data system calls per request", 4.1, lambda rows: median(rows[peers.CATTAIL], "per_request")),
+    Bound("D", "KiB per idle client", 28.0, lambda rows: median(rows[peers.CATTAIL], "kib")),
+)
+
+
+def table(workload, rows):
+    """One workload's table."""
+    if workload == workloads.IDLE:
+        return _idle_table(rows)
+    if workload == workloads.SYSCALLS:
+        return _syscall_table(rows)
+    return _load_table(workload, rows)
+
+
+def _load_table(workload, rows):
+    lines = [
+        f"**{workload}**: {workloads.LOADS[workload].title}",
+        "",
+        "| target | CPU us/req | min-max | req/s | p50 us | p99 us | core % | RSS MB | x haproxy | x nginx |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, rounds in rows.items():
+        costs = [one["cpu_us"] for one in rounds]
+        cells = [
+            name,
+            f"{median(rounds, 'cpu_us'):.2f}",
+            f"{min(costs):.2f}-{max(costs):.2f}",
+            f"{median(rounds, 'rate'):.0f}",
+            f"{median(rounds, 'p50_us'):.0f}",
+            f"{median(rounds, 'p99_us'):.0f}",
+            f"{median(rounds, 'core'):.0f}",
+            f"{median(rounds, 'rss_mb'):.1f}",
+        ]
+        cells += [_ratio(rows, name, peer) for peer in (peers.HAPROXY, peers.NGINX)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _ratio(rows, name, peer):
+    if peer not in rows:
+        return "-"
+    return f"{median(rows[name], 'cpu_us') / median(rows[peer], 'cpu_us'):.2f}"
+
+
+def _idle_table(rows):
+    count = next(iter(rows.values()))[0]["count"]
+    lines = [
+        f"**D**: {count} idle clients, each of which made one request",
+        "",
+        "| target | RSS before MB | with idle clients MB | KiB per client |",
+        "|---|---|---|---|",
+    ]
+    for name, (row,) in rows.items():
+        lines.append(f"| {name} | {row['before_mb']:.1f} | {row['after_mb']:.1f} | {row['kib']:.2f} |")
+    return "\n".join(lines)
+
+
+def _syscall_table(rows):
+    lines = [
+        "**syscalls**: data system calls per request, workload A under strace",
+        "",
+        "| target | in all | which |",
+        "|---|---|---|",
+    ]
+    for name, (row,) in rows.items():
+        calls = {call: row[call] for call in workloads.DATA_CALLS if row.get(call, 0) >= 0.01}
+        which = ", ".join(f"{call} {each:.2f}" for call, each in calls.items())
+        lines.append(f"| {name} | {row['per_request']:.2f} | {which} |")
+    return "\n".join(lines)
+
+
+def bounds(results):
+    """A table of the bounds that the results decide, and whether all are kept."""
+    lines = ["| bound | at most | found | |", "|---|---|---|---|"]
+    kept = True
+    for bound in BOUNDS:
+        rows = results.get(bound.workload)
+        if not rows or not {peers.CATTAIL, peers.HAPROXY, peers.NGINX} <= rows.keys():
+            continue
+        found = bound.figure(rows)
+        within = found <= bound.limit
+        kept = kept and within
+        lines.append(f"| {bound.text} | {bound.limit:.2f} | {found:.2f} | {'kept' if within else 'MISSED'} |")
+    return "\n".join(lines) if len(lines) > 2 else "", kept
+
+
+def update_page(path, text):
+    """Puts the text between the marks of a page."""
+    with open(path, encoding="utf-8") as file:
+        page = file.read()
+    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
+    page, count = pattern.subn(lambda _: f"{BEGIN}\n{text}\n{END}", page)
+    if count != 1:
+        raise SystemExit(f"{path} must hold the marks {BEGIN} and {END} once")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(page)
+
+
+def save(folder, name, text):
+    """Writes a file of results."""
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, name)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+    return path

@@ -1,0 +1,95 @@
+//! `docs/metrics.md` and the metrics of the program say the same.
+
+use std::collections::BTreeSet;
+
+use cattail::observe::metrics::{
+    CheckResult, ConnectionRefusal, EjectionCause, ErrorReason, ParseError, RefusalReason,
+    ReloadResult, RetryReason, Stage, StatusClass,
+    names::{self, Metric, MetricKind},
+};
+
+const PAGE: &str = include_str!("../../docs/metrics.md");
+
+fn row(metric: &Metric) -> String {
+    let kind = match metric.kind {
+        MetricKind::Counter => "counter",
+        MetricKind::Gauge => "gauge",
+        MetricKind::Histogram => "histogram",
+    };
+    let labels: Vec<_> = metric
+        .labels
+        .iter()
+        .map(|label| format!("`{label}`"))
+        .collect();
+    let labels = labels.join(", ");
+    format!(
+        "| `{}` | {kind} | {labels} | {} |",
+        metric.name, metric.help
+    )
+}
+
+#[test]
+fn every_metric_is_on_its_page() {
+    let rows: BTreeSet<_> = PAGE.lines().collect();
+    let missing: Vec<_> = names::ALL
+        .iter()
+        .map(row)
+        .filter(|row| !rows.contains(row.as_str()))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "not in docs/metrics.md:\n{}",
+        missing.join("\n")
+    );
+}
+
+#[test]
+fn every_metric_on_the_page_exists() {
+    let known: BTreeSet<_> = names::ALL.iter().map(|metric| metric.name).collect();
+    let word = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    for name in PAGE.split(|character| !word(character)) {
+        if !name.starts_with("cattail_") {
+            continue;
+        }
+        let histogram = name.trim_end_matches("_bucket");
+        assert!(
+            known.contains(name) || known.contains(histogram),
+            "{name} is no metric"
+        );
+    }
+}
+
+#[test]
+fn every_closed_set_is_on_the_page_whole() {
+    let labels = |all: Vec<&'static str>, section: &str| {
+        let (_, rest) = PAGE.split_once(section).expect(section);
+        let table = rest
+            .split("\n**")
+            .next()
+            .and_then(|part| part.split("\n## ").next());
+        let shown: Vec<_> = table
+            .unwrap()
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+            .map(|(value, _)| value)
+            .collect();
+        assert_eq!(shown, all, "{section}");
+    };
+    macro_rules! check {
+        ($($kind:ident $section:literal)+) => {
+            $(labels($kind::ALL.iter().map(|kind| kind.label()).collect(), $section);)+
+        };
+    }
+    check! {
+        StatusClass "of every metric with `code`**"
+        RetryReason "of `cattail_retries_total`**"
+        ErrorReason "of `cattail_errors_total`**"
+        RefusalReason "of `cattail_requests_refused_total`**"
+        ConnectionRefusal "of `cattail_connections_refused_total`**"
+        ParseError "of `cattail_parse_errors_total`**"
+        Stage "of `cattail_backend_failures_total`**"
+        EjectionCause "of `cattail_backend_ejections_total`**"
+        CheckResult "of `cattail_backend_checks_total`**"
+        ReloadResult "of `cattail_config_reloads_total`**"
+    }
+}

@@ -1,0 +1,29 @@
+//! What every suite is written with. A test reads as a story: start Tomcats, start the proxy in
+//! front, ask as a client, assert what the client and the Tomcats saw.
+//!
+//! - `backend`: fake Tomcats (`cattail::standin`), which fail the test if they fail inside
+//! - `client`: raw sockets, bytes in and bytes out; `request` writes requests, `response` reads
+//!   answers strictly; `browser` keeps cookies and the connection
+//! - `metrics`: scrape and match
+//! - `wait`: deadlines and polling; nothing sleeps a fixed time and hopes
+//! - `proxy`: the real app in-process, from YAML text, on port 0, joined on drop
+//!
+//! Every wait has a deadline, scaled by `CATTAIL_TEST_SCALE`, and every failure says what came.
+
+pub(crate) mod backend;
+pub(crate) mod browser;
+pub(crate) mod client;
+pub(crate) mod metrics;
+pub(crate) mod proxy;
+pub(crate) mod request;
+pub(crate) mod response;
+pub(crate) mod wait;
+
+pub(crate) use backend::{BlackHole, Tomcat, tomcats};
+pub(crate) use browser::Browser;
+pub(crate) use client::{End, Raw};
+pub(crate) use metrics::Metrics;
+pub(crate) use proxy::Proxy;
+pub(crate) use request::{Request, get};
+pub(crate) use response::{Broken, Framing};
+pub(crate) use wait::{eventually, in_parallel};
