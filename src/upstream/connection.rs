@@ -52,8 +52,8 @@ pub trait Carrier: Sized + 'static {
 pub struct SendFailure {
     /// What hyper says.
     pub error: hyper::Error,
-    /// The request, if provably no byte of it was sent.
-    pub unsent: Option<Request<RequestBody>>,
+    /// Whether provably no byte of the request was sent.
+    pub was_unsent: bool,
     /// What the backend had said by then.
     pub heard: Heard,
 }
@@ -149,7 +149,7 @@ impl Carrier for HyperCarrier {
             let heard = wire.heard();
             wire.head_done();
             outcome.map_err(|mut failure| SendFailure {
-                unsent: failure.take_message(),
+                was_unsent: failure.take_message().is_some(),
                 error: failure.into_error(),
                 heard,
             })
