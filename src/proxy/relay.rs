@@ -112,10 +112,6 @@ impl Exchange {
         match self.poll_piece(cx, talk) {
             Poll::Ready(Some(Ok(data))) => {
                 self.hold(data);
-                // What is complete is let go now: its connection serves the next request.
-                if self.body.as_ref().is_some_and(Body::is_end_stream) {
-                    self.backend_done(talk);
-                }
                 Poll::Ready(())
             }
             Poll::Ready(_) => Poll::Ready(()),
@@ -212,7 +208,14 @@ impl Exchange {
                 Some(Ok(frame)) => {
                     talk.upstream.arm(self.idle);
                     match frame.into_data() {
-                        Ok(data) => return Poll::Ready(Some(Ok(data))),
+                        Ok(data) => {
+                            // Nobody asks again after the last byte of a known length. What is
+                            // complete is let go now: its connection serves the next request.
+                            if self.body.as_ref().is_some_and(Body::is_end_stream) {
+                                self.backend_done(talk);
+                            }
+                            return Poll::Ready(Some(Ok(data)));
+                        }
                         Err(frame) => self.trailers = frame.into_trailers().ok(),
                     }
                 }
