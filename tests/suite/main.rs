@@ -11,6 +11,7 @@
 mod admin;
 mod config_commands;
 mod config_laws;
+mod config_meaning;
 mod config_messages;
 mod documentation;
 mod documentation_errors;
