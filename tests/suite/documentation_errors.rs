@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use cattail::observe::metrics::ErrorReason;
 use cattail::proxy::errors::{Answer, ConnectFailure, Connection, ProxyError, RetryAfter};
 use cattail::proxy::refuse::Refusal;
 
@@ -81,7 +82,7 @@ fn every_error_is_on_its_page_as_it_is_and_no_other() {
 fn an_error_has_one_name_in_the_log_and_in_the_metrics() {
     for error in OTHERS {
         assert!(is_listed(error));
-        let counted = error.kind().map(|kind| kind.label());
+        let counted = error.kind().map(ErrorReason::label);
         assert!(
             counted.is_none_or(|label| label == error.reason()),
             "{error}"
