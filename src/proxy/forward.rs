@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use http::response::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -75,7 +77,6 @@ struct Won {
     at: Instant,
     lease: Lease,
     chosen: Chosen,
-    sent_host: HeaderValue,
 }
 
 /// Passes a request on and the response back.
@@ -89,7 +90,18 @@ pub(super) async fn forward(
     };
     collect(&forwarding, &outgoing).await;
     match attempts(&mut forwarding, &outgoing).await {
-        Ok(won) => Ok(pass_back(forwarding, outgoing, won).await),
+        Ok(won) => {
+            let talk = Rc::clone(&forwarding.asked.caller.talk);
+            let (head, exchange) = match pass_back(forwarding, outgoing, won) {
+                Passed::Switched(response) => return Ok(response),
+                Passed::Relayed(head, exchange) => (head, exchange),
+            };
+            first_piece(&exchange, &talk).await;
+            Ok(Response::from_parts(
+                head,
+                ResponseBody::Relayed(Relayed::new(exchange, talk)),
+            ))
+        }
         Err(error) => {
             if let Some(source) = &outgoing.source {
                 let mut source = source.borrow_mut();
@@ -215,7 +227,8 @@ async fn attempt(
         },
     };
     let mut lease = attempt.connect().await?;
-    let (request, sent_host) = outgoing.request(forwarding.asked, forwarding.plans, chosen.slot);
+    let request = outgoing.request(forwarding.asked, forwarding.plans, chosen.slot);
+    let mut sending = pin!(lease.carrier().send(request));
     let connection = lease.connection;
     let fail = |(stage, request, kind)| UpstreamFailure {
         stage,
@@ -223,7 +236,7 @@ async fn attempt(
         connection,
         kind,
     };
-    let failure = match attempt.exchange(&mut lease, request).await {
+    let failure = match attempt.exchange(sending.as_mut()).await {
         Ok((response, at)) => {
             let unwanted = attempt.is_unwanted(response.status());
             let failure = unwanted.map(|kind| fail((Stage::AwaitHead, Sent::Perhaps, kind)));
@@ -236,7 +249,6 @@ async fn attempt(
                         at,
                         lease,
                         chosen,
-                        sent_host,
                     });
                 }
             }
@@ -305,22 +317,25 @@ fn log_failure(
     }
 }
 
-async fn pass_back(
-    mut forwarding: Forwarding<'_>,
-    mut outgoing: Outgoing,
-    won: Won,
-) -> Response<ResponseBody> {
+/// How a response goes back.
+enum Passed {
+    /// The connection switches protocols.
+    Switched(Response<ResponseBody>),
+    /// Its body follows.
+    Relayed(Parts, Rc<RefCell<Exchange>>),
+}
+
+fn pass_back(mut forwarding: Forwarding<'_>, mut outgoing: Outgoing, won: Won) -> Passed {
     let Won {
         mut response,
         at,
         lease,
         chosen,
-        sent_host,
     } = won;
     let asked = forwarding.asked;
     let status = response.status();
     forwarding.account.responded(status, at);
-    edit(&forwarding, &chosen, &sent_host, &mut response);
+    edit(&forwarding, &chosen, &mut response);
     if let Some(offer) = outgoing
         .offer
         .take_if(|_| status == StatusCode::SWITCHING_PROTOCOLS)
@@ -336,18 +351,26 @@ async fn pass_back(
         };
         asked.caller.talk.switch(tunnel);
         forwarding.account.close();
-        return response.map(|_| ResponseBody::Whole(None));
+        return Passed::Switched(response.map(|_| ResponseBody::Whole(None)));
     }
     respond::end_if_due(asked.caller, asked.view, response.headers_mut());
-    relay(forwarding, outgoing, response, (lease, chosen)).await
+    let config = forwarding.plans.config;
+    let begun = Begun {
+        lease,
+        in_flight: chosen.in_flight,
+        request: outgoing.source,
+        idle: config.timeouts.body_idle,
+        ahead_limit: config.buffers.response.as_usize(),
+        account: forwarding.account,
+    };
+    let (mut head, body) = response.into_parts();
+    head.version = http::Version::HTTP_11;
+    head.extensions.clear();
+    let exchange = Exchange::begin(begun, body, &asked.caller.talk);
+    Passed::Relayed(head, Rc::new(RefCell::new(exchange)))
 }
 
-fn edit(
-    forwarding: &Forwarding<'_>,
-    chosen: &Chosen,
-    sent_host: &HeaderValue,
-    response: &mut Response<BackendBody>,
-) {
+fn edit(forwarding: &Forwarding<'_>, chosen: &Chosen, response: &mut Response<BackendBody>) {
     let (asked, plans) = (forwarding.asked, forwarding.plans);
     let (status, version) = (response.status(), response.version());
     let edit = ResponseEdit {
@@ -361,7 +384,11 @@ fn edit(
             ..asked.facts()
         },
         slot: chosen.slot,
-        sent_host,
+        sent_host: plans
+            .config
+            .rewrite
+            .location
+            .then(|| plans.host(asked, chosen.slot)),
     };
     edit.apply(response.headers_mut(), version);
     if let Some(name) = &asked.view.snapshot.config.request_id
@@ -369,30 +396,6 @@ fn edit(
     {
         response.headers_mut().insert(name.clone(), id);
     }
-}
-
-async fn relay(
-    forwarding: Forwarding<'_>,
-    outgoing: Outgoing,
-    response: Response<BackendBody>,
-    (lease, chosen): (Lease, Chosen),
-) -> Response<ResponseBody> {
-    let talk = &forwarding.asked.caller.talk;
-    let (mut head, body) = response.into_parts();
-    head.version = http::Version::HTTP_11;
-    head.extensions.clear();
-    let config = forwarding.plans.config;
-    let begun = Begun {
-        lease,
-        in_flight: chosen.in_flight,
-        request: outgoing.source,
-        idle: config.timeouts.body_idle,
-        ahead_limit: config.buffers.response.as_usize(),
-        account: forwarding.account,
-    };
-    let exchange = Rc::new(RefCell::new(Exchange::begin(begun, body, talk)));
-    first_piece(&exchange, talk).await;
-    Response::from_parts(head, ResponseBody::Relayed(Relayed::new(exchange, talk)))
 }
 
 /// Waits for the first piece of the body, so that it leaves in one write with the head. A body of

@@ -206,19 +206,28 @@ impl Exchange {
                 None => self.backend_done(talk),
                 Some(Err(error)) => self.cut_off(Cut::Backend(error), ErrorReason::Closed, talk),
                 Some(Ok(frame)) => {
-                    talk.upstream.arm(self.idle);
-                    match frame.into_data() {
-                        Ok(data) => {
-                            // Nobody asks again after the last byte of a known length. What is
-                            // complete is let go now: its connection serves the next request.
-                            if self.body.as_ref().is_some_and(Body::is_end_stream) {
-                                self.backend_done(talk);
-                            }
-                            return Poll::Ready(Some(Ok(data)));
-                        }
-                        Err(frame) => self.trailers = frame.into_trailers().ok(),
+                    if let Some(data) = self.accept(frame, talk) {
+                        return Poll::Ready(Some(Ok(data)));
                     }
                 }
+            }
+        }
+    }
+
+    fn accept(&mut self, frame: Frame<Bytes>, talk: &Conversation) -> Option<Bytes> {
+        talk.upstream.arm(self.idle);
+        match frame.into_data() {
+            Ok(data) => {
+                // Nobody asks again after the last byte of a known length. What is complete is
+                // let go now: its connection serves the next request.
+                if self.body.as_ref().is_some_and(Body::is_end_stream) {
+                    self.backend_done(talk);
+                }
+                Some(data)
+            }
+            Err(frame) => {
+                self.trailers = frame.into_trailers().ok();
+                None
             }
         }
     }
@@ -296,12 +305,12 @@ pub struct Relayed {
 
 impl Relayed {
     /// Hands an exchange to the client's connection.
-    pub(super) fn new(exchange: Rc<RefCell<Exchange>>, talk: &Rc<Conversation>) -> Self {
+    pub(super) fn new(exchange: Rc<RefCell<Exchange>>, talk: Rc<Conversation>) -> Self {
         let length = exchange.borrow().length;
         talk.relay(Rc::clone(&exchange));
         Self {
             exchange,
-            talk: Rc::clone(talk),
+            talk,
             length,
         }
     }
