@@ -11,8 +11,10 @@ use tokio::time::Instant;
 use super::Caller;
 use super::client::Client;
 use super::errors::ProxyError;
+use super::headers::request_id::RequestId;
 use super::worker::View;
 use crate::balance::Slot;
+use crate::observe::LogField;
 use crate::observe::access_log::Record;
 use crate::observe::metrics::{ClusterCells, ErrorReason};
 use crate::session::Redactor;
@@ -57,7 +59,7 @@ struct Entry {
     host: Option<HeaderValue>,
     referer: Option<HeaderValue>,
     user_agent: Option<HeaderValue>,
-    request_id: Option<HeaderValue>,
+    request_id: Option<RequestId>,
 }
 
 impl Account {
@@ -115,8 +117,20 @@ impl Account {
         self.backend = Some(backend);
     }
 
-    /// The id that the request was given.
-    pub(super) fn request_id(&mut self, id: &HeaderValue) {
+    /// How many attempts there were.
+    pub(super) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Whether the request's line shows its id.
+    pub(super) fn shows_request_id(&self) -> bool {
+        let log = &self.view.snapshot.config.access_log;
+        let format = log.as_ref().map(|log| &log.format);
+        format.is_some_and(|format| format.shows(LogField::RequestId))
+    }
+
+    /// The request's id.
+    pub(super) fn request_id(&mut self, id: &RequestId) {
         if let Some(entry) = &mut self.entry {
             entry.request_id = Some(id.clone());
         }
@@ -258,7 +272,7 @@ impl Account {
                 .as_ref()
                 .map(|referer| redacted(redact, referer)),
             user_agent: entry.user_agent.as_ref().map(HeaderValue::as_bytes),
-            request_id: entry.request_id.as_ref().map(HeaderValue::as_bytes),
+            request_id: entry.request_id.as_ref().map(|id| id.as_str().as_bytes()),
         }
     }
 }

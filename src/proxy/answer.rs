@@ -19,6 +19,7 @@ use super::relay::ResponseBody;
 use super::worker::View;
 use super::{Caller, client_address, errors, respond};
 use crate::config::{Action, Rule, Template};
+use crate::observe::LogLevel;
 
 /// What is known of a request that passed the checks.
 #[derive(Debug)]
@@ -41,17 +42,20 @@ pub(super) async fn answer(
 ) -> Response<ResponseBody> {
     let config = &view.snapshot.config;
     let client = client_address::client(&caller.peer, &config.trusted_proxies, &parts.headers);
-    let account = Account::open(caller, view, &parts, &client);
+    let mut account = Account::open(caller, view, &parts, &client);
     let given = config
         .request_id
         .as_ref()
         .and_then(|name| RequestId::taken_over(&parts.headers, name, caller.peer.trust()));
     let id = RequestIdSlot::new(given, &caller.worker.request_ids);
+    if account.shows_request_id() {
+        account.request_id(id.id());
+    }
     let reader = Reader {
         accept: parts.headers.get(ACCEPT).cloned(),
         method: parts.method.clone(),
     };
-    let (checked, rule) = match check(view, &parts, &client) {
+    let (checked, rule) = match check(view, &parts, &client, &mut account) {
         Ok(passed) => passed,
         Err(error) => return failed(caller, account, error, (&reader, &id)),
     };
@@ -83,19 +87,41 @@ fn failed(
     (reader, id): (&Reader, &RequestIdSlot<'_>),
 ) -> Response<ResponseBody> {
     account.failed(error);
+    tell(caller, error);
     let asked = errors::Asked {
         method: &reader.method,
         format: Format::preferred(&reader.accept),
         request_id: id.id().as_str(),
     };
     let page = account.view().snapshot.error_pages.render(error, asked);
-    respond::made(caller, page, account)
+    respond::made(caller, page, account, id)
+}
+
+/// One line for a request that was not passed on; failed attempts have told their own.
+fn tell(caller: &Caller, error: ProxyError) {
+    if error.is_of_an_attempt() {
+        return;
+    }
+    let client = caller.peer.ip().map(tracing::field::display);
+    let listener = &*caller.listener;
+    macro_rules! tell {
+        ($level:ident) => {
+            tracing::$level!(listener, client, %error, "answered by the proxy")
+        };
+    }
+    match error.answer().level {
+        LogLevel::Error => tell!(error),
+        LogLevel::Warn => tell!(warn),
+        LogLevel::Info => tell!(info),
+        LogLevel::Debug => tell!(debug),
+    }
 }
 
 fn check<'v>(
     view: &'v View,
     parts: &Parts,
     client: &Client,
+    account: &mut Account,
 ) -> Result<(Checked, (usize, &'v Rule)), ProxyError> {
     let config = &view.snapshot.config;
     let checked = refuse::check(parts, &config.limits).map_err(ProxyError::Refused)?;
@@ -106,6 +132,9 @@ fn check<'v>(
         .find(host, parts.uri.path())
         .ok_or(ProxyError::NoRule)?;
     let rule = config.rules.get(place).ok_or(ProxyError::NoRule)?;
+    if let Action::Proxy(action) = &rule.action {
+        account.goes_to(action.cluster);
+    }
     if !rule.access.admits(client.ip()) {
         return Err(ProxyError::AccessDenied);
     }
@@ -133,7 +162,7 @@ async fn act(
         }
     };
     match made {
-        Ok(response) => Ok(respond::made(asked.caller, response, account)),
+        Ok(response) => Ok(respond::made(asked.caller, response, account, &asked.id)),
         Err(error) => Err((error, account)),
     }
 }

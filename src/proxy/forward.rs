@@ -1,8 +1,9 @@
 //! A request on its way to a cluster: prepared once, attempted as often as may be, answered.
 
-use std::cell::RefCell;
+mod prepare;
+
+use std::error::Error as _;
 use std::future::poll_fn;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -15,24 +16,20 @@ use super::answer::Asked;
 use super::attempt::{Attempt, Connections};
 use super::errors::ProxyError;
 use super::facts::Facts;
-use super::headers::{forwarding, hop};
+use super::headers::edit::Reads;
 use super::plan::{ClusterPlan, RulePlan};
-use super::prefix;
-use super::refuse::{DeclaredBody, Expectation};
 use super::relay::{Begun, Exchange, Relayed, ResponseBody};
 use super::respond::{self, ResponseEdit};
 use super::retry::{self, Body, Load, Past, Repeat, Situation};
 use super::select::{self, Chosen, Nobody};
-use super::tunnel::{Offer, Tunnel};
+use super::tunnel::Tunnel;
 use super::worker::ClusterView;
-use crate::balance::{KeyHash, Slot};
+use crate::balance::Slot;
 use crate::cluster;
 use crate::config::{Cluster, ProxyAction};
 use crate::observe::metrics::{RetryReason, Stage};
-use crate::upstream::{
-    self, BodyLimits, BodySource, Carrier, ContinueSignal, FailureKind, Lease, RequestBody, Sent,
-    UpstreamFailure,
-};
+use crate::upstream::{self, Carrier, FailureKind, Lease, RequestBody, Sent, UpstreamFailure};
+use prepare::{Prepared, collect, prepare};
 
 type BackendBody = <upstream::Chosen as Carrier>::Body;
 
@@ -51,9 +48,8 @@ impl<'a> Forwarding<'a> {
     pub(super) fn new(
         asked: &'a Asked<'a>,
         action: &ProxyAction,
-        mut account: Account,
+        account: Account,
     ) -> Result<Self, Account> {
-        account.goes_to(action.cluster);
         let snapshot = &asked.view.snapshot;
         let cluster = asked.view.clusters.get(action.cluster);
         let plan = snapshot.cluster_plans.get(action.cluster);
@@ -70,18 +66,33 @@ impl<'a> Forwarding<'a> {
             account,
         })
     }
+
+    fn backend_name(&self, slot: Slot) -> Option<&str> {
+        let backend = self.cluster.cluster.backend(slot)?;
+        Some(backend.name.as_str())
+    }
 }
 
-/// A request ready to be attempted.
-struct Prepared {
+/// The request as the client sent it, as far as the response's headers may speak of it.
+struct Original {
     method: Method,
     target: Uri,
-    headers: HeaderMap,
-    source: Option<Rc<RefCell<BodySource>>>,
-    continues: Option<Arc<ContinueSignal>>,
-    offer: Option<Offer>,
-    hash: Option<KeyHash>,
-    repeat: Repeat,
+    /// Kept only where a rule for response headers reads one.
+    headers: Option<HeaderMap>,
+}
+
+impl Original {
+    fn of(parts: &Parts, forwarding: &Forwarding<'_>) -> Self {
+        let edits = [&forwarding.plan.response, &forwarding.rule.response];
+        let is_read = edits
+            .iter()
+            .any(|edits| edits.reads() == Reads::RequestHeaders);
+        Self {
+            method: parts.method.clone(),
+            target: parts.uri.clone(),
+            headers: is_read.then(|| parts.headers.clone()),
+        }
+    }
 }
 
 /// What came of the attempts.
@@ -98,7 +109,7 @@ pub(super) async fn forward(
     parts: Parts,
     body: Incoming,
 ) -> Result<Response<ResponseBody>, (ProxyError, Account)> {
-    let original = (parts.method.clone(), parts.uri.clone());
+    let original = Original::of(&parts, &forwarding);
     let mut prepared = match prepare(&mut forwarding, parts, body) {
         Ok(prepared) => prepared,
         Err(error) => return Err((error, forwarding.account)),
@@ -123,101 +134,9 @@ pub(super) async fn forward(
     }
 }
 
-fn prepare(
-    forwarding: &mut Forwarding<'_>,
-    mut parts: Parts,
-    body: Incoming,
-) -> Result<Prepared, ProxyError> {
+/// What is known before a backend answered.
+fn facts<'f>(forwarding: &'f Forwarding<'_>, method: &'f Method, target: &'f Uri) -> Facts<'f> {
     let asked = forwarding.asked;
-    let checked = &asked.checked;
-    let target = prefix::upstream_target(&parts.uri, forwarding.rule.way_there.as_ref())
-        .map_err(ProxyError::Refused)?;
-    let client_ip = asked.client.ip_value().map(HeaderValue::as_bytes);
-    let hash = select::hash_key(&forwarding.config.balance, &parts, client_ip);
-    let offer = Offer::read(&parts.headers, &forwarding.config.upgrades);
-    edit_request(forwarding, &mut parts, offer.as_ref());
-    let repeat = Repeat::of(&parts.method);
-    let limits = &asked.view.snapshot.config.limits;
-    let body_limits = BodyLimits {
-        bytes: limits.body_bytes.0,
-        idle: limits.body_idle,
-        replay: match repeat {
-            Repeat::Idempotent => forwarding.config.retry.buffer.as_usize(),
-            Repeat::Once => 0,
-        },
-    };
-    let source = match checked.body {
-        DeclaredBody::None | DeclaredBody::Length(0) => None,
-        DeclaredBody::Length(_) | DeclaredBody::Chunked => Some(BodySource::new(
-            body,
-            body_limits,
-            asked.caller.worker.clock.deadline(),
-        )),
-    };
-    let continues = source
-        .as_ref()
-        .filter(|_| checked.expectation == Expectation::Continue)
-        .map(|source| source.borrow_mut().hold_for_continue());
-    Ok(Prepared {
-        target: Uri::from(target),
-        method: parts.method,
-        headers: parts.headers,
-        source,
-        continues,
-        offer,
-        hash,
-        repeat,
-    })
-}
-
-/// What the backend sees of the client's fields. The Host follows with the backend.
-fn edit_request(forwarding: &mut Forwarding<'_>, parts: &mut Parts, offer: Option<&Offer>) {
-    let asked = forwarding.asked;
-    let checked = &asked.checked;
-    let headers = &mut parts.headers;
-    hop::strip(headers, checked.fields);
-    let subject = forwarding::Subject {
-        peer: &asked.caller.peer,
-        client: &asked.client,
-        host: checked.host.as_ref(),
-        version: parts.version,
-    };
-    forwarding::apply(
-        headers,
-        checked.fields,
-        forwarding.config.forwarded,
-        subject,
-    );
-    hop::frame_request(headers, checked.body);
-    hop::pass_expectation(headers, checked.fields, checked.expectation);
-    if let Some(name) = &asked.view.snapshot.config.request_id
-        && let Some(id) = asked.id.id().value()
-    {
-        forwarding.account.request_id(&id);
-        headers.insert(name.clone(), id);
-    }
-    for edits in [&forwarding.plan.request, &forwarding.rule.request] {
-        if !edits.is_empty() {
-            let facts = facts(forwarding, &parts.method, &parts.uri, None);
-            let left_out = edits.apply(headers, &facts);
-            if left_out.0 > 0 {
-                tracing::debug!(left_out = left_out.0, "header values that cannot be sent");
-            }
-        }
-    }
-    if let Some(offer) = offer {
-        offer.apply(headers);
-    }
-}
-
-fn facts<'f>(
-    forwarding: &'f Forwarding<'_>,
-    method: &'f Method,
-    target: &'f Uri,
-    response: Option<(Slot, StatusCode)>,
-) -> Facts<'f> {
-    let asked = forwarding.asked;
-    let backend = response.and_then(|(slot, _)| forwarding.cluster.cluster.backend(slot));
     Facts {
         peer: &asked.caller.peer,
         client: &asked.client,
@@ -227,19 +146,8 @@ fn facts<'f>(
         request_headers: None,
         request_id: &asked.id,
         cluster: Some(forwarding.config.name.as_str()),
-        backend: backend.map(|backend| backend.name.as_str()),
-        status: response.map(|(_, status)| status),
-    }
-}
-
-/// The optional request buffer: a slow client costs no backend anything while it fills.
-async fn collect(forwarding: &Forwarding<'_>, prepared: &Prepared) {
-    let limit = forwarding.config.buffers.request.as_usize();
-    if let Some(source) = prepared.source.as_ref().filter(|_| limit > 0) {
-        // A client that waits for a 100 is answered by the backend, not by the buffer.
-        if !source.borrow().is_held() {
-            poll_fn(|cx| source.borrow_mut().poll_collect(cx, limit)).await;
-        }
+        backend: None,
+        status: None,
     }
 }
 
@@ -428,6 +336,7 @@ fn error(prepared: &Prepared, failure: &UpstreamFailure) -> ProxyError {
     )
 }
 
+/// One line per failed attempt, here alone: nobody further out logs it again.
 fn log_failure(
     forwarding: &Forwarding<'_>,
     slot: Slot,
@@ -437,19 +346,17 @@ fn log_failure(
     if let (Some(reason), Some(cells)) = (reason, forwarding.account.cells()) {
         cells.retries.inc(reason);
     }
-    let backend = forwarding
-        .cluster
-        .cluster
-        .backend(slot)
-        .map(|backend| backend.name.as_str());
+    let backend = forwarding.backend_name(slot);
     let cluster = forwarding.config.name.as_str();
+    let attempt = forwarding.account.attempts();
+    let cause = failure.kind.source().map(tracing::field::display);
     let next = reason.map_or("given up", |_| "trying again");
     if matches!(failure.kind, FailureKind::RequestBody) {
-        tracing::debug!(cluster, backend, %failure, next, "request body failed");
+        tracing::debug!(cluster, backend, attempt, %failure, next, "request body failed");
     } else if reason.is_some() {
-        tracing::info!(cluster, backend, %failure, next, "attempt failed");
+        tracing::info!(cluster, backend, attempt, %failure, cause, next, "attempt failed");
     } else {
-        tracing::warn!(cluster, backend, %failure, next, "attempt failed");
+        tracing::warn!(cluster, backend, attempt, %failure, cause, next, "attempt failed");
     }
 }
 
@@ -457,7 +364,7 @@ async fn pass_back(
     mut forwarding: Forwarding<'_>,
     mut prepared: Prepared,
     won: Won,
-    (method, target): &(Method, Uri),
+    original: &Original,
 ) -> Response<ResponseBody> {
     let Won {
         mut response,
@@ -470,21 +377,23 @@ async fn pass_back(
     let version = response.version();
     forwarding.account.responded(status);
     {
+        let facts = Facts {
+            request_headers: original.headers.as_ref(),
+            backend: forwarding.backend_name(chosen.slot),
+            status: Some(status),
+            ..facts(&forwarding, &original.method, &original.target)
+        };
         let edit = ResponseEdit {
             cluster: forwarding.config,
             plan: forwarding.plan,
             rule: forwarding.rule,
-            facts: facts(&forwarding, method, target, Some((chosen.slot, status))),
+            facts,
             slot: chosen.slot,
             sent_host: &sent_host,
         };
         edit.apply(response.headers_mut(), version);
     }
-    if let Some(name) = &asked.view.snapshot.config.request_id
-        && let Some(id) = asked.id.id().value()
-    {
-        response.headers_mut().insert(name.clone(), id);
-    }
+    respond::name_request(asked.view, &asked.id, response.headers_mut());
     if let Some(offer) = prepared
         .offer
         .take_if(|_| status == StatusCode::SWITCHING_PROTOCOLS)

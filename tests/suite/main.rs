@@ -9,6 +9,7 @@
 )]
 
 mod admin;
+mod architecture;
 mod config_commands;
 mod config_laws;
 mod config_messages;
