@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use hyper::body::Incoming;
@@ -194,13 +194,15 @@ fn redirect(
 }
 
 fn fixed(method: &Method, status: StatusCode, content_type: &str, body: &Bytes) -> Response<Bytes> {
-    let body = if method == Method::HEAD {
-        Bytes::new()
-    } else {
-        body.clone()
-    };
-    let mut response = Response::new(body);
+    let is_head = method == Method::HEAD;
+    let sent = if is_head { Bytes::new() } else { body.clone() };
+    let mut response = Response::new(sent);
     *response.status_mut() = status;
+    // With 204 and 304 the body is empty and has no length.
+    if is_head && !body.is_empty() {
+        let length = HeaderValue::from(body.len());
+        response.headers_mut().insert(CONTENT_LENGTH, length);
+    }
     if let Ok(content_type) = HeaderValue::from_str(content_type) {
         response.headers_mut().insert(CONTENT_TYPE, content_type);
     }

@@ -8,6 +8,7 @@
     reason = "a test that fails panics; helpers are part of the tests"
 )]
 
+mod access;
 mod admin;
 mod architecture;
 mod config_commands;
@@ -16,7 +17,13 @@ mod config_messages;
 mod documentation;
 mod documentation_logging;
 mod documentation_metrics;
+mod error_pages;
+mod forwarding;
 mod harness;
 mod harness_itself;
+mod header_rules;
+mod request_id;
+mod reverse;
 mod round_robin;
+mod rules;
 mod standin;
