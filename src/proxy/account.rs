@@ -1,6 +1,7 @@
 //! What a request adds up to: counters when it ends, and its line in the access log.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
@@ -18,6 +19,7 @@ use crate::observe::LogField;
 use crate::observe::access_log::Record;
 use crate::observe::metrics::{ClusterCells, ErrorReason};
 use crate::session::Redactor;
+use crate::upstream::BodySource;
 
 /// One request's account. Closed once, when the answer has been handed out or the client has
 /// gone.
@@ -30,9 +32,8 @@ pub(super) struct Account {
     cluster: Option<usize>,
     backend: Option<Slot>,
     attempts: u32,
-    bytes_in: u64,
+    body: Option<Rc<RefCell<BodySource>>>,
     bytes_out: u64,
-    backend_time: Option<Duration>,
     error: Option<&'static str>,
     rest: Rest,
     closed: bool,
@@ -60,6 +61,9 @@ struct Entry {
     referer: Option<HeaderValue>,
     user_agent: Option<HeaderValue>,
     request_id: Option<RequestId>,
+    /// When the first backend was chosen, or a little before.
+    asked_from: Instant,
+    backend_time: Option<Duration>,
 }
 
 impl Account {
@@ -70,6 +74,7 @@ impl Account {
         parts: &Parts,
         client: &Client,
     ) -> Self {
+        let started = Instant::now();
         let entry = view.log.as_ref().map(|_| {
             let field = |name| parts.headers.get(name).cloned();
             Box::new(Entry {
@@ -81,19 +86,20 @@ impl Account {
                 referer: field(header::REFERER),
                 user_agent: field(header::USER_AGENT),
                 request_id: None,
+                asked_from: started,
+                backend_time: None,
             })
         });
         Self {
             caller: Rc::clone(caller),
             view: Rc::clone(view),
-            started: Instant::now(),
+            started,
             status: StatusCode::OK,
             cluster: None,
             backend: None,
             attempts: 0,
-            bytes_in: 0,
+            body: None,
             bytes_out: 0,
-            backend_time: None,
             error: None,
             rest: Rest::None,
             closed: false,
@@ -139,7 +145,9 @@ impl Account {
     /// A response head came from a backend.
     pub(super) fn responded(&mut self, status: StatusCode) {
         self.status = status;
-        self.backend_time = Some(self.started.elapsed());
+        if let Some(entry) = &mut self.entry {
+            entry.backend_time = Some(entry.asked_from.elapsed());
+        }
     }
 
     /// The proxy answers by itself.
@@ -157,10 +165,21 @@ impl Account {
         }
     }
 
+    /// The request has this body; its bytes are counted when the account is closed.
+    pub(super) fn reads(&mut self, body: &Rc<RefCell<BodySource>>) {
+        self.body = Some(Rc::clone(body));
+    }
+
+    /// The request body was collected first; only now backends are asked.
+    pub(super) fn collected(&mut self) {
+        if let Some(entry) = &mut self.entry {
+            entry.asked_from = Instant::now();
+        }
+    }
+
     /// What was left of the request body when the proxy answered by itself.
-    pub(super) fn unread(&mut self, rest: Rest, bytes: u64) {
+    pub(super) fn leaves(&mut self, rest: Rest) {
         self.rest = rest;
-        self.bytes_in += bytes;
     }
 
     /// What is left of the request body.
@@ -176,11 +195,6 @@ impl Account {
     /// Bytes of the response body were handed to the client's connection.
     pub(super) fn sent(&mut self, bytes: usize) {
         self.bytes_out += bytes as u64;
-    }
-
-    /// Bytes of the request body were taken.
-    pub(super) fn received(&mut self, bytes: u64) {
-        self.bytes_in += bytes;
     }
 
     /// The backend's response is cut off.
@@ -231,7 +245,7 @@ impl Account {
             Some(cells) => {
                 cells.answer(self.status);
                 cells.duration.record(duration);
-                cells.bytes_in.add(self.bytes_in);
+                cells.bytes_in.add(self.bytes_in());
                 cells.bytes_out.add(self.bytes_out);
             }
             None => self.caller.worker.cells().answer(self.status),
@@ -239,6 +253,11 @@ impl Account {
         if let (Some(entry), Some(log)) = (&self.entry, &self.view.log) {
             log.write(&self.record(entry, duration));
         }
+    }
+
+    fn bytes_in(&self) -> u64 {
+        let body = self.body.as_ref().and_then(|body| body.try_borrow().ok());
+        body.map_or(0, |body| body.bytes())
     }
 
     fn record<'a>(&'a self, entry: &'a Entry, duration: Duration) -> Record<'a> {
@@ -259,10 +278,10 @@ impl Account {
             ),
             protocol: entry.version,
             status: self.status,
-            bytes_in: self.bytes_in,
+            bytes_in: self.bytes_in(),
             bytes_out: self.bytes_out,
             duration,
-            backend_duration: self.backend_time,
+            backend_duration: entry.backend_time,
             cluster,
             backend,
             attempts: self.attempts,

@@ -114,7 +114,10 @@ pub(super) async fn forward(
         Ok(prepared) => prepared,
         Err(error) => return Err((error, forwarding.account)),
     };
-    collect(&forwarding, &prepared).await;
+    if let Some(source) = &prepared.source {
+        forwarding.account.reads(source);
+    }
+    collect(&mut forwarding, &prepared).await;
     let outcome = attempts(&mut forwarding, &mut prepared).await;
     match outcome {
         Ok(won) => Ok(pass_back(forwarding, prepared, won, &original).await),
@@ -126,7 +129,7 @@ pub(super) async fn forward(
                 } else {
                     Rest::Unread
                 };
-                forwarding.account.unread(rest, source.bytes());
+                forwarding.account.leaves(rest);
                 source.abandon();
             }
             Err((error, forwarding.account))
@@ -157,51 +160,49 @@ async fn attempts(
 ) -> Result<Won, ProxyError> {
     let mut tried: Vec<Slot> = Vec::new();
     let mut past = Past::default();
-    let mut stale = None;
-    let mut last: Option<UpstreamFailure> = None;
     let mut retrying = None;
+    let worker = &forwarding.asked.caller.worker;
+    let mut chosen = match select::select(worker, forwarding.cluster, prepared.hash, &tried) {
+        Ok(chosen) => chosen,
+        Err(Nobody::Usable) => return Err(ProxyError::NoBackend),
+        Err(Nobody::Free) => return Err(ProxyError::BackendsFull),
+    };
     loop {
-        let chosen = if let Some(slot) = stale.take() {
-            select::again(forwarding.cluster, slot)
-        } else {
-            let worker = &forwarding.asked.caller.worker;
-            select::select(worker, forwarding.cluster, prepared.hash, &tried)
-        };
-        let chosen = match (chosen, last.take()) {
-            (Ok(chosen), _) => chosen,
-            (Err(_), Some(failure)) => return Err(error(prepared, &failure)),
-            (Err(Nobody::Usable), None) => return Err(ProxyError::NoBackend),
-            (Err(Nobody::Free), None) => return Err(ProxyError::BackendsFull),
-        };
-        forwarding.account.attempt(chosen.slot);
         let slot = chosen.slot;
+        forwarding.account.attempt(slot);
         let failure = match attempt(forwarding, prepared, chosen, past).await {
             Ok(won) => return Ok(won),
             Err(failure) => failure,
         };
         let reason = consider(forwarding, prepared, &failure, past);
-        log_failure(forwarding, slot, &failure, reason);
-        let Some(reason) = reason else {
-            return Err(error(prepared, &failure));
-        };
         match reason {
-            RetryReason::Stale => {
-                past.stale += 1;
-                stale = Some(slot);
-            }
-            RetryReason::Closed => past.closed += 1,
-            RetryReason::Status | RetryReason::Timeout => {
+            Some(RetryReason::Stale) => past.stale += 1,
+            Some(RetryReason::Closed) => past.closed += 1,
+            Some(RetryReason::Status | RetryReason::Timeout) => {
                 past.asked_for += 1;
                 retrying.get_or_insert_with(|| {
                     cluster::Cluster::begin_retry(&forwarding.cluster.cluster)
                 });
             }
-            RetryReason::Connect | RetryReason::BackendDown => {}
+            Some(RetryReason::Connect | RetryReason::BackendDown) | None => {}
         }
-        if reason != RetryReason::Stale {
+        if reason != Some(RetryReason::Stale) {
             tried.push(slot);
         }
-        last = Some(failure);
+        let next = reason.and_then(|reason| {
+            let next = match reason {
+                RetryReason::Stale => select::again(forwarding.cluster, slot),
+                _ => select::select(worker, forwarding.cluster, prepared.hash, &tried),
+            };
+            Some((reason, next.ok()?))
+        });
+        // Where nobody is left to ask, nothing is tried again.
+        let reason = next.as_ref().map(|(reason, _)| *reason);
+        log_failure(forwarding, slot, &failure, reason);
+        chosen = match next {
+            Some((_, next)) => next,
+            None => return Err(error(prepared, &failure)),
+        };
     }
 }
 

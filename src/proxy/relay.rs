@@ -228,9 +228,7 @@ impl Exchange {
 
     fn let_go_of_request(&mut self) {
         if let Some(request) = self.request.take() {
-            let mut request = request.borrow_mut();
-            self.account.received(request.bytes());
-            request.abandon();
+            request.borrow_mut().abandon();
         }
     }
 

@@ -72,7 +72,7 @@ impl Source {
             let (before, after) = code.split_at(at);
             if !before.ends_with(is_word) {
                 let number = before.matches('\n').count() + 1;
-                let names = first_names(&after[root.len()..]);
+                let names = first_names(after.strip_prefix(root).unwrap_or(after));
                 found.extend(names.into_iter().map(|name| (number, name)));
             }
         }
@@ -213,7 +213,7 @@ fn nothing_is_unfinished_and_only_the_command_line_prints() {
                 let mut all = names.iter();
                 all.any(|name| {
                     line.match_indices(name)
-                        .any(|(at, _)| !line[..at].ends_with(is_word))
+                        .any(|(at, _)| !line.split_at(at).0.ends_with(is_word))
                 })
             };
             if calls(&unfinished) || (calls(&prints) && source.module() != "cli") {

@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod access_log_of_requests;
 mod admin;
 mod architecture;
 mod config_commands;

@@ -117,12 +117,13 @@ fn edit_request(forwarding: &mut Forwarding<'_>, parts: &mut Parts, offer: Optio
 }
 
 /// The optional request buffer: a slow client costs no backend anything while it fills.
-pub(super) async fn collect(forwarding: &Forwarding<'_>, prepared: &Prepared) {
+pub(super) async fn collect(forwarding: &mut Forwarding<'_>, prepared: &Prepared) {
     let limit = forwarding.config.buffers.request.as_usize();
     if let Some(source) = prepared.source.as_ref().filter(|_| limit > 0) {
         // A client that waits for a 100 is answered by the backend, not by the buffer.
         if !source.borrow().is_held() {
             poll_fn(|cx| source.borrow_mut().poll_collect(cx, limit)).await;
+            forwarding.account.collected();
         }
     }
 }
