@@ -12,12 +12,12 @@ use tokio::time::Instant;
 use super::Caller;
 use super::client::Client;
 use super::errors::ProxyError;
-use super::headers::request_id::RequestId;
+use super::headers::request_id::{RequestId, RequestIdSlot};
 use super::worker::View;
 use crate::balance::Slot;
-use crate::observe::LogField;
 use crate::observe::access_log::Record;
 use crate::observe::metrics::{ClusterCells, ErrorReason};
+use crate::observe::{AccessLog, LogField};
 use crate::session::Redactor;
 use crate::upstream::BodySource;
 
@@ -32,8 +32,11 @@ pub(super) struct Account {
     cluster: Option<usize>,
     backend: Option<Slot>,
     attempts: u32,
+    /// Kept for its count, should the client go before the answer.
     body: Option<Rc<RefCell<BodySource>>>,
+    bytes_in: u64,
     bytes_out: u64,
+    backend_time: Option<Duration>,
     error: Option<&'static str>,
     rest: Rest,
     closed: bool,
@@ -61,20 +64,17 @@ struct Entry {
     referer: Option<HeaderValue>,
     user_agent: Option<HeaderValue>,
     request_id: Option<RequestId>,
-    /// When the first backend was chosen, or a little before.
-    asked_from: Instant,
-    backend_time: Option<Duration>,
 }
 
 impl Account {
-    /// A request that has just come.
+    /// A request that has just come. Boxed once: it is handed on several times before it is closed.
+    #[expect(clippy::unnecessary_box_returns, reason = "see above")]
     pub(super) fn open(
         caller: &Rc<Caller>,
         view: &Rc<View>,
         parts: &Parts,
         client: &Client,
-    ) -> Self {
-        let started = Instant::now();
+    ) -> Box<Self> {
         let entry = view.log.as_ref().map(|_| {
             let field = |name| parts.headers.get(name).cloned();
             Box::new(Entry {
@@ -86,25 +86,30 @@ impl Account {
                 referer: field(header::REFERER),
                 user_agent: field(header::USER_AGENT),
                 request_id: None,
-                asked_from: started,
-                backend_time: None,
             })
         });
-        Self {
+        Box::new(Self {
             caller: Rc::clone(caller),
             view: Rc::clone(view),
-            started,
+            started: Instant::now(),
             status: StatusCode::OK,
             cluster: None,
             backend: None,
             attempts: 0,
             body: None,
+            bytes_in: 0,
             bytes_out: 0,
+            backend_time: None,
             error: None,
             rest: Rest::None,
             closed: false,
             entry,
-        }
+        })
+    }
+
+    /// When the request came.
+    pub(super) fn started(&self) -> Instant {
+        self.started
     }
 
     /// Since the request came.
@@ -128,26 +133,28 @@ impl Account {
         self.attempts
     }
 
-    /// Whether the request's line shows its id.
-    pub(super) fn shows_request_id(&self) -> bool {
+    /// Takes the request's id down, if the log shows it.
+    pub(super) fn identify(&mut self, id: &RequestIdSlot<'_>) {
         let log = &self.view.snapshot.config.access_log;
-        let format = log.as_ref().map(|log| &log.format);
-        format.is_some_and(|format| format.shows(LogField::RequestId))
+        let is_shown = |log: &AccessLog| log.format.shows(LogField::RequestId);
+        if let Some(entry) = self
+            .entry
+            .as_mut()
+            .filter(|_| log.as_ref().is_some_and(is_shown))
+        {
+            entry.request_id = Some(id.id().clone());
+        }
     }
 
-    /// The request's id.
-    pub(super) fn request_id(&mut self, id: &RequestId) {
-        if let Some(entry) = &mut self.entry {
-            entry.request_id = Some(id.clone());
-        }
+    /// The request has this body.
+    pub(super) fn reads(&mut self, body: &Rc<RefCell<BodySource>>) {
+        self.body = Some(Rc::clone(body));
     }
 
     /// A response head came from a backend.
-    pub(super) fn responded(&mut self, status: StatusCode) {
+    pub(super) fn responded(&mut self, status: StatusCode, at: Instant) {
         self.status = status;
-        if let Some(entry) = &mut self.entry {
-            entry.backend_time = Some(entry.asked_from.elapsed());
-        }
+        self.backend_time = Some(at.duration_since(self.started));
     }
 
     /// The proxy answers by itself.
@@ -165,21 +172,10 @@ impl Account {
         }
     }
 
-    /// The request has this body; its bytes are counted when the account is closed.
-    pub(super) fn reads(&mut self, body: &Rc<RefCell<BodySource>>) {
-        self.body = Some(Rc::clone(body));
-    }
-
-    /// The request body was collected first; only now backends are asked.
-    pub(super) fn collected(&mut self) {
-        if let Some(entry) = &mut self.entry {
-            entry.asked_from = Instant::now();
-        }
-    }
-
     /// What was left of the request body when the proxy answered by itself.
-    pub(super) fn leaves(&mut self, rest: Rest) {
+    pub(super) fn unread(&mut self, rest: Rest, bytes: u64) {
         self.rest = rest;
+        self.bytes_in += bytes;
     }
 
     /// What is left of the request body.
@@ -195,6 +191,11 @@ impl Account {
     /// Bytes of the response body were handed to the client's connection.
     pub(super) fn sent(&mut self, bytes: usize) {
         self.bytes_out += bytes as u64;
+    }
+
+    /// Bytes of the request body were taken.
+    pub(super) fn received(&mut self, bytes: u64) {
+        self.bytes_in += bytes;
     }
 
     /// The backend's response is cut off.
@@ -245,7 +246,7 @@ impl Account {
             Some(cells) => {
                 cells.answer(self.status);
                 cells.duration.record(duration);
-                cells.bytes_in.add(self.bytes_in());
+                cells.bytes_in.add(self.bytes_in);
                 cells.bytes_out.add(self.bytes_out);
             }
             None => self.caller.worker.cells().answer(self.status),
@@ -253,11 +254,6 @@ impl Account {
         if let (Some(entry), Some(log)) = (&self.entry, &self.view.log) {
             log.write(&self.record(entry, duration));
         }
-    }
-
-    fn bytes_in(&self) -> u64 {
-        let body = self.body.as_ref().and_then(|body| body.try_borrow().ok());
-        body.map_or(0, |body| body.bytes())
     }
 
     fn record<'a>(&'a self, entry: &'a Entry, duration: Duration) -> Record<'a> {
@@ -278,10 +274,10 @@ impl Account {
             ),
             protocol: entry.version,
             status: self.status,
-            bytes_in: self.bytes_in(),
+            bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
             duration,
-            backend_duration: entry.backend_time,
+            backend_duration: self.backend_time,
             cluster,
             backend,
             attempts: self.attempts,
@@ -309,6 +305,8 @@ impl Drop for Account {
     fn drop(&mut self) {
         if !self.closed {
             self.status = CLIENT_GONE;
+            let body = self.body.take();
+            self.bytes_in = body.map_or(0, |body| body.try_borrow().map_or(0, |it| it.bytes()));
             self.client_gone();
             self.close();
         }

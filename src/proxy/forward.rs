@@ -1,35 +1,35 @@
-//! A request on its way to a cluster: prepared once, attempted as often as may be, answered.
+//! A request on its way to a cluster: attempted as often as may be, answered.
 
-mod prepare;
-
+use std::cell::RefCell;
 use std::error::Error as _;
 use std::future::poll_fn;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderValue, Response, StatusCode};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use super::account::{Account, Rest};
-use super::answer::Asked;
+use super::answer::{Asked, Failed};
 use super::attempt::{Attempt, Connections};
+use super::conversation::Conversation;
 use super::errors::ProxyError;
 use super::facts::Facts;
-use super::headers::edit::Reads;
-use super::plan::{ClusterPlan, RulePlan};
+use super::outgoing::{Outgoing, Plans};
 use super::relay::{Begun, Exchange, Relayed, ResponseBody};
 use super::respond::{self, ResponseEdit};
-use super::retry::{self, Body, Load, Past, Repeat, Situation};
+use super::retry::{self, Body, Load, Past, Situation};
 use super::select::{self, Chosen, Nobody};
 use super::tunnel::Tunnel;
 use super::worker::ClusterView;
 use crate::balance::Slot;
-use crate::cluster;
-use crate::config::{Cluster, ProxyAction};
+use crate::cluster::Cluster;
+use crate::config::ProxyAction;
 use crate::observe::metrics::{RetryReason, Stage};
-use crate::upstream::{self, Carrier, FailureKind, Lease, RequestBody, Sent, UpstreamFailure};
-use prepare::{Prepared, collect, prepare};
+use crate::upstream::{self, Carrier, FailureKind, Lease, Sent, UpstreamFailure};
 
 type BackendBody = <upstream::Chosen as Carrier>::Body;
 
@@ -37,10 +37,8 @@ type BackendBody = <upstream::Chosen as Carrier>::Body;
 pub(super) struct Forwarding<'a> {
     asked: &'a Asked<'a>,
     cluster: &'a ClusterView,
-    config: &'a Cluster,
-    plan: &'a ClusterPlan,
-    rule: &'a RulePlan,
-    account: Account,
+    plans: Plans<'a>,
+    account: Box<Account>,
 }
 
 impl<'a> Forwarding<'a> {
@@ -48,56 +46,33 @@ impl<'a> Forwarding<'a> {
     pub(super) fn new(
         asked: &'a Asked<'a>,
         action: &ProxyAction,
-        account: Account,
-    ) -> Result<Self, Account> {
+        account: Box<Account>,
+    ) -> Result<Self, Box<Account>> {
         let snapshot = &asked.view.snapshot;
-        let cluster = asked.view.clusters.get(action.cluster);
+        let view = asked.view.clusters.get(action.cluster);
         let plan = snapshot.cluster_plans.get(action.cluster);
         let rule = snapshot.rule_plans.get(asked.rule.0);
-        let (Some(cluster), Some(plan), Some(rule)) = (cluster, plan, rule) else {
+        let (Some(view), Some(cluster), Some(rule)) = (view, plan, rule) else {
             return Err(account);
+        };
+        let plans = Plans {
+            config: &view.cluster.config,
+            cluster,
+            rule,
         };
         Ok(Self {
             asked,
-            cluster,
-            config: &cluster.cluster.config,
-            plan,
-            rule,
+            cluster: view,
+            plans,
             account,
         })
-    }
-
-    fn backend_name(&self, slot: Slot) -> Option<&str> {
-        let backend = self.cluster.cluster.backend(slot)?;
-        Some(backend.name.as_str())
-    }
-}
-
-/// The request as the client sent it, as far as the response's headers may speak of it.
-struct Original {
-    method: Method,
-    target: Uri,
-    /// Kept only where a rule for response headers reads one.
-    headers: Option<HeaderMap>,
-}
-
-impl Original {
-    fn of(parts: &Parts, forwarding: &Forwarding<'_>) -> Self {
-        let edits = [&forwarding.plan.response, &forwarding.rule.response];
-        let is_read = edits
-            .iter()
-            .any(|edits| edits.reads() == Reads::RequestHeaders);
-        Self {
-            method: parts.method.clone(),
-            target: parts.uri.clone(),
-            headers: is_read.then(|| parts.headers.clone()),
-        }
     }
 }
 
 /// What came of the attempts.
 struct Won {
     response: Response<BackendBody>,
+    at: Instant,
     lease: Lease,
     chosen: Chosen,
     sent_host: HeaderValue,
@@ -106,30 +81,27 @@ struct Won {
 /// Passes a request on and the response back.
 pub(super) async fn forward(
     mut forwarding: Forwarding<'_>,
-    parts: Parts,
     body: Incoming,
-) -> Result<Response<ResponseBody>, (ProxyError, Account)> {
-    let original = Original::of(&parts, &forwarding);
-    let mut prepared = match prepare(&mut forwarding, parts, body) {
-        Ok(prepared) => prepared,
+) -> Result<Response<ResponseBody>, Failed> {
+    let outgoing = match Outgoing::new(forwarding.asked, forwarding.plans, body) {
+        Ok(outgoing) => outgoing,
         Err(error) => return Err((error, forwarding.account)),
     };
-    if let Some(source) = &prepared.source {
+    if let Some(source) = &outgoing.source {
         forwarding.account.reads(source);
     }
-    collect(&mut forwarding, &prepared).await;
-    let outcome = attempts(&mut forwarding, &mut prepared).await;
-    match outcome {
-        Ok(won) => Ok(pass_back(forwarding, prepared, won, &original).await),
+    collect(&forwarding, &outgoing).await;
+    match attempts(&mut forwarding, &outgoing).await {
+        Ok(won) => Ok(pass_back(forwarding, outgoing, won).await),
         Err(error) => {
-            if let Some(source) = &prepared.source {
+            if let Some(source) = &outgoing.source {
                 let mut source = source.borrow_mut();
                 let rest = if source.has_ended() {
                     Rest::None
                 } else {
                     Rest::Unread
                 };
-                forwarding.account.leaves(rest);
+                forwarding.account.unread(rest, source.bytes());
                 source.abandon();
             }
             Err((error, forwarding.account))
@@ -137,99 +109,124 @@ pub(super) async fn forward(
     }
 }
 
-/// What is known before a backend answered.
-fn facts<'f>(forwarding: &'f Forwarding<'_>, method: &'f Method, target: &'f Uri) -> Facts<'f> {
-    let asked = forwarding.asked;
-    Facts {
-        peer: &asked.caller.peer,
-        client: &asked.client,
-        method,
-        target,
-        host: asked.checked.host.as_ref(),
-        request_headers: None,
-        request_id: &asked.id,
-        cluster: Some(forwarding.config.name.as_str()),
-        backend: None,
-        status: None,
+/// The optional request buffer: a slow client costs no backend anything while it fills.
+async fn collect(forwarding: &Forwarding<'_>, outgoing: &Outgoing) {
+    let limit = forwarding.plans.config.buffers.request.as_usize();
+    if let Some(source) = outgoing.source.as_ref().filter(|_| limit > 0) {
+        // A client that waits for a 100 is answered by the backend, not by the buffer.
+        if !source.borrow().is_held() {
+            poll_fn(|cx| source.borrow_mut().poll_collect(cx, limit)).await;
+        }
     }
 }
 
-async fn attempts(
-    forwarding: &mut Forwarding<'_>,
-    prepared: &mut Prepared,
-) -> Result<Won, ProxyError> {
-    let mut tried: Vec<Slot> = Vec::new();
-    let mut past = Past::default();
+/// Attempts that went before.
+#[derive(Default)]
+struct History {
+    tried: Vec<Slot>,
+    past: Past,
+    /// Whose kept-alive connection was stale just now.
+    stale: Option<Slot>,
+    /// It is told once it is known whether another attempt follows.
+    last: Option<(Slot, RetryReason, UpstreamFailure)>,
+}
+
+async fn attempts(forwarding: &mut Forwarding<'_>, outgoing: &Outgoing) -> Result<Won, ProxyError> {
+    let mut history = History::default();
     let mut retrying = None;
-    let worker = &forwarding.asked.caller.worker;
-    let mut chosen = match select::select(worker, forwarding.cluster, prepared.hash, &tried) {
-        Ok(chosen) => chosen,
-        Err(Nobody::Usable) => return Err(ProxyError::NoBackend),
-        Err(Nobody::Free) => return Err(ProxyError::BackendsFull),
-    };
+    let client = forwarding
+        .asked
+        .client
+        .ip_value()
+        .map(HeaderValue::as_bytes);
+    let hash = select::hash_key(
+        &forwarding.plans.config.balance,
+        forwarding.asked.head,
+        client,
+    );
     loop {
+        let chosen = if let Some(slot) = history.stale.take() {
+            select::again(forwarding.cluster, slot)
+        } else {
+            let worker = &forwarding.asked.caller.worker;
+            select::select(worker, forwarding.cluster, hash, &history.tried)
+        };
+        let chosen = match (chosen, history.last.take()) {
+            (Ok(chosen), None) => chosen,
+            (Ok(chosen), Some((slot, reason, failure))) => {
+                log_failure(forwarding, slot, &failure, Some(reason));
+                chosen
+            }
+            (Err(_), Some((slot, _, failure))) => {
+                log_failure(forwarding, slot, &failure, None);
+                return Err(told(outgoing, &failure));
+            }
+            (Err(Nobody::Usable), None) => return Err(ProxyError::NoBackend),
+            (Err(Nobody::Free), None) => return Err(ProxyError::BackendsFull),
+        };
         let slot = chosen.slot;
         forwarding.account.attempt(slot);
-        let failure = match attempt(forwarding, prepared, chosen, past).await {
+        let failure = match attempt(forwarding, outgoing, chosen, history.past).await {
             Ok(won) => return Ok(won),
             Err(failure) => failure,
         };
-        let reason = consider(forwarding, prepared, &failure, past);
-        match reason {
-            Some(RetryReason::Stale) => past.stale += 1,
-            Some(RetryReason::Closed) => past.closed += 1,
-            Some(RetryReason::Status | RetryReason::Timeout) => {
-                past.asked_for += 1;
-                retrying.get_or_insert_with(|| {
-                    cluster::Cluster::begin_retry(&forwarding.cluster.cluster)
-                });
-            }
-            Some(RetryReason::Connect | RetryReason::BackendDown) | None => {}
-        }
-        if reason != Some(RetryReason::Stale) {
-            tried.push(slot);
-        }
-        let next = reason.and_then(|reason| {
-            let next = match reason {
-                RetryReason::Stale => select::again(forwarding.cluster, slot),
-                _ => select::select(worker, forwarding.cluster, prepared.hash, &tried),
-            };
-            Some((reason, next.ok()?))
-        });
-        // Where nobody is left to ask, nothing is tried again.
-        let reason = next.as_ref().map(|(reason, _)| *reason);
-        log_failure(forwarding, slot, &failure, reason);
-        chosen = match next {
-            Some((_, next)) => next,
-            None => return Err(error(prepared, &failure)),
+        let reason = consider(forwarding, outgoing, &failure, history.past);
+        let Some(reason) = reason else {
+            log_failure(forwarding, slot, &failure, None);
+            return Err(told(outgoing, &failure));
         };
+        if matches!(reason, RetryReason::Status | RetryReason::Timeout) {
+            retrying.get_or_insert_with(|| Cluster::begin_retry(&forwarding.cluster.cluster));
+        }
+        history.note(slot, reason, failure);
+    }
+}
+
+impl History {
+    fn note(&mut self, slot: Slot, reason: RetryReason, failure: UpstreamFailure) {
+        match reason {
+            RetryReason::Stale => {
+                self.past.stale += 1;
+                self.stale = Some(slot);
+            }
+            RetryReason::Closed => self.past.closed += 1,
+            RetryReason::Status | RetryReason::Timeout => self.past.asked_for += 1,
+            RetryReason::Connect | RetryReason::BackendDown => {}
+        }
+        if reason != RetryReason::Stale {
+            self.tried.push(slot);
+        }
+        self.last = Some((slot, reason, failure));
     }
 }
 
 /// One attempt: a connection first, so that a request whose backend refuses stays untouched.
 async fn attempt(
     forwarding: &Forwarding<'_>,
-    prepared: &mut Prepared,
+    outgoing: &Outgoing,
     chosen: Chosen,
     past: Past,
 ) -> Result<Won, UpstreamFailure> {
-    let (source, offer) = (prepared.source.clone(), prepared.offer.clone());
     let attempt = Attempt {
         cluster: &forwarding.cluster.cluster,
         chosen: &chosen,
         talk: &forwarding.asked.caller.talk,
-        source: source.as_ref(),
-        repeat: prepared.repeat,
+        source: outgoing.source.as_ref(),
+        repeat: outgoing.repeat,
         connections: if past.stale > 0 {
             Connections::Fresh
         } else {
             Connections::Any
         },
-        offer: offer.as_ref(),
+        offer: outgoing.offer.as_ref(),
+        started: if past == Past::default() {
+            forwarding.account.started()
+        } else {
+            Instant::now()
+        },
     };
     let mut lease = attempt.connect().await?;
-    let (request, sent_host) = request(forwarding, prepared, chosen.slot);
-    let outcome = attempt.exchange(&mut lease, request).await;
+    let (request, sent_host) = outgoing.request(forwarding.asked, forwarding.plans, chosen.slot);
     let connection = lease.connection;
     let fail = |(stage, request, kind)| UpstreamFailure {
         stage,
@@ -237,103 +234,60 @@ async fn attempt(
         connection,
         kind,
     };
-    match outcome {
-        Ok(response) => {
+    let failure = match attempt.exchange(&mut lease, request).await {
+        Ok((response, at)) => {
             let unwanted = attempt.is_unwanted(response.status());
             let failure = unwanted.map(|kind| fail((Stage::AwaitHead, Sent::Perhaps, kind)));
             // Where it cannot be had elsewhere, the client gets this one after all.
-            match failure.filter(|it| consider(forwarding, prepared, it, past).is_some()) {
-                Some(failure) => {
-                    lease.failed(failure.stage);
-                    Err(failure)
+            match failure.filter(|it| consider(forwarding, outgoing, it, past).is_some()) {
+                Some(failure) => failure,
+                None => {
+                    return Ok(Won {
+                        response,
+                        at,
+                        lease,
+                        chosen,
+                        sent_host,
+                    });
                 }
-                None => Ok(Won {
-                    response,
-                    lease,
-                    chosen,
-                    sent_host,
-                }),
             }
         }
-        Err((failed, unsent)) => {
-            if let Some(unsent) = unsent {
-                prepared.headers = unsent.into_parts().0.headers;
-            }
-            let failure = fail(failed);
-            lease.failed(failure.stage);
-            Err(failure)
-        }
-    }
-}
-
-/// The request as the backend gets it. Its fields are copied only where a second attempt may
-/// need them.
-fn request(
-    forwarding: &Forwarding<'_>,
-    prepared: &mut Prepared,
-    slot: Slot,
-) -> (Request<RequestBody>, HeaderValue) {
-    let mut headers = match prepared.repeat {
-        Repeat::Idempotent => prepared.headers.clone(),
-        Repeat::Once => std::mem::take(&mut prepared.headers),
+        Err(failed) => fail(failed),
     };
-    let host = forwarding.asked.checked.host.as_ref();
-    let sent_host = forwarding
-        .plan
-        .backends
-        .get(usize::from(slot.0))
-        .map_or_else(
-            || HeaderValue::from_static("localhost"),
-            |plan| plan.host.value(host),
-        );
-    headers.insert(header::HOST, sent_host.clone());
-    let body = prepared
-        .source
-        .as_ref()
-        .map_or(RequestBody::Empty, RequestBody::of);
-    let mut request = Request::new(body);
-    *request.method_mut() = prepared.method.clone();
-    *request.uri_mut() = prepared.target.clone();
-    *request.headers_mut() = headers;
-    if let Some(signal) = &prepared.continues {
-        let signal = Arc::clone(signal);
-        hyper::ext::on_informational(&mut request, move |interim| {
-            if interim.status() == StatusCode::CONTINUE {
-                signal.give();
-            }
-        });
-    }
-    (request, sent_host)
+    lease.failed(failure.stage);
+    Err(failure)
 }
 
 fn consider(
     forwarding: &Forwarding<'_>,
-    prepared: &Prepared,
+    outgoing: &Outgoing,
     failure: &UpstreamFailure,
     past: Past,
 ) -> Option<RetryReason> {
-    let replayable = prepared
-        .source
-        .as_ref()
-        .is_none_or(|it| it.borrow().is_replayable());
+    let cluster = &forwarding.cluster.cluster;
     let now = Situation {
-        policy: &forwarding.config.retry,
-        method: prepared.repeat,
-        body: if replayable { Body::AtHand } else { Body::Gone },
+        policy: &forwarding.plans.config.retry,
+        method: outgoing.repeat,
+        body: if outgoing.is_replayable() {
+            Body::AtHand
+        } else {
+            Body::Gone
+        },
         elapsed: forwarding.account.elapsed(),
         past,
         load: Load {
-            in_flight: forwarding.cluster.cluster.in_flight(),
-            retrying: forwarding.cluster.cluster.retrying(),
+            in_flight: cluster.in_flight(),
+            retrying: cluster.retrying(),
         },
     };
     retry::may_retry(failure, &now)
 }
 
-fn error(prepared: &Prepared, failure: &UpstreamFailure) -> ProxyError {
+/// What the client is told of the last failure.
+fn told(outgoing: &Outgoing, failure: &UpstreamFailure) -> ProxyError {
     ProxyError::of(
         failure,
-        prepared.source.as_ref().and_then(|it| it.borrow().fault()),
+        outgoing.source.as_ref().and_then(|it| it.borrow().fault()),
     )
 }
 
@@ -347,8 +301,12 @@ fn log_failure(
     if let (Some(reason), Some(cells)) = (reason, forwarding.account.cells()) {
         cells.retries.inc(reason);
     }
-    let backend = forwarding.backend_name(slot);
-    let cluster = forwarding.config.name.as_str();
+    let backend = forwarding
+        .cluster
+        .cluster
+        .backend(slot)
+        .map(|backend| backend.name.as_str());
+    let cluster = forwarding.plans.config.name.as_str();
     let attempt = forwarding.account.attempts();
     let cause = failure.kind.source().map(tracing::field::display);
     let next = reason.map_or("given up", |_| "trying again");
@@ -363,39 +321,21 @@ fn log_failure(
 
 async fn pass_back(
     mut forwarding: Forwarding<'_>,
-    mut prepared: Prepared,
+    mut outgoing: Outgoing,
     won: Won,
-    original: &Original,
 ) -> Response<ResponseBody> {
     let Won {
         mut response,
+        at,
         lease,
         chosen,
         sent_host,
     } = won;
     let asked = forwarding.asked;
     let status = response.status();
-    let version = response.version();
-    forwarding.account.responded(status);
-    {
-        let facts = Facts {
-            request_headers: original.headers.as_ref(),
-            backend: forwarding.backend_name(chosen.slot),
-            status: Some(status),
-            ..facts(&forwarding, &original.method, &original.target)
-        };
-        let edit = ResponseEdit {
-            cluster: forwarding.config,
-            plan: forwarding.plan,
-            rule: forwarding.rule,
-            facts,
-            slot: chosen.slot,
-            sent_host: &sent_host,
-        };
-        edit.apply(response.headers_mut(), version);
-    }
-    respond::name_request(asked.view, &asked.id, response.headers_mut());
-    if let Some(offer) = prepared
+    forwarding.account.responded(status, at);
+    edit(&forwarding, &chosen, &sent_host, &mut response);
+    if let Some(offer) = outgoing
         .offer
         .take_if(|_| status == StatusCode::SWITCHING_PROTOCOLS)
     {
@@ -413,12 +353,37 @@ async fn pass_back(
         return response.map(|_| ResponseBody::Whole(None));
     }
     respond::end_if_due(asked.caller, asked.view, response.headers_mut());
-    relay(forwarding, prepared, response, (lease, chosen)).await
+    relay(forwarding, outgoing, response, (lease, chosen)).await
+}
+
+fn edit(
+    forwarding: &Forwarding<'_>,
+    chosen: &Chosen,
+    sent_host: &HeaderValue,
+    response: &mut Response<BackendBody>,
+) {
+    let (asked, plans) = (forwarding.asked, forwarding.plans);
+    let (status, version) = (response.status(), response.version());
+    let edit = ResponseEdit {
+        cluster: plans.config,
+        plan: plans.cluster,
+        rule: plans.rule,
+        facts: Facts {
+            cluster: Some(plans.config.name.as_str()),
+            backend: Some(chosen.upstream.backend.name.as_str()),
+            status: Some(status),
+            ..asked.facts()
+        },
+        slot: chosen.slot,
+        sent_host,
+    };
+    edit.apply(response.headers_mut(), version);
+    respond::name_request(asked.view, asked.id, response.headers_mut());
 }
 
 async fn relay(
     forwarding: Forwarding<'_>,
-    prepared: Prepared,
+    outgoing: Outgoing,
     response: Response<BackendBody>,
     (lease, chosen): (Lease, Chosen),
 ) -> Response<ResponseBody> {
@@ -426,26 +391,44 @@ async fn relay(
     let (mut head, body) = response.into_parts();
     head.version = http::Version::HTTP_11;
     head.extensions.clear();
+    let config = forwarding.plans.config;
     let begun = Begun {
         lease,
         in_flight: chosen.in_flight,
-        request: prepared.source,
-        idle: forwarding.config.timeouts.body_idle,
-        ahead_limit: forwarding.config.buffers.response.as_usize(),
+        request: outgoing.source,
+        idle: config.timeouts.body_idle,
+        ahead_limit: config.buffers.response.as_usize(),
         account: forwarding.account,
     };
-    let mut exchange = Exchange::begin(begun, body, talk);
-    // Small answers are complete within one turn of the event loop: head and body then leave in
-    // one write. Larger and slower ones do not wait for it.
-    let mut turns = 0;
+    let exchange = Rc::new(RefCell::new(Exchange::begin(begun, body, talk)));
+    first_piece(&exchange, talk).await;
+    Response::from_parts(head, ResponseBody::Relayed(Relayed::new(exchange, talk)))
+}
+
+/// Waits for the first piece of the body, so that it leaves in one write with the head. A body of
+/// known length follows its head at once as a rule, and is waited for until the next tick of the
+/// clock. Of any other nobody knows when it begins: it is given one turn of the event loop.
+async fn first_piece(exchange: &RefCell<Exchange>, talk: &Conversation) {
+    let known = exchange.borrow().has_known_length();
+    if known {
+        talk.upstream.arm(Duration::ZERO);
+    }
+    let mut polls = 0;
     poll_fn(|cx| {
-        if exchange.poll_first(cx, talk).is_ready() || turns == 1 {
+        polls += 1;
+        let mut exchange = exchange.borrow_mut();
+        if exchange.poll_first(cx, talk).is_ready() {
             return Poll::Ready(());
         }
-        turns += 1;
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        match (known, polls) {
+            (true, _) if !talk.upstream.is_over(cx) => Poll::Pending,
+            (false, 1) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            _ => Poll::Ready(()),
+        }
     })
     .await;
-    Response::from_parts(head, ResponseBody::Relayed(Relayed::new(exchange, talk)))
+    exchange.borrow().await_more(talk);
 }

@@ -96,12 +96,14 @@ pub(super) fn end_if_due(caller: &Caller, view: &View, headers: &mut HeaderMap) 
 }
 
 /// An answer of our own: accounted at once.
+#[expect(clippy::boxed_local, reason = "it comes boxed, and ends here")]
 pub(super) fn made(
     caller: &Rc<Caller>,
-    mut response: Response<Bytes>,
-    mut account: Account,
+    response: Response<Bytes>,
+    mut account: Box<Account>,
     id: &RequestIdSlot<'_>,
 ) -> Response<ResponseBody> {
+    let mut response = response;
     name_request(account.view(), id, response.headers_mut());
     if account.rest() == Rest::Unread {
         // What is left of the request would be taken for the next one.

@@ -69,7 +69,7 @@ response_headers: { set: { X-A: cluster, X-B: cluster } }";
         "rules:
   - path: /special
     cluster: shop
-    request_headers: {{ set: {{ X-B: \"rule after $http_x_b\" }}, remove: [X-A] }}
+    request_headers: {{ set: {{ X-B: \"rule after $http_x_b.\" }}, remove: [X-A] }}
     response_headers: {{ set: {{ X-B: rule }}, remove: [X-A] }}
   - cluster: shop
 {text}"
@@ -84,11 +84,14 @@ response_headers: { set: { X-A: cluster, X-B: cluster } }";
         (common.header("X-A"), common.header("X-B")),
         (Some("cluster"), Some("cluster"))
     );
-    let special = get(proxy.address(), "/special").expect(200);
+    let special = Request::get("/special")
+        .header("X-B", "theirs")
+        .send(proxy.address())
+        .expect(200);
     let seen = tomcat.last_request();
     assert_eq!(
         (seen.header("X-A"), seen.header("X-B")),
-        (None, Some("rule after cluster"))
+        (None, Some("rule after theirs."))
     );
     assert_eq!(
         (special.header("X-A"), special.header("X-B")),

@@ -14,6 +14,7 @@ mod admin;
 mod architecture;
 mod config_commands;
 mod config_laws;
+mod config_meaning;
 mod config_messages;
 mod documentation;
 mod documentation_logging;
