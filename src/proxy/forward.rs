@@ -1,6 +1,7 @@
 //! A request on its way to a cluster: attempted as often as may be, answered.
 
 use std::cell::RefCell;
+use std::error::Error as _;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
@@ -47,9 +48,8 @@ impl<'a> Forwarding<'a> {
     pub(super) fn new(
         asked: &'a Asked<'a>,
         action: &ProxyAction,
-        mut account: Box<Account>,
+        account: Box<Account>,
     ) -> Result<Self, Box<Account>> {
-        account.goes_to(action.cluster);
         let snapshot = &asked.view.snapshot;
         let view = asked.view.clusters.get(action.cluster);
         let plan = snapshot.cluster_plans.get(action.cluster);
@@ -88,6 +88,9 @@ pub(super) async fn forward(
         Ok(outgoing) => outgoing,
         Err(error) => return Err((error, forwarding.account)),
     };
+    if let Some(source) = &outgoing.source {
+        forwarding.account.reads(source);
+    }
     collect(&forwarding, &outgoing).await;
     match attempts(&mut forwarding, &outgoing).await {
         Ok(won) => {
@@ -136,7 +139,8 @@ struct History {
     past: Past,
     /// Whose kept-alive connection was stale just now.
     stale: Option<Slot>,
-    last: Option<UpstreamFailure>,
+    /// It is told once it is known whether another attempt follows.
+    last: Option<(Slot, RetryReason, UpstreamFailure)>,
 }
 
 async fn attempts(forwarding: &mut Forwarding<'_>, outgoing: &Outgoing) -> Result<Won, ProxyError> {
@@ -160,8 +164,15 @@ async fn attempts(forwarding: &mut Forwarding<'_>, outgoing: &Outgoing) -> Resul
             select::select(worker, forwarding.cluster, hash, &history.tried)
         };
         let chosen = match (chosen, history.last.take()) {
-            (Ok(chosen), _) => chosen,
-            (Err(_), Some(failure)) => return Err(told(outgoing, &failure)),
+            (Ok(chosen), None) => chosen,
+            (Ok(chosen), Some((slot, reason, failure))) => {
+                log_failure(forwarding, slot, &failure, Some(reason));
+                chosen
+            }
+            (Err(_), Some((slot, _, failure))) => {
+                log_failure(forwarding, slot, &failure, None);
+                return Err(told(outgoing, &failure));
+            }
             (Err(Nobody::Usable), None) => return Err(ProxyError::NoBackend),
             (Err(Nobody::Free), None) => return Err(ProxyError::BackendsFull),
         };
@@ -172,8 +183,8 @@ async fn attempts(forwarding: &mut Forwarding<'_>, outgoing: &Outgoing) -> Resul
             Err(failure) => failure,
         };
         let reason = consider(forwarding, outgoing, &failure, history.past);
-        log_failure(forwarding, slot, &failure, reason);
         let Some(reason) = reason else {
+            log_failure(forwarding, slot, &failure, None);
             return Err(told(outgoing, &failure));
         };
         if matches!(reason, RetryReason::Status | RetryReason::Timeout) {
@@ -197,7 +208,7 @@ impl History {
         if reason != RetryReason::Stale {
             self.tried.push(slot);
         }
-        self.last = Some(failure);
+        self.last = Some((slot, reason, failure));
     }
 }
 
@@ -292,6 +303,7 @@ fn told(outgoing: &Outgoing, failure: &UpstreamFailure) -> ProxyError {
     )
 }
 
+/// One line per failed attempt, here alone: nobody further out logs it again.
 fn log_failure(
     forwarding: &Forwarding<'_>,
     slot: Slot,
@@ -307,13 +319,15 @@ fn log_failure(
         .backend(slot)
         .map(|backend| backend.name.as_str());
     let cluster = forwarding.plans.config.name.as_str();
+    let attempt = forwarding.account.attempts();
+    let cause = failure.kind.source().map(tracing::field::display);
     let next = reason.map_or("given up", |_| "trying again");
     if matches!(failure.kind, FailureKind::RequestBody) {
-        tracing::debug!(cluster, backend, %failure, next, "request body failed");
+        tracing::debug!(cluster, backend, attempt, %failure, next, "request body failed");
     } else if reason.is_some() {
-        tracing::info!(cluster, backend, %failure, next, "attempt failed");
+        tracing::info!(cluster, backend, attempt, %failure, cause, next, "attempt failed");
     } else {
-        tracing::warn!(cluster, backend, %failure, next, "attempt failed");
+        tracing::warn!(cluster, backend, attempt, %failure, cause, next, "attempt failed");
     }
 }
 
@@ -391,11 +405,7 @@ fn edit(forwarding: &Forwarding<'_>, chosen: &Chosen, response: &mut Response<Ba
             .then(|| plans.host(asked, chosen.slot)),
     };
     edit.apply(response.headers_mut(), version);
-    if let Some(name) = &asked.view.snapshot.config.request_id
-        && let Some(id) = asked.id.id().value()
-    {
-        response.headers_mut().insert(name.clone(), id);
-    }
+    respond::name_request(asked.view, asked.id, response.headers_mut());
 }
 
 /// Waits for the first piece of the body, so that it leaves in one write with the head. A body of

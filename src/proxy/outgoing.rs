@@ -19,6 +19,7 @@ use super::headers::{forwarding, hop};
 use super::plan::{ClusterPlan, RulePlan};
 use super::prefix;
 use super::refuse::{DeclaredBody, Expectation};
+use super::respond;
 use super::retry::Repeat;
 use super::tunnel::Offer;
 use crate::balance::Slot;
@@ -144,11 +145,7 @@ impl Outgoing {
         forwarding::apply(&mut headers, found, plans.config.forwarded, subject);
         hop::frame_request(&mut headers, asked.checked.body);
         hop::pass_expectation(&mut headers, found, asked.checked.expectation);
-        if let Some(name) = &asked.view.snapshot.config.request_id
-            && let Some(id) = asked.id.id().value()
-        {
-            headers.insert(name.clone(), id);
-        }
+        respond::name_request(asked.view, asked.id, &mut headers);
         for edits in [&plans.cluster.request, &plans.rule.request] {
             if !edits.is_empty() {
                 let cluster = Some(plans.config.name.as_str());

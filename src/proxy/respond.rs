@@ -10,6 +10,7 @@ use super::Caller;
 use super::account::{Account, Rest};
 use super::authority::Authority;
 use super::facts::Facts;
+use super::headers::request_id::RequestIdSlot;
 use super::headers::{charset, fields, forwarding, hop, reverse::Reverse};
 use super::plan::{ClusterPlan, RulePlan};
 use super::relay::ResponseBody;
@@ -78,6 +79,15 @@ impl ResponseEdit<'_> {
     }
 }
 
+/// Puts the request's id into a request or a response, if the configuration names a header.
+pub(super) fn name_request(view: &View, id: &RequestIdSlot<'_>, headers: &mut HeaderMap) {
+    if let Some(name) = &view.snapshot.config.request_id
+        && let Some(id) = id.id().value()
+    {
+        headers.insert(name.clone(), id);
+    }
+}
+
 /// Whether the connection ends with this answer; then the client is told.
 pub(super) fn end_if_due(caller: &Caller, view: &View, headers: &mut HeaderMap) {
     let limit = view.snapshot.config.limits.requests_per_connection;
@@ -92,8 +102,10 @@ pub(super) fn made(
     caller: &Rc<Caller>,
     response: Response<Bytes>,
     mut account: Box<Account>,
+    id: &RequestIdSlot<'_>,
 ) -> Response<ResponseBody> {
     let mut response = response;
+    name_request(account.view(), id, response.headers_mut());
     if account.rest() == Rest::Unread {
         // What is left of the request would be taken for the next one.
         response

@@ -8,7 +8,10 @@
     reason = "a test that fails panics; helpers are part of the tests"
 )]
 
+mod access;
+mod access_log_of_requests;
 mod admin;
+mod architecture;
 mod config_commands;
 mod config_laws;
 mod config_meaning;
@@ -18,9 +21,15 @@ mod documentation_errors;
 mod documentation_logging;
 mod documentation_metrics;
 mod documentation_readme;
+mod error_pages;
+mod forwarding;
 mod harness;
 mod harness_itself;
+mod header_rules;
 mod layers;
 mod names;
+mod request_id;
+mod reverse;
 mod round_robin;
+mod rules;
 mod standin;

@@ -66,6 +66,10 @@ fn every_error_has_its_status_and_label() {
     ];
     let found = EVERY.map(|error| (error.status().as_u16(), error.reason()));
     assert_eq!(found, expected);
+    for error in EVERY {
+        let counted = error.kind().map(ErrorReason::label);
+        assert_eq!(counted.unwrap_or(error.reason()), error.reason());
+    }
 }
 
 #[test]
