@@ -16,6 +16,7 @@ mod config_messages;
 mod documentation;
 mod documentation_logging;
 mod documentation_metrics;
+mod exchange;
 mod harness;
 mod harness_itself;
 mod round_robin;
