@@ -3,7 +3,7 @@
 //! Done on the tree, after the YAML was read: what a variable holds can neither change the
 //! structure nor move a place. `$${` stands for `${`; a `$` without a brace is left alone.
 
-use super::raw::{Node, Scalar, Value};
+use super::raw::{Node, Scalar, Value, path_of_item, path_of_key};
 
 /// A text whose variable cannot be put in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,31 +14,33 @@ pub(super) enum Unfilled {
     Malformed,
 }
 
-/// Puts the environment into every value of the tree; `complain` is told what could not be
-/// filled.
+/// Puts the environment into every value of the tree at `path`; `complain` is told which could
+/// not be filled, and its path.
 pub(super) fn fill(
     node: &mut Node,
+    path: &str,
     env: &dyn Fn(&str) -> Option<String>,
-    complain: &mut dyn FnMut(&Node, Unfilled),
+    complain: &mut dyn FnMut(&Node, &str, Unfilled),
 ) {
     let unfilled = match &mut node.value {
         Value::Nothing | Value::Unfilled => None,
         Value::Scalar(scalar) => fill_scalar(scalar, env).err(),
         Value::List(items) => {
-            for item in items {
-                fill(item, env, complain);
+            for (index, item) in items.iter_mut().enumerate() {
+                fill(item, &path_of_item(path, index), env, complain);
             }
             None
         }
         Value::Map(entries) => {
             for entry in entries {
-                fill(&mut entry.value, env, complain);
+                let path = path_of_key(path, &entry.key);
+                fill(&mut entry.value, &path, env, complain);
             }
             None
         }
     };
     if let Some(unfilled) = unfilled {
-        complain(node, unfilled);
+        complain(node, path, unfilled);
         node.value = Value::Unfilled;
     }
 }

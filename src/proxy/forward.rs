@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
@@ -82,6 +83,8 @@ struct Prepared {
     offer: Option<Offer>,
     hash: Option<KeyHash>,
     repeat: Repeat,
+    /// When the attempts began, after the request came.
+    began: Duration,
 }
 
 /// What came of the attempts.
@@ -103,7 +106,7 @@ pub(super) async fn forward(
         Ok(prepared) => prepared,
         Err(error) => return Err((error, forwarding.account)),
     };
-    collect(&forwarding, &prepared).await;
+    collect(&forwarding, &mut prepared).await;
     let outcome = attempts(&mut forwarding, &mut prepared).await;
     match outcome {
         Ok(won) => Ok(pass_back(forwarding, prepared, won, &original).await),
@@ -167,6 +170,7 @@ fn prepare(
         offer,
         hash,
         repeat,
+        began: Duration::ZERO,
     })
 }
 
@@ -233,12 +237,14 @@ fn facts<'f>(
 }
 
 /// The optional request buffer: a slow client costs no backend anything while it fills.
-async fn collect(forwarding: &Forwarding<'_>, prepared: &Prepared) {
+async fn collect(forwarding: &Forwarding<'_>, prepared: &mut Prepared) {
     let limit = forwarding.config.buffers.request.as_usize();
     if let Some(source) = prepared.source.as_ref().filter(|_| limit > 0) {
         // A client that waits for a 100 is answered by the backend, not by the buffer.
         if !source.borrow().is_held() {
             poll_fn(|cx| source.borrow_mut().poll_collect(cx, limit)).await;
+            // How long the client took leaves no backend less time.
+            prepared.began = forwarding.account.elapsed();
         }
     }
 }
@@ -256,9 +262,12 @@ async fn attempts(
         let chosen = if let Some(slot) = stale.take() {
             select::again(forwarding.cluster, slot)
         } else {
+            Err(Nobody::Free)
+        };
+        let chosen = chosen.or_else(|_| {
             let worker = &forwarding.asked.caller.worker;
             select::select(worker, forwarding.cluster, prepared.hash, &tried)
-        };
+        });
         let chosen = match (chosen, last.take()) {
             (Ok(chosen), _) => chosen,
             (Err(_), Some(failure)) => return Err(error(prepared, &failure)),
@@ -267,7 +276,7 @@ async fn attempts(
         };
         forwarding.account.attempt(chosen.slot);
         let slot = chosen.slot;
-        let failure = match attempt(forwarding, prepared, chosen, past).await {
+        let failure = match attempt(forwarding, prepared, chosen, (past, &tried)).await {
             Ok(won) => return Ok(won),
             Err(failure) => failure,
         };
@@ -302,7 +311,7 @@ async fn attempt(
     forwarding: &Forwarding<'_>,
     prepared: &mut Prepared,
     chosen: Chosen,
-    past: Past,
+    (past, tried): (Past, &[Slot]),
 ) -> Result<Won, UpstreamFailure> {
     let (source, offer) = (prepared.source.clone(), prepared.offer.clone());
     let attempt = Attempt {
@@ -333,7 +342,11 @@ async fn attempt(
             let unwanted = attempt.is_unwanted(response.status());
             let failure = unwanted.map(|kind| fail((Stage::AwaitHead, Sent::Perhaps, kind)));
             // Where it cannot be had elsewhere, the client gets this one after all.
-            match failure.filter(|it| consider(forwarding, prepared, it, past).is_some()) {
+            let elsewhere = |failure: &UpstreamFailure| {
+                select::is_another_free(forwarding.cluster, tried, chosen.slot)
+                    && consider(forwarding, prepared, failure, past).is_some()
+            };
+            match failure.filter(elsewhere) {
                 Some(failure) => {
                     lease.failed(failure.stage);
                     Err(failure)
@@ -411,7 +424,7 @@ fn consider(
         policy: &forwarding.config.retry,
         method: prepared.repeat,
         body: if replayable { Body::AtHand } else { Body::Gone },
-        elapsed: forwarding.account.elapsed(),
+        elapsed: forwarding.account.elapsed().saturating_sub(prepared.began),
         past,
         load: Load {
             in_flight: forwarding.cluster.cluster.in_flight(),

@@ -106,10 +106,6 @@ impl Exchange {
         match self.poll_backend(cx, talk) {
             Poll::Ready(Some(Ok(data))) => {
                 self.hold(data);
-                // What is complete is let go now: its connection serves the next request.
-                if self.body.as_ref().is_some_and(Body::is_end_stream) {
-                    self.backend_done(talk);
-                }
                 Poll::Ready(())
             }
             Poll::Ready(_) => Poll::Ready(()),
@@ -190,7 +186,14 @@ impl Exchange {
                 Poll::Ready(Some(Ok(frame))) => {
                     talk.upstream.arm(self.idle);
                     match frame.into_data() {
-                        Ok(data) => return Poll::Ready(Some(Ok(data))),
+                        Ok(data) => {
+                            // A body with a length is not asked again after its last byte. Its
+                            // connection serves the next request at once.
+                            if self.body.as_ref().is_some_and(Body::is_end_stream) {
+                                self.backend_done(talk);
+                            }
+                            return Poll::Ready(Some(Ok(data)));
+                        }
                         Err(frame) => self.trailers = frame.into_trailers().ok(),
                     }
                 }
@@ -211,7 +214,7 @@ impl Exchange {
         if let Some(lease) = self.lease.take().filter(|_| sent) {
             lease.give_back();
         }
-        self.let_go_of_request();
+        self.let_go_of_request(talk);
     }
 
     fn cut_off(&mut self, cut: Cut, reason: ErrorReason, talk: &Conversation) {
@@ -223,13 +226,16 @@ impl Exchange {
         self.cut = Some(cut);
         self.body = None;
         self.in_flight.leave();
-        self.let_go_of_request();
+        self.let_go_of_request(talk);
     }
 
-    fn let_go_of_request(&mut self) {
+    fn let_go_of_request(&mut self, talk: &Conversation) {
         if let Some(request) = self.request.take() {
             let mut request = request.borrow_mut();
             self.account.received(request.bytes());
+            if !request.has_ended() {
+                talk.owe_lingering();
+            }
             request.abandon();
         }
     }
@@ -244,7 +250,7 @@ impl Exchange {
         self.body = None;
         self.lease = None;
         self.in_flight.leave();
-        self.let_go_of_request();
+        self.let_go_of_request(talk);
         if !complete && self.cut.is_none() {
             self.account.client_gone();
         }

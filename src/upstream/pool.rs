@@ -91,7 +91,8 @@ impl Upstream {
             // Its last exchange is over for the client but not yet for the connection's task.
             busy.push(kept);
         };
-        for kept in busy {
+        // The youngest goes back on top.
+        for kept in busy.into_iter().rev() {
             self.cells().connections_idle.inc();
             idle.push(kept);
         }

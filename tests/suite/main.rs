@@ -11,10 +11,12 @@
 mod admin;
 mod config_commands;
 mod config_laws;
+mod config_meaning;
 mod config_messages;
 mod documentation;
 mod documentation_logging;
 mod documentation_metrics;
+mod exchange;
 mod failover;
 mod hang;
 mod harness;

@@ -60,8 +60,8 @@ pub(super) fn check(
         }
     };
     let config = tree.map(|mut tree| {
-        env::fill(&mut tree, env, &mut |node, unfilled| {
-            words::complain_unfilled(&context, node, unfilled);
+        env::fill(&mut tree, "", env, &mut |node, path, unfilled| {
+            words::complain_unfilled(&context, node, path, unfilled);
         });
         read(&context, tree)
     });
