@@ -270,7 +270,7 @@ async fn attempts(
         });
         let chosen = match (chosen, last.take()) {
             (Ok(chosen), _) => chosen,
-            (Err(_), Some(failure)) => return Err(error(prepared, &failure)),
+            (Err(_), Some(failure)) => return Err(last_error(forwarding, prepared, &failure)),
             (Err(Nobody::Usable), None) => return Err(ProxyError::NoBackend),
             (Err(Nobody::Free), None) => return Err(ProxyError::BackendsFull),
         };
@@ -439,6 +439,26 @@ fn error(prepared: &Prepared, failure: &UpstreamFailure) -> ProxyError {
         failure,
         prepared.source.as_ref().and_then(|it| it.borrow().fault()),
     )
+}
+
+/// What a client is told whose last attempt failed and who cannot have another one. A cluster
+/// that was found dead by this very request is told as for all that follow: try again later.
+fn last_error(
+    forwarding: &Forwarding<'_>,
+    prepared: &Prepared,
+    failure: &UpstreamFailure,
+) -> ProxyError {
+    match &failure.kind {
+        FailureKind::Refused(_)
+        | FailureKind::Unreachable(_)
+        | FailureKind::WentDown
+        | FailureKind::Farewell(_)
+            if !forwarding.cluster.cluster.has_usable() =>
+        {
+            ProxyError::NoBackend
+        }
+        _ => error(prepared, failure),
+    }
 }
 
 fn log_failure(

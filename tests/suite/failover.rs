@@ -204,13 +204,13 @@ fn a_get_that_waits_for_a_backend_that_goes_down_is_answered_elsewhere() {
     one.hold("/page");
     let mut waiting = Raw::connect(proxy.address());
     waiting.send(Request::get("/page").bytes());
-    one.wait_for("the request", |counts| counts.in_progress == 1);
+    eventually("the request", || one.requests_to("/page").len() == 1);
     let mut order = Raw::connect(proxy.address());
     two.hold("/order");
     one.hold("/order");
     let post = Request::post("/order", "order");
     order.send(post.bytes());
-    two.wait_for("the order", |counts| counts.in_progress == 1);
+    eventually("the order", || two.requests_to("/order").len() == 1);
     one.stop_listening();
     assert_eq!(waiting.read_response().expect(200).tomcat(), "jvm2");
     assert!(!proxy.is_up(&one));
@@ -227,7 +227,7 @@ fn a_post_that_waits_for_a_backend_that_goes_down_waits_on() {
     one.hold("/order");
     let mut order = Raw::connect(proxy.address());
     order.send(Request::post("/order", "order").bytes());
-    one.wait_for("the order", |counts| counts.in_progress == 1);
+    eventually("the order", || one.requests_to("/order").len() == 1);
     one.stop_listening();
     eventually("jvm1 is down", || !proxy.is_up(&one));
     one.release("/order");

@@ -125,7 +125,7 @@ fn a_post_at_a_silent_tomcat_is_not_sent_to_another() {
     let mut order = Raw::connect(proxy.address());
     let started = Instant::now();
     order.send(Request::post("/order", "order").bytes());
-    one.wait_for("the order", |counts| counts.in_progress > 0);
+    eventually("the order", || one.requests_to("/order").len() == 1);
     one.hang();
     eventually("jvm1 is down", || !proxy.is_up(&one));
     order.read_response().expect(504);

@@ -22,6 +22,8 @@ mod hang;
 mod harness;
 mod harness_itself;
 mod health;
+mod reload;
 mod retry;
 mod round_robin;
 mod standin;
+mod stop;
