@@ -1,8 +1,9 @@
 //! Starting: everything that can fail first, then the workers.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -38,7 +39,7 @@ pub enum StartFailure {
     #[error("admin.address: cannot listen on {address}: {source}")]
     Admin {
         /// As configured.
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         /// What the system says.
         source: io::Error,
     },
@@ -148,7 +149,7 @@ fn bind_admin(config: &Config) -> Result<Option<TcpListener>, StartFailure> {
 fn start_admin(
     socket: Option<TcpListener>,
     shown: Arc<Shown>,
-) -> io::Result<Option<(std::net::SocketAddr, AdminHandle)>> {
+) -> io::Result<Option<(SocketAddr, AdminHandle)>> {
     let Some(socket) = socket else {
         return Ok(None);
     };
@@ -189,9 +190,6 @@ fn files(bound: &[Bound]) -> Vec<SocketFile> {
 
 /// Looks up the names of backends that have no address yet; all problems at once.
 pub(super) fn resolve_names(clusters: &[Arc<Cluster>]) -> Result<(), StartFailure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
     let mut unknown = Vec::new();
     for cluster in clusters {
         for (place, backend) in cluster.backends.iter().enumerate() {
@@ -201,16 +199,7 @@ pub(super) fn resolve_names(clusters: &[Arc<Cluster>]) -> Result<(), StartFailur
             if **backend.addresses() != Addresses::Ip(Vec::new()) {
                 continue;
             }
-            let looked_up = runtime.block_on(async {
-                tokio::time::timeout(RESOLVE_TIME, resolve(&SystemResolver, host, *port)).await
-            });
-            match looked_up.unwrap_or_else(|_| {
-                let source = io::ErrorKind::TimedOut.into();
-                Err(ResolveFailure::LookUp {
-                    host: host.clone(),
-                    source,
-                })
-            }) {
+            match look_up(host, *port)? {
                 Ok(addresses) => backend.change_addresses(Addresses::Ip(addresses)),
                 Err(failure) => {
                     let cluster = cluster.config.name.to_string();
@@ -223,12 +212,37 @@ pub(super) fn resolve_names(clusters: &[Arc<Cluster>]) -> Result<(), StartFailur
             }
         }
     }
-    runtime.shutdown_timeout(Duration::ZERO);
     if unknown.is_empty() {
         Ok(())
     } else {
         Err(StartFailure::Names(unknown))
     }
+}
+
+/// The addresses of a name. On a thread of its own: the caller may be inside a runtime, where
+/// another one must not be waited for.
+fn look_up(host: &str, port: u16) -> io::Result<Result<Vec<SocketAddr>, ResolveFailure>> {
+    let waiting = || -> io::Result<_> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let looked_up = runtime.block_on(async {
+            tokio::time::timeout(RESOLVE_TIME, resolve(&SystemResolver, host, port)).await
+        });
+        // A look-up that the system does not answer must not hold the start up.
+        runtime.shutdown_timeout(Duration::ZERO);
+        Ok(looked_up.unwrap_or_else(|_| {
+            let (host, source) = (host.to_owned(), io::ErrorKind::TimedOut.into());
+            Err(ResolveFailure::LookUp { host, source })
+        }))
+    };
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().name("resolve".to_owned());
+        let thread = thread.spawn_scoped(scope, waiting)?;
+        thread
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the look-up panicked")))
+    })
 }
 
 /// As many descriptors as the system lets us have: two for each request, one for an idle client.

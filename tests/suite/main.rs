@@ -9,6 +9,7 @@
 )]
 
 mod admin;
+mod balance;
 mod config_commands;
 mod config_laws;
 mod config_meaning;
@@ -22,8 +23,11 @@ mod hang;
 mod harness;
 mod harness_itself;
 mod health;
+mod process;
 mod reload;
+mod resolve;
 mod retry;
 mod round_robin;
+mod scenarios;
 mod standin;
 mod stop;
