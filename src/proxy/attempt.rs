@@ -143,6 +143,9 @@ impl Attempt<'_> {
                 progress = self.progress();
                 self.arm();
             }
+            if let Some(source) = self.source.filter(|source| !source.borrow().has_ended()) {
+                source.borrow_mut().watch(cx);
+            }
             if self.must_leave() {
                 return Poll::Ready(Err(FailureKind::WentDown));
             }

@@ -91,8 +91,8 @@ pub(super) async fn forward(
     if let Some(source) = &outgoing.source {
         forwarding.account.reads(source);
     }
-    collect(&forwarding, &outgoing).await;
-    match attempts(&mut forwarding, &outgoing).await {
+    let began = collect(&forwarding, &outgoing).await;
+    match attempts(&mut forwarding, &outgoing, began).await {
         Ok(won) => {
             let talk = Rc::clone(&forwarding.asked.caller.talk);
             let (head, exchange) = match pass_back(forwarding, outgoing, won) {
@@ -121,20 +121,26 @@ pub(super) async fn forward(
     }
 }
 
-/// The optional request buffer: a slow client costs no backend anything while it fills.
-async fn collect(forwarding: &Forwarding<'_>, outgoing: &Outgoing) {
+/// The optional request buffer: a slow client costs no backend anything while it fills. Returns
+/// when the attempts begin, after the request came: how long the client took leaves no backend
+/// less time.
+async fn collect(forwarding: &Forwarding<'_>, outgoing: &Outgoing) -> Duration {
     let limit = forwarding.plans.config.buffers.request.as_usize();
     if let Some(source) = outgoing.source.as_ref().filter(|_| limit > 0) {
         // A client that waits for a 100 is answered by the backend, not by the buffer.
         if !source.borrow().is_held() {
             poll_fn(|cx| source.borrow_mut().poll_collect(cx, limit)).await;
+            return forwarding.account.elapsed();
         }
     }
+    Duration::ZERO
 }
 
 /// Attempts that went before.
 #[derive(Default)]
 struct History {
+    /// When they began, after the request came.
+    began: Duration,
     tried: Vec<Slot>,
     past: Past,
     /// Whose kept-alive connection was stale just now.
@@ -143,8 +149,15 @@ struct History {
     last: Option<(Slot, RetryReason, UpstreamFailure)>,
 }
 
-async fn attempts(forwarding: &mut Forwarding<'_>, outgoing: &Outgoing) -> Result<Won, ProxyError> {
-    let mut history = History::default();
+async fn attempts(
+    forwarding: &mut Forwarding<'_>,
+    outgoing: &Outgoing,
+    began: Duration,
+) -> Result<Won, ProxyError> {
+    let mut history = History {
+        began,
+        ..History::default()
+    };
     let mut retrying = None;
     let client = forwarding
         .asked
@@ -160,9 +173,12 @@ async fn attempts(forwarding: &mut Forwarding<'_>, outgoing: &Outgoing) -> Resul
         let chosen = if let Some(slot) = history.stale.take() {
             select::again(forwarding.cluster, slot)
         } else {
+            Err(Nobody::Free)
+        };
+        let chosen = chosen.or_else(|_| {
             let worker = &forwarding.asked.caller.worker;
             select::select(worker, forwarding.cluster, hash, &history.tried)
-        };
+        });
         let chosen = match (chosen, history.last.take()) {
             (Ok(chosen), None) => chosen,
             (Ok(chosen), Some((slot, reason, failure))) => {
@@ -171,18 +187,18 @@ async fn attempts(forwarding: &mut Forwarding<'_>, outgoing: &Outgoing) -> Resul
             }
             (Err(_), Some((slot, _, failure))) => {
                 log_failure(forwarding, slot, &failure, None);
-                return Err(told(outgoing, &failure));
+                return Err(last_told(forwarding, outgoing, &failure));
             }
             (Err(Nobody::Usable), None) => return Err(ProxyError::NoBackend),
             (Err(Nobody::Free), None) => return Err(ProxyError::BackendsFull),
         };
         let slot = chosen.slot;
         forwarding.account.attempt(slot);
-        let failure = match attempt(forwarding, outgoing, chosen, history.past).await {
+        let failure = match attempt(forwarding, outgoing, chosen, &history).await {
             Ok(won) => return Ok(won),
             Err(failure) => failure,
         };
-        let reason = consider(forwarding, outgoing, &failure, history.past);
+        let reason = consider(forwarding, outgoing, &failure, &history);
         let Some(reason) = reason else {
             log_failure(forwarding, slot, &failure, None);
             return Err(told(outgoing, &failure));
@@ -217,7 +233,7 @@ async fn attempt(
     forwarding: &Forwarding<'_>,
     outgoing: &Outgoing,
     chosen: Chosen,
-    past: Past,
+    history: &History,
 ) -> Result<Won, UpstreamFailure> {
     let attempt = Attempt {
         cluster: &forwarding.cluster.cluster,
@@ -225,13 +241,13 @@ async fn attempt(
         talk: &forwarding.asked.caller.talk,
         source: outgoing.source.as_ref(),
         repeat: outgoing.repeat,
-        connections: if past.stale > 0 {
+        connections: if history.past.stale > 0 {
             Connections::Fresh
         } else {
             Connections::Any
         },
         offer: outgoing.offer.as_ref(),
-        started: if past == Past::default() {
+        started: if history.past == Past::default() {
             forwarding.account.started()
         } else {
             Instant::now()
@@ -252,7 +268,11 @@ async fn attempt(
             let unwanted = attempt.is_unwanted(response.status());
             let failure = unwanted.map(|kind| fail((Stage::AwaitHead, Sent::Perhaps, kind)));
             // Where it cannot be had elsewhere, the client gets this one after all.
-            match failure.filter(|it| consider(forwarding, outgoing, it, past).is_some()) {
+            let elsewhere = |failure: &UpstreamFailure| {
+                select::is_another_free(forwarding.cluster, &history.tried, chosen.slot)
+                    && consider(forwarding, outgoing, failure, history).is_some()
+            };
+            match failure.filter(elsewhere) {
                 Some(failure) => failure,
                 None => {
                     return Ok(Won {
@@ -274,7 +294,7 @@ fn consider(
     forwarding: &Forwarding<'_>,
     outgoing: &Outgoing,
     failure: &UpstreamFailure,
-    past: Past,
+    history: &History,
 ) -> Option<RetryReason> {
     let cluster = &forwarding.cluster.cluster;
     let now = Situation {
@@ -285,8 +305,8 @@ fn consider(
         } else {
             Body::Gone
         },
-        elapsed: forwarding.account.elapsed(),
-        past,
+        elapsed: forwarding.account.elapsed().saturating_sub(history.began),
+        past: history.past,
         load: Load {
             in_flight: cluster.in_flight(),
             retrying: cluster.retrying(),
@@ -304,6 +324,26 @@ fn told(outgoing: &Outgoing, failure: &UpstreamFailure) -> ProxyError {
 }
 
 /// One line per failed attempt, here alone: nobody further out logs it again.
+/// What a client is told whose last attempt failed and who cannot have another one. A cluster
+/// that was found dead by this very request is told as for all that follow: try again later.
+fn last_told(
+    forwarding: &Forwarding<'_>,
+    outgoing: &Outgoing,
+    failure: &UpstreamFailure,
+) -> ProxyError {
+    match &failure.kind {
+        FailureKind::Refused(_)
+        | FailureKind::Unreachable(_)
+        | FailureKind::WentDown
+        | FailureKind::Farewell(_)
+            if !forwarding.cluster.cluster.has_usable() =>
+        {
+            ProxyError::NoBackend
+        }
+        _ => told(outgoing, failure),
+    }
+}
+
 fn log_failure(
     forwarding: &Forwarding<'_>,
     slot: Slot,

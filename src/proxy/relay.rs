@@ -245,7 +245,7 @@ impl Exchange {
         if let Some(lease) = self.lease.take().filter(|_| sent) {
             lease.give_back();
         }
-        self.let_go_of_request();
+        self.let_go_of_request(talk);
     }
 
     fn cut_off(&mut self, cut: Cut, reason: ErrorReason, talk: &Conversation) {
@@ -257,13 +257,16 @@ impl Exchange {
         self.cut = Some(cut);
         self.body = None;
         self.in_flight.leave();
-        self.let_go_of_request();
+        self.let_go_of_request(talk);
     }
 
-    fn let_go_of_request(&mut self) {
+    fn let_go_of_request(&mut self, talk: &Conversation) {
         if let Some(request) = self.request.take() {
             let mut request = request.borrow_mut();
             self.account.received(request.bytes());
+            if !request.has_ended() {
+                talk.owe_lingering();
+            }
             request.abandon();
         }
     }
@@ -278,7 +281,7 @@ impl Exchange {
         self.body = None;
         self.lease = None;
         self.in_flight.leave();
-        self.let_go_of_request();
+        self.let_go_of_request(talk);
         if !complete && self.cut.is_none() {
             self.account.client_gone();
         }

@@ -96,6 +96,7 @@ async fn drive(
     hand_over: oneshot::Sender<Switched>,
     on_close: impl FnOnce(),
 ) {
+    let _closed = OnDrop(Some(on_close));
     let outcome = poll_fn(|cx| Pin::new(&mut connection).poll(cx)).await;
     if let Err(error) = outcome {
         tracing::debug!(%error, "connection to a backend ended");
@@ -104,7 +105,17 @@ async fn drive(
         // Nobody waits for a connection that ended otherwise; it closes here then.
         drop(hand_over.send(Rewound::new(parts.read_buf, parts.io.into_inner())));
     }
-    on_close();
+}
+
+/// Runs something at the end, however it comes, a panic included.
+struct OnDrop<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        if let Some(then) = self.0.take() {
+            then();
+        }
+    }
 }
 
 impl HyperCarrier {
