@@ -19,5 +19,6 @@ mod documentation_metrics;
 mod exchange;
 mod harness;
 mod harness_itself;
+mod properties;
 mod round_robin;
 mod standin;
