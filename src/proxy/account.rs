@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::Caller;
 use super::client::Client;
 use super::errors::ProxyError;
+use super::headers::request_id::RequestIdSlot;
 use super::worker::View;
 use crate::balance::Slot;
 use crate::observe::access_log::Record;
@@ -61,13 +62,14 @@ struct Entry {
 }
 
 impl Account {
-    /// A request that has just come.
+    /// A request that has just come. Boxed once: it is handed on several times before it is closed.
+    #[expect(clippy::unnecessary_box_returns, reason = "see above")]
     pub(super) fn open(
         caller: &Rc<Caller>,
         view: &Rc<View>,
         parts: &Parts,
         client: &Client,
-    ) -> Self {
+    ) -> Box<Self> {
         let entry = view.log.as_ref().map(|_| {
             let field = |name| parts.headers.get(name).cloned();
             Box::new(Entry {
@@ -81,7 +83,7 @@ impl Account {
                 request_id: None,
             })
         });
-        Self {
+        Box::new(Self {
             caller: Rc::clone(caller),
             view: Rc::clone(view),
             started: Instant::now(),
@@ -96,7 +98,12 @@ impl Account {
             rest: Rest::None,
             closed: false,
             entry,
-        }
+        })
+    }
+
+    /// When the request came.
+    pub(super) fn started(&self) -> Instant {
+        self.started
     }
 
     /// Since the request came.
@@ -115,17 +122,17 @@ impl Account {
         self.backend = Some(backend);
     }
 
-    /// The id that the request was given.
-    pub(super) fn request_id(&mut self, id: &HeaderValue) {
+    /// Takes the request's id down, if somebody will read it.
+    pub(super) fn identify(&mut self, id: &RequestIdSlot<'_>) {
         if let Some(entry) = &mut self.entry {
-            entry.request_id = Some(id.clone());
+            entry.request_id = id.id().value();
         }
     }
 
     /// A response head came from a backend.
-    pub(super) fn responded(&mut self, status: StatusCode) {
+    pub(super) fn responded(&mut self, status: StatusCode, at: Instant) {
         self.status = status;
-        self.backend_time = Some(self.started.elapsed());
+        self.backend_time = Some(at.duration_since(self.started));
     }
 
     /// The proxy answers by itself.

@@ -21,75 +21,89 @@ use super::worker::View;
 use super::{Caller, client_address, errors, respond};
 use crate::config::{Action, Rule, Template};
 
-/// What is known of a request that passed the checks.
+/// A request and what is known of it. Borrowed on the whole way: nothing of it is moved again.
 #[derive(Debug)]
 pub(super) struct Asked<'a> {
     pub(super) caller: &'a Rc<Caller>,
     pub(super) view: &'a Rc<View>,
-    pub(super) client: Client,
+    /// The head as the client sent it.
+    pub(super) head: &'a Parts,
+    pub(super) client: &'a Client,
+    pub(super) id: &'a RequestIdSlot<'a>,
     pub(super) checked: Checked,
-    pub(super) id: RequestIdSlot<'a>,
     /// The rule and its place among all.
     pub(super) rule: (usize, &'a Rule),
 }
+
+impl Asked<'_> {
+    /// The facts of the request, as far as no backend has a part in them.
+    pub(super) fn facts(&self) -> Facts<'_> {
+        Facts {
+            peer: &self.caller.peer,
+            client: self.client,
+            method: &self.head.method,
+            target: &self.head.uri,
+            host: self.checked.host.as_ref(),
+            request_headers: Some(&self.head.headers),
+            request_id: self.id,
+            cluster: None,
+            backend: None,
+            status: None,
+        }
+    }
+}
+
+/// An error, and the account of the request that it befell.
+pub(super) type Failed = (ProxyError, Box<Account>);
 
 /// Answers one request.
 pub(super) async fn answer(
     caller: &Rc<Caller>,
     view: &Rc<View>,
-    parts: Parts,
+    head: &Parts,
     body: Incoming,
 ) -> Response<ResponseBody> {
     let config = &view.snapshot.config;
-    let client = client_address::client(&caller.peer, &config.trusted_proxies, &parts.headers);
-    let mut account = Account::open(caller, view, &parts, &client);
+    let client = client_address::client(&caller.peer, &config.trusted_proxies, &head.headers);
+    let mut account = Account::open(caller, view, head, &client);
     if !body.is_end_stream() {
         account.unread(Rest::Unread, 0);
     }
     let given = config
         .request_id
         .as_ref()
-        .and_then(|name| RequestId::taken_over(&parts.headers, name, caller.peer.trust()));
+        .and_then(|name| RequestId::taken_over(&head.headers, name, caller.peer.trust()));
     let id = RequestIdSlot::new(given, &caller.worker.request_ids);
-    let reader = Reader {
-        accept: parts.headers.get(ACCEPT).cloned(),
-        method: parts.method.clone(),
+    account.identify(&id);
+    let outcome = match check(view, head, &client) {
+        Ok((checked, rule)) => {
+            let asked = Asked {
+                caller,
+                view,
+                head,
+                client: &client,
+                id: &id,
+                checked,
+                rule,
+            };
+            act(&asked, body, account).await
+        }
+        Err(error) => Err((error, account)),
     };
-    let (checked, rule) = match check(view, &parts, &client) {
-        Ok(passed) => passed,
-        Err(error) => return failed(caller, account, error, (&reader, &id)),
-    };
-    let asked = Asked {
-        caller,
-        view,
-        client,
-        checked,
-        id,
-        rule,
-    };
-    match act(&asked, parts, body, account).await {
-        Ok(response) => response,
-        Err((error, account)) => failed(caller, account, error, (&reader, &asked.id)),
-    }
-}
-
-/// What an error answer depends on, kept while the request is on its way.
-struct Reader {
-    method: Method,
-    accept: Option<HeaderValue>,
+    outcome.unwrap_or_else(|failed| answer_failed(caller, head, failed, &id))
 }
 
 /// The answer to a request that failed here.
-fn failed(
+fn answer_failed(
     caller: &Rc<Caller>,
-    mut account: Account,
-    error: ProxyError,
-    (reader, id): (&Reader, &RequestIdSlot<'_>),
+    head: &Parts,
+    (error, mut account): Failed,
+    id: &RequestIdSlot<'_>,
 ) -> Response<ResponseBody> {
     account.failed(error);
     let asked = errors::Asked {
-        method: &reader.method,
-        format: Format::preferred(&reader.accept),
+        method: &head.method,
+        format: Format::preferred(head.headers.get_all(ACCEPT)),
         request_id: id.id().as_str(),
     };
     let page = account.view().snapshot.error_pages.render(error, asked);
@@ -98,16 +112,16 @@ fn failed(
 
 fn check<'v>(
     view: &'v View,
-    parts: &Parts,
+    head: &Parts,
     client: &Client,
 ) -> Result<(Checked, (usize, &'v Rule)), ProxyError> {
     let config = &view.snapshot.config;
-    let checked = refuse::check(parts, &config.limits).map_err(ProxyError::Refused)?;
+    let checked = refuse::check(head, &config.limits).map_err(ProxyError::Refused)?;
     let host = checked.host.as_ref().map(super::authority::Host::name);
     let place = view
         .snapshot
         .rules
-        .find(host, parts.uri.path())
+        .find(host, head.uri.path())
         .ok_or(ProxyError::NoRule)?;
     let rule = config.rules.get(place).ok_or(ProxyError::NoRule)?;
     if !rule.access.admits(client.ip()) {
@@ -118,20 +132,19 @@ fn check<'v>(
 
 async fn act(
     asked: &Asked<'_>,
-    parts: Parts,
     body: Incoming,
-    account: Account,
-) -> Result<Response<ResponseBody>, (ProxyError, Account)> {
+    account: Box<Account>,
+) -> Result<Response<ResponseBody>, Failed> {
     let made = match &asked.rule.1.action {
-        Action::Redirect { status, to } => redirect(asked, &parts, *status, to),
+        Action::Redirect { status, to } => redirect(asked, *status, to),
         Action::Respond {
             status,
             content_type,
             body,
-        } => Ok(fixed(&parts.method, *status, content_type, body)),
+        } => Ok(fixed(&asked.head.method, *status, content_type, body)),
         Action::Proxy(action) => {
             return match Forwarding::new(asked, action, account) {
-                Ok(forwarding) => forward(forwarding, parts, body).await,
+                Ok(forwarding) => forward(forwarding, body).await,
                 Err(account) => Err((ProxyError::NoRule, account)),
             };
         }
@@ -144,21 +157,12 @@ async fn act(
 
 fn redirect(
     asked: &Asked<'_>,
-    parts: &Parts,
     status: StatusCode,
     to: &Template,
 ) -> Result<Response<Bytes>, ProxyError> {
     let facts = Facts {
-        peer: &asked.caller.peer,
-        client: &asked.client,
-        method: &parts.method,
-        target: &parts.uri,
-        host: asked.checked.host.as_ref(),
-        request_headers: Some(&parts.headers),
-        request_id: &asked.id,
-        cluster: None,
-        backend: None,
         status: Some(status),
+        ..asked.facts()
     };
     // A target that no header can carry leads nowhere.
     let to = facts.value(to).ok_or(ProxyError::NoRule)?;

@@ -39,6 +39,8 @@ pub(super) struct Attempt<'a> {
     pub(super) repeat: Repeat,
     /// Whether a kept-alive connection may be used.
     pub(super) connections: Connections,
+    /// When it began.
+    pub(super) started: Instant,
     /// The switch of protocols that is offered to the backend.
     pub(super) offer: Option<&'a Offer>,
 }
@@ -88,25 +90,24 @@ impl Attempt<'_> {
         connected
     }
 
-    /// Sends the request, waits for a head that can be believed. A request of which provably no
-    /// byte was sent comes back.
+    /// Sends the request, waits for a head that can be believed.
     pub(super) async fn exchange(
         &self,
         lease: &mut Lease,
         request: Request<RequestBody>,
-    ) -> Result<Response<BackendBody>, (Failed, Option<Request<RequestBody>>)> {
+    ) -> Result<(Response<BackendBody>, Instant), Failed> {
         let cells = self.chosen.upstream.cells();
-        let started = Instant::now();
         let outcome = self.head(lease, request).await;
         self.talk.upstream.disarm();
         let response = outcome?;
+        let now = Instant::now();
         cells.response(response.status());
-        cells.response_time.record(started.elapsed());
+        cells.response_time.record(now.duration_since(self.started));
         match disbelief(&response, self.offer) {
-            None => Ok(response),
+            None => Ok((response, now)),
             Some(reason) => {
                 let kind = FailureKind::Protocol(reason);
-                Err(((Stage::AwaitHead, Sent::Perhaps, kind), None))
+                Err((Stage::AwaitHead, Sent::Perhaps, kind))
             }
         }
     }
@@ -124,7 +125,7 @@ impl Attempt<'_> {
         &self,
         lease: &mut Lease,
         request: Request<RequestBody>,
-    ) -> Result<Response<BackendBody>, (Failed, Option<Request<RequestBody>>)> {
+    ) -> Result<Response<BackendBody>, Failed> {
         self.arm();
         let mut progress = self.progress();
         let mut sending = pin!(lease.carrier().send(request));
@@ -159,17 +160,20 @@ impl Attempt<'_> {
                 if matches!(kind, FailureKind::TimedOut) {
                     self.cluster.report_silence(self.chosen.slot);
                 }
-                Err(((Stage::AwaitHead, Sent::Perhaps, kind), None))
+                Err((Stage::AwaitHead, Sent::Perhaps, kind))
             }
         }
     }
 
     /// What hyper's error means.
-    fn judge(&self, failure: SendFailure) -> (Failed, Option<Request<RequestBody>>) {
+    fn judge(&self, failure: SendFailure) -> Failed {
         let fault = self.source.and_then(|source| source.borrow().fault());
-        if failure.unsent.is_some() {
-            let kind = FailureKind::Closed(failure.error);
-            return ((Stage::Send, Sent::Nothing, kind), failure.unsent);
+        if failure.was_unsent {
+            return (
+                Stage::Send,
+                Sent::Nothing,
+                FailureKind::Closed(failure.error),
+            );
         }
         let kind = match failure.heard {
             _ if fault.is_some() => FailureKind::RequestBody,
@@ -178,7 +182,7 @@ impl Attempt<'_> {
             Heard::Something => FailureKind::Protocol(Reason::CutHead(failure.error)),
             Heard::Nothing => FailureKind::Closed(failure.error),
         };
-        ((Stage::AwaitHead, Sent::Perhaps, kind), None)
+        (Stage::AwaitHead, Sent::Perhaps, kind)
     }
 
     /// While the body is on its way each piece counts as progress; after it the wait for the

@@ -14,6 +14,7 @@ pub mod errors;
 pub mod facts;
 mod forward;
 pub mod headers;
+mod outgoing;
 pub mod plan;
 pub mod prefix;
 pub mod refuse;
@@ -54,6 +55,6 @@ pub struct Caller {
 pub async fn handle(caller: &Rc<Caller>, request: Request<Incoming>) -> Response<ResponseBody> {
     caller.talk.begin_request();
     let view = caller.worker.view();
-    let (parts, body) = request.into_parts();
-    answer::answer(caller, &view, parts, body).await
+    let (head, body) = request.into_parts();
+    answer::answer(caller, &view, &head, body).await
 }

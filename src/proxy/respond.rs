@@ -86,10 +86,11 @@ pub(super) fn end_if_due(caller: &Caller, view: &View, headers: &mut HeaderMap) 
 }
 
 /// An answer of our own: accounted at once.
+#[expect(clippy::boxed_local, reason = "it comes boxed, and ends here")]
 pub(super) fn made(
     caller: &Rc<Caller>,
     response: Response<Bytes>,
-    mut account: Account,
+    mut account: Box<Account>,
 ) -> Response<ResponseBody> {
     let mut response = response;
     if account.rest() == Rest::Unread {

@@ -33,7 +33,9 @@ pub fn protocol(limits: &Limits) -> http1::Builder {
         .max_header_size(limits.head_bytes.as_usize())
         // Hyper asks for at least 8 KiB. The head must fit in, with room for a line of a body.
         .max_buf_size(limits.head_bytes.as_usize().max(8 << 10) + 1024)
-        .half_close(false);
+        .half_close(false)
+        // One buffer and one `send`: cheaper than a vector for heads and small bodies.
+        .writev(false);
     if limits.head_fields != HYPERS_FIELDS {
         builder.max_headers(limits.head_fields);
     }

@@ -52,8 +52,8 @@ pub trait Carrier: Sized + 'static {
 pub struct SendFailure {
     /// What hyper says.
     pub error: hyper::Error,
-    /// The request, if provably no byte of it was sent.
-    pub unsent: Option<Request<RequestBody>>,
+    /// Whether provably no byte of the request was sent.
+    pub was_unsent: bool,
     /// What the backend had said by then.
     pub heard: Heard,
 }
@@ -74,8 +74,9 @@ const HEAD_BYTES: usize = 64 << 10;
 const HEAD_FIELDS: usize = 256;
 /// Room for the head, for interim responses before it, and for the body bytes that come with it.
 pub(super) const HEAD_ALLOWANCE: usize = 256 << 10;
-/// Hyper's read buffer towards a backend.
-const READ_BUFFER: usize = 64 << 10;
+/// What one read from a backend may bring. Larger pieces fall out of the second-level cache
+/// before they are written on.
+const READ_PIECE: usize = 32 << 10;
 
 /// A connection driven by hyper's client, its protocol machine in a task of its own.
 #[derive(Debug)]
@@ -128,7 +129,9 @@ impl HyperCarrier {
         let (sender, connection) = Builder::new()
             .max_headers(HEAD_FIELDS)
             .max_header_size(HEAD_BYTES)
-            .max_buf_size(READ_BUFFER.max(HEAD_BYTES))
+            .read_buf_exact_size(Some(READ_PIECE))
+            // One buffer and one `send`: cheaper than a vector for heads and small pieces.
+            .writev(false)
             .handshake(TokioIo::new(stream))
             .await?;
         let (hand_over, taken_over) = oneshot::channel();
@@ -157,7 +160,7 @@ impl Carrier for HyperCarrier {
             let heard = wire.heard();
             wire.head_done();
             outcome.map_err(|mut failure| SendFailure {
-                unsent: failure.take_message(),
+                was_unsent: failure.take_message().is_some(),
                 error: failure.into_error(),
                 heard,
             })

@@ -1,6 +1,7 @@
 //! Laws of the whole proxy, for random traffic between a raw client and fake Tomcats.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use cattail::standin::{BodyEnd, Checksum, Fault, Then, pattern};
 use proptest::collection::vec;
@@ -79,8 +80,11 @@ fn weights_are_kept_in_every_round() {
         let mut text = String::from("clusters:\n  shop:\n    affinity: none\n    backends:\n");
         for (tomcat, weight) in tomcats.iter().zip(&weights) {
             let (name, address) = (tomcat.name(), tomcat.address());
-            text +=
-                &format!("      - {{ name: {name}, address: '{address}', weight: {weight} }}\n");
+            writeln!(
+                text,
+                "      - {{ name: {name}, address: '{address}', weight: {weight} }}"
+            )
+            .unwrap();
         }
         let proxy = Proxy::start(&text);
         let round: usize = weights.iter().sum();
@@ -130,7 +134,9 @@ fn a_post_reaches_no_tomcat_twice() {
                 .map(|tomcat| tomcat.requests_to(&target).len());
             prop_assert!(seen.sum::<usize>() <= 1, "{target}");
         }
-        tomcats.iter().for_each(|tomcat| tomcat.unscript_all());
+        for tomcat in &tomcats {
+            tomcat.unscript_all();
+        }
         Ok(())
     });
 }
