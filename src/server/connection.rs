@@ -22,7 +22,7 @@ use crate::proxy::{Caller, Front, Worker};
 use crate::socket::{Rewound, Socket};
 
 /// How hyper is set for clients.
-pub(super) fn protocol(limits: &Limits) -> http1::Builder {
+pub fn protocol(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         // Our own coarse clock bounds heads, idle times and slow readers.

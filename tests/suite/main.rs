@@ -34,6 +34,7 @@ mod health;
 mod layers;
 mod names;
 mod process;
+mod properties;
 mod reload;
 mod request_id;
 mod resolve;
