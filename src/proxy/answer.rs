@@ -116,7 +116,7 @@ async fn act(
     asked: &Asked<'_>,
     parts: Parts,
     body: Incoming,
-    account: Account,
+    mut account: Account,
 ) -> Result<Response<ResponseBody>, (ProxyError, Account)> {
     let made = match &asked.rule.1.action {
         Action::Redirect { status, to } => redirect(asked, &parts, *status, to),
@@ -133,7 +133,10 @@ async fn act(
         }
     };
     match made {
-        Ok(response) => Ok(respond::made(asked.caller, response, account)),
+        Ok(response) => {
+            account.answered(response.status());
+            Ok(respond::made(asked.caller, response, account))
+        }
         Err(error) => Err((error, account)),
     }
 }

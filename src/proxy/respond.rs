@@ -85,7 +85,7 @@ pub(super) fn end_if_due(caller: &Caller, view: &View, headers: &mut HeaderMap) 
     }
 }
 
-/// An answer of our own: accounted at once.
+/// An answer of our own, whose status is accounted already: the account is closed.
 pub(super) fn made(
     caller: &Rc<Caller>,
     response: Response<Bytes>,
@@ -100,7 +100,6 @@ pub(super) fn made(
         caller.talk.owe_lingering();
     }
     end_if_due(caller, account.view(), response.headers_mut());
-    account.answered(response.status());
     account.sent(response.body().len());
     account.close();
     caller.talk.end_request();

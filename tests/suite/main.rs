@@ -9,6 +9,7 @@
 )]
 
 mod admin;
+mod bad_answers;
 mod config_commands;
 mod config_laws;
 mod config_messages;
@@ -17,5 +18,7 @@ mod documentation_logging;
 mod documentation_metrics;
 mod harness;
 mod harness_itself;
+mod pass_through;
 mod round_robin;
+mod smuggling;
 mod standin;

@@ -7,7 +7,7 @@ use crate::config::Errors;
 
 use super::*;
 
-const EVERY: [ProxyError; 15] = [
+const EVERY: [ProxyError; 16] = [
     ProxyError::Refused(Refusal::HostMissing),
     ProxyError::NoRule,
     ProxyError::AccessDenied,
@@ -20,6 +20,7 @@ const EVERY: [ProxyError; 15] = [
     ProxyError::UpstreamClosed,
     ProxyError::BodyTooLarge,
     ProxyError::BodyTimeout,
+    ProxyError::BodyMalformed,
     ProxyError::ClientGone,
     ProxyError::UpgradeRefused,
     ProxyError::ShuttingDown,
@@ -60,6 +61,7 @@ fn every_error_has_its_status_and_label() {
         (502, "upstream_closed"),
         (413, "body_too_large"),
         (408, "body_timeout"),
+        (400, "body_malformed"),
         (499, "client_gone"),
         (403, "upgrade_refused"),
         (503, "shutting_down"),
@@ -72,7 +74,7 @@ fn every_error_has_its_status_and_label() {
 fn an_answer_is_never_stored_and_a_503_says_when_to_come_back() {
     for error in EVERY {
         let response = rendered(error, Format::Plain);
-        assert_eq!(response.status(), error.status());
+        assert_eq!(response.status(), error.told());
         assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
         assert_eq!(
             response
