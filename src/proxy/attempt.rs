@@ -136,6 +136,9 @@ impl Attempt<'_> {
                 progress = self.progress();
                 self.arm();
             }
+            if let Some(source) = self.source {
+                source.borrow_mut().wake_at_end(cx);
+            }
             if self.must_leave() {
                 return Poll::Ready(Err(FailureKind::WentDown));
             }

@@ -81,6 +81,8 @@ pub struct BodySource {
     awaits_client: bool,
     /// Rises with every piece handed on, so that whoever watches an attempt sees progress.
     progress: u64,
+    /// Who waits for the end; the wait for the response begins there.
+    at_end: Option<Waker>,
 }
 
 #[derive(Debug)]
@@ -141,6 +143,7 @@ impl BodySource {
             deadline,
             awaits_client: false,
             progress: 0,
+            at_end: None,
         }))
     }
 
@@ -184,6 +187,13 @@ impl BodySource {
     /// Whether all of it was taken from the client.
     pub fn has_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Wakes the task of `cx` when all of it was taken from the client.
+    pub fn wake_at_end(&mut self, cx: &Context<'_>) {
+        if !self.ended {
+            self.at_end = Some(cx.waker().clone());
+        }
     }
 
     /// Whether the body waits for the client rather than for the backend.
@@ -259,6 +269,10 @@ impl BodySource {
                     return None;
                 }
                 self.keep(&data);
+                // With a Content-Length nobody asks for more once all of it is there.
+                if self.incoming.as_ref().is_some_and(Body::is_end_stream) {
+                    self.end();
+                }
                 Some(data)
             }
             Err(frame) => {
@@ -281,6 +295,9 @@ impl BodySource {
         self.awaits_client = false;
         self.incoming = None;
         self.deadline.disarm();
+        if let Some(waker) = self.at_end.take() {
+            waker.wake();
+        }
     }
 
     fn fail(&mut self, fault: BodyFault) {
@@ -341,6 +358,7 @@ impl Attempted {
         };
         if let Some(data) = taken {
             self.position = source.kept.len();
+            self.finished = source.ended;
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
         self.finished = true;

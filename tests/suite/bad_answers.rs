@@ -210,13 +210,17 @@ fn a_body_that_is_cut_off_looks_cut_off() {
         client.send(Request::get("/bad").bytes());
         let (bytes, _) = client.read_to_end();
         let text = String::from_utf8_lossy(&bytes);
-        assert!(text.starts_with("HTTP/1.1 200 "), "{name}: {text:?}");
+        // Nothing at all, where the fault came together with the head.
+        assert!(
+            text.is_empty() || text.starts_with("HTTP/1.1 200 "),
+            "{name}: {text:?}"
+        );
         assert!(
             !text.ends_with("0\r\n\r\n"),
             "{name} was completed: {text:?}"
         );
-        let told = text.contains("content-length: 10")
-            && text.len() - text.find("\r\n\r\n").unwrap() == 4 + 10;
+        let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        let told = text.contains("content-length: 10") && body.len() == 10;
         assert!(!told, "{name} was filled up: {text:?}");
         let metrics = proxy.metrics();
         assert_eq!(
