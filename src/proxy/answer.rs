@@ -6,9 +6,10 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
+use http_body::Body;
 use hyper::body::Incoming;
 
-use super::account::Account;
+use super::account::{Account, Rest};
 use super::client::Client;
 use super::errors::{Format, ProxyError};
 use super::facts::Facts;
@@ -41,7 +42,10 @@ pub(super) async fn answer(
 ) -> Response<ResponseBody> {
     let config = &view.snapshot.config;
     let client = client_address::client(&caller.peer, &config.trusted_proxies, &parts.headers);
-    let account = Account::open(caller, view, &parts, &client);
+    let mut account = Account::open(caller, view, &parts, &client);
+    if !body.is_end_stream() {
+        account.unread(Rest::Unread, 0);
+    }
     let given = config
         .request_id
         .as_ref()

@@ -10,9 +10,11 @@
 
 mod admin;
 mod bad_answers;
+mod bodies;
 mod config_commands;
 mod config_laws;
 mod config_messages;
+mod continues;
 mod documentation;
 mod documentation_logging;
 mod documentation_metrics;
