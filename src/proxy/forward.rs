@@ -503,6 +503,10 @@ async fn pass_back(
         return response.map(|_| ResponseBody::Whole(None));
     }
     respond::end_if_due(asked.caller, asked.view, response.headers_mut());
+    let source = prepared.source.as_ref();
+    if source.is_some_and(|source| !source.borrow().has_ended()) {
+        respond::end_unread(asked.caller, response.headers_mut());
+    }
     relay(forwarding, prepared, response, (lease, chosen)).await
 }
 

@@ -85,6 +85,13 @@ pub(super) fn end_if_due(caller: &Caller, view: &View, headers: &mut HeaderMap) 
     }
 }
 
+/// The connection ends with this answer, since something of the request body is left: it would be
+/// taken for the next request.
+pub(super) fn end_unread(caller: &Caller, headers: &mut HeaderMap) {
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    caller.talk.owe_lingering();
+}
+
 /// An answer of our own, whose status is accounted already: the account is closed.
 pub(super) fn made(
     caller: &Rc<Caller>,
@@ -93,11 +100,7 @@ pub(super) fn made(
 ) -> Response<ResponseBody> {
     let mut response = response;
     if account.rest() == Rest::Unread {
-        // What is left of the request would be taken for the next one.
-        response
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
-        caller.talk.owe_lingering();
+        end_unread(caller, response.headers_mut());
     }
     end_if_due(caller, account.view(), response.headers_mut());
     account.sent(response.body().len());

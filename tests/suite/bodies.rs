@@ -204,11 +204,27 @@ fn an_answer_before_the_body_reaches_the_client_and_ends_the_connection() {
         .send([b'x'; 1000]);
     let answer = client.read_response().expect(200);
     assert_eq!(answer.text(), "early\n");
+    assert!(!answer.keeps_alive());
     client.expect_closed();
     tomcat.wait_for("the connection closed", |counts| {
         counts.open_connections == 0
     });
     assert_eq!(tomcat.last_request().body_end, BodyEnd::Cut);
+}
+
+#[test]
+fn a_client_that_goes_on_sending_sees_the_early_answer() {
+    let tomcat = Tomcat::start("jvm1");
+    let proxy = Proxy::in_front_of(&[&tomcat], "");
+    for _ in 0..10 {
+        let mut client = Raw::connect(proxy.address());
+        client
+            .send(post_head("/early", "Content-Length: 100000000"))
+            .send(vec![b'x'; 3 * MIB]);
+        let answer = client.read_response().expect(200);
+        assert_eq!(answer.text(), "early\n");
+        client.expect_closed();
+    }
 }
 
 #[test]
