@@ -6,9 +6,10 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
+use http_body::Body;
 use hyper::body::Incoming;
 
-use super::account::Account;
+use super::account::{Account, Rest};
 use super::client::Client;
 use super::errors::{Format, ProxyError};
 use super::facts::Facts;
@@ -66,6 +67,9 @@ pub(super) async fn answer(
     let config = &view.snapshot.config;
     let client = client_address::client(&caller.peer, &config.trusted_proxies, &head.headers);
     let mut account = Account::open(caller, view, head, &client);
+    if !body.is_end_stream() {
+        account.unread(Rest::Unread, 0);
+    }
     let given = config
         .request_id
         .as_ref()

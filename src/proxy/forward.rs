@@ -3,11 +3,13 @@
 use std::cell::RefCell;
 use std::error::Error as _;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use http::response::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -75,7 +77,6 @@ struct Won {
     at: Instant,
     lease: Lease,
     chosen: Chosen,
-    sent_host: HeaderValue,
 }
 
 /// Passes a request on and the response back.
@@ -90,9 +91,20 @@ pub(super) async fn forward(
     if let Some(source) = &outgoing.source {
         forwarding.account.reads(source);
     }
-    collect(&forwarding, &outgoing).await;
-    match attempts(&mut forwarding, &outgoing).await {
-        Ok(won) => Ok(pass_back(forwarding, outgoing, won).await),
+    let began = collect(&forwarding, &outgoing).await;
+    match attempts(&mut forwarding, &outgoing, began).await {
+        Ok(won) => {
+            let talk = Rc::clone(&forwarding.asked.caller.talk);
+            let (head, exchange) = match pass_back(forwarding, outgoing, won) {
+                Passed::Switched(response) => return Ok(response),
+                Passed::Relayed(head, exchange) => (head, exchange),
+            };
+            first_piece(&exchange, &talk).await;
+            Ok(Response::from_parts(
+                head,
+                ResponseBody::Relayed(Relayed::new(exchange, talk)),
+            ))
+        }
         Err(error) => {
             if let Some(source) = &outgoing.source {
                 let mut source = source.borrow_mut();
@@ -109,20 +121,26 @@ pub(super) async fn forward(
     }
 }
 
-/// The optional request buffer: a slow client costs no backend anything while it fills.
-async fn collect(forwarding: &Forwarding<'_>, outgoing: &Outgoing) {
+/// The optional request buffer: a slow client costs no backend anything while it fills. Returns
+/// when the attempts begin, after the request came: how long the client took leaves no backend
+/// less time.
+async fn collect(forwarding: &Forwarding<'_>, outgoing: &Outgoing) -> Duration {
     let limit = forwarding.plans.config.buffers.request.as_usize();
     if let Some(source) = outgoing.source.as_ref().filter(|_| limit > 0) {
         // A client that waits for a 100 is answered by the backend, not by the buffer.
         if !source.borrow().is_held() {
             poll_fn(|cx| source.borrow_mut().poll_collect(cx, limit)).await;
+            return forwarding.account.elapsed();
         }
     }
+    Duration::ZERO
 }
 
 /// Attempts that went before.
 #[derive(Default)]
 struct History {
+    /// When they began, after the request came.
+    began: Duration,
     tried: Vec<Slot>,
     past: Past,
     /// Whose kept-alive connection was stale just now.
@@ -131,8 +149,15 @@ struct History {
     last: Option<(Slot, RetryReason, UpstreamFailure)>,
 }
 
-async fn attempts(forwarding: &mut Forwarding<'_>, outgoing: &Outgoing) -> Result<Won, ProxyError> {
-    let mut history = History::default();
+async fn attempts(
+    forwarding: &mut Forwarding<'_>,
+    outgoing: &Outgoing,
+    began: Duration,
+) -> Result<Won, ProxyError> {
+    let mut history = History {
+        began,
+        ..History::default()
+    };
     let mut retrying = None;
     let client = forwarding
         .asked
@@ -148,9 +173,12 @@ async fn attempts(forwarding: &mut Forwarding<'_>, outgoing: &Outgoing) -> Resul
         let chosen = if let Some(slot) = history.stale.take() {
             select::again(forwarding.cluster, slot)
         } else {
+            Err(Nobody::Free)
+        };
+        let chosen = chosen.or_else(|_| {
             let worker = &forwarding.asked.caller.worker;
             select::select(worker, forwarding.cluster, hash, &history.tried)
-        };
+        });
         let chosen = match (chosen, history.last.take()) {
             (Ok(chosen), None) => chosen,
             (Ok(chosen), Some((slot, reason, failure))) => {
@@ -159,18 +187,18 @@ async fn attempts(forwarding: &mut Forwarding<'_>, outgoing: &Outgoing) -> Resul
             }
             (Err(_), Some((slot, _, failure))) => {
                 log_failure(forwarding, slot, &failure, None);
-                return Err(told(outgoing, &failure));
+                return Err(last_told(forwarding, outgoing, &failure));
             }
             (Err(Nobody::Usable), None) => return Err(ProxyError::NoBackend),
             (Err(Nobody::Free), None) => return Err(ProxyError::BackendsFull),
         };
         let slot = chosen.slot;
         forwarding.account.attempt(slot);
-        let failure = match attempt(forwarding, outgoing, chosen, history.past).await {
+        let failure = match attempt(forwarding, outgoing, chosen, &history).await {
             Ok(won) => return Ok(won),
             Err(failure) => failure,
         };
-        let reason = consider(forwarding, outgoing, &failure, history.past);
+        let reason = consider(forwarding, outgoing, &failure, &history);
         let Some(reason) = reason else {
             log_failure(forwarding, slot, &failure, None);
             return Err(told(outgoing, &failure));
@@ -205,7 +233,7 @@ async fn attempt(
     forwarding: &Forwarding<'_>,
     outgoing: &Outgoing,
     chosen: Chosen,
-    past: Past,
+    history: &History,
 ) -> Result<Won, UpstreamFailure> {
     let attempt = Attempt {
         cluster: &forwarding.cluster.cluster,
@@ -213,20 +241,21 @@ async fn attempt(
         talk: &forwarding.asked.caller.talk,
         source: outgoing.source.as_ref(),
         repeat: outgoing.repeat,
-        connections: if past.stale > 0 {
+        connections: if history.past.stale > 0 {
             Connections::Fresh
         } else {
             Connections::Any
         },
         offer: outgoing.offer.as_ref(),
-        started: if past == Past::default() {
+        started: if history.past == Past::default() {
             forwarding.account.started()
         } else {
             Instant::now()
         },
     };
     let mut lease = attempt.connect().await?;
-    let (request, sent_host) = outgoing.request(forwarding.asked, forwarding.plans, chosen.slot);
+    let request = outgoing.request(forwarding.asked, forwarding.plans, chosen.slot);
+    let mut sending = pin!(lease.carrier().send(request));
     let connection = lease.connection;
     let fail = |(stage, request, kind)| UpstreamFailure {
         stage,
@@ -234,12 +263,16 @@ async fn attempt(
         connection,
         kind,
     };
-    let failure = match attempt.exchange(&mut lease, request).await {
+    let failure = match attempt.exchange(sending.as_mut()).await {
         Ok((response, at)) => {
             let unwanted = attempt.is_unwanted(response.status());
             let failure = unwanted.map(|kind| fail((Stage::AwaitHead, Sent::Perhaps, kind)));
             // Where it cannot be had elsewhere, the client gets this one after all.
-            match failure.filter(|it| consider(forwarding, outgoing, it, past).is_some()) {
+            let elsewhere = |failure: &UpstreamFailure| {
+                select::is_another_free(forwarding.cluster, &history.tried, chosen.slot)
+                    && consider(forwarding, outgoing, failure, history).is_some()
+            };
+            match failure.filter(elsewhere) {
                 Some(failure) => failure,
                 None => {
                     return Ok(Won {
@@ -247,7 +280,6 @@ async fn attempt(
                         at,
                         lease,
                         chosen,
-                        sent_host,
                     });
                 }
             }
@@ -262,7 +294,7 @@ fn consider(
     forwarding: &Forwarding<'_>,
     outgoing: &Outgoing,
     failure: &UpstreamFailure,
-    past: Past,
+    history: &History,
 ) -> Option<RetryReason> {
     let cluster = &forwarding.cluster.cluster;
     let now = Situation {
@@ -273,8 +305,8 @@ fn consider(
         } else {
             Body::Gone
         },
-        elapsed: forwarding.account.elapsed(),
-        past,
+        elapsed: forwarding.account.elapsed().saturating_sub(history.began),
+        past: history.past,
         load: Load {
             in_flight: cluster.in_flight(),
             retrying: cluster.retrying(),
@@ -292,6 +324,26 @@ fn told(outgoing: &Outgoing, failure: &UpstreamFailure) -> ProxyError {
 }
 
 /// One line per failed attempt, here alone: nobody further out logs it again.
+/// What a client is told whose last attempt failed and who cannot have another one. A cluster
+/// that was found dead by this very request is told as for all that follow: try again later.
+fn last_told(
+    forwarding: &Forwarding<'_>,
+    outgoing: &Outgoing,
+    failure: &UpstreamFailure,
+) -> ProxyError {
+    match &failure.kind {
+        FailureKind::Refused(_)
+        | FailureKind::Unreachable(_)
+        | FailureKind::WentDown
+        | FailureKind::Farewell(_)
+            if !forwarding.cluster.cluster.has_usable() =>
+        {
+            ProxyError::NoBackend
+        }
+        _ => told(outgoing, failure),
+    }
+}
+
 fn log_failure(
     forwarding: &Forwarding<'_>,
     slot: Slot,
@@ -319,22 +371,25 @@ fn log_failure(
     }
 }
 
-async fn pass_back(
-    mut forwarding: Forwarding<'_>,
-    mut outgoing: Outgoing,
-    won: Won,
-) -> Response<ResponseBody> {
+/// How a response goes back.
+enum Passed {
+    /// The connection switches protocols.
+    Switched(Response<ResponseBody>),
+    /// Its body follows.
+    Relayed(Parts, Rc<RefCell<Exchange>>),
+}
+
+fn pass_back(mut forwarding: Forwarding<'_>, mut outgoing: Outgoing, won: Won) -> Passed {
     let Won {
         mut response,
         at,
         lease,
         chosen,
-        sent_host,
     } = won;
     let asked = forwarding.asked;
     let status = response.status();
     forwarding.account.responded(status, at);
-    edit(&forwarding, &chosen, &sent_host, &mut response);
+    edit(&forwarding, &chosen, &mut response);
     if let Some(offer) = outgoing
         .offer
         .take_if(|_| status == StatusCode::SWITCHING_PROTOCOLS)
@@ -350,18 +405,26 @@ async fn pass_back(
         };
         asked.caller.talk.switch(tunnel);
         forwarding.account.close();
-        return response.map(|_| ResponseBody::Whole(None));
+        return Passed::Switched(response.map(|_| ResponseBody::Whole(None)));
     }
     respond::end_if_due(asked.caller, asked.view, response.headers_mut());
-    relay(forwarding, outgoing, response, (lease, chosen)).await
+    let config = forwarding.plans.config;
+    let begun = Begun {
+        lease,
+        in_flight: chosen.in_flight,
+        request: outgoing.source,
+        idle: config.timeouts.body_idle,
+        ahead_limit: config.buffers.response.as_usize(),
+        account: forwarding.account,
+    };
+    let (mut head, body) = response.into_parts();
+    head.version = http::Version::HTTP_11;
+    head.extensions.clear();
+    let exchange = Exchange::begin(begun, body, &asked.caller.talk);
+    Passed::Relayed(head, Rc::new(RefCell::new(exchange)))
 }
 
-fn edit(
-    forwarding: &Forwarding<'_>,
-    chosen: &Chosen,
-    sent_host: &HeaderValue,
-    response: &mut Response<BackendBody>,
-) {
+fn edit(forwarding: &Forwarding<'_>, chosen: &Chosen, response: &mut Response<BackendBody>) {
     let (asked, plans) = (forwarding.asked, forwarding.plans);
     let (status, version) = (response.status(), response.version());
     let edit = ResponseEdit {
@@ -375,34 +438,14 @@ fn edit(
             ..asked.facts()
         },
         slot: chosen.slot,
-        sent_host,
+        sent_host: plans
+            .config
+            .rewrite
+            .location
+            .then(|| plans.host(asked, chosen.slot)),
     };
     edit.apply(response.headers_mut(), version);
     respond::name_request(asked.view, asked.id, response.headers_mut());
-}
-
-async fn relay(
-    forwarding: Forwarding<'_>,
-    outgoing: Outgoing,
-    response: Response<BackendBody>,
-    (lease, chosen): (Lease, Chosen),
-) -> Response<ResponseBody> {
-    let talk = &forwarding.asked.caller.talk;
-    let (mut head, body) = response.into_parts();
-    head.version = http::Version::HTTP_11;
-    head.extensions.clear();
-    let config = forwarding.plans.config;
-    let begun = Begun {
-        lease,
-        in_flight: chosen.in_flight,
-        request: outgoing.source,
-        idle: config.timeouts.body_idle,
-        ahead_limit: config.buffers.response.as_usize(),
-        account: forwarding.account,
-    };
-    let exchange = Rc::new(RefCell::new(Exchange::begin(begun, body, talk)));
-    first_piece(&exchange, talk).await;
-    Response::from_parts(head, ResponseBody::Relayed(Relayed::new(exchange, talk)))
 }
 
 /// Waits for the first piece of the body, so that it leaves in one write with the head. A body of

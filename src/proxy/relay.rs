@@ -206,19 +206,28 @@ impl Exchange {
                 None => self.backend_done(talk),
                 Some(Err(error)) => self.cut_off(Cut::Backend(error), ErrorReason::Closed, talk),
                 Some(Ok(frame)) => {
-                    talk.upstream.arm(self.idle);
-                    match frame.into_data() {
-                        Ok(data) => {
-                            // Nobody asks again after the last byte of a known length. What is
-                            // complete is let go now: its connection serves the next request.
-                            if self.body.as_ref().is_some_and(Body::is_end_stream) {
-                                self.backend_done(talk);
-                            }
-                            return Poll::Ready(Some(Ok(data)));
-                        }
-                        Err(frame) => self.trailers = frame.into_trailers().ok(),
+                    if let Some(data) = self.accept(frame, talk) {
+                        return Poll::Ready(Some(Ok(data)));
                     }
                 }
+            }
+        }
+    }
+
+    fn accept(&mut self, frame: Frame<Bytes>, talk: &Conversation) -> Option<Bytes> {
+        talk.upstream.arm(self.idle);
+        match frame.into_data() {
+            Ok(data) => {
+                // Nobody asks again after the last byte of a known length. What is complete is
+                // let go now: its connection serves the next request.
+                if self.body.as_ref().is_some_and(Body::is_end_stream) {
+                    self.backend_done(talk);
+                }
+                Some(data)
+            }
+            Err(frame) => {
+                self.trailers = frame.into_trailers().ok();
+                None
             }
         }
     }
@@ -236,7 +245,7 @@ impl Exchange {
         if let Some(lease) = self.lease.take().filter(|_| sent) {
             lease.give_back();
         }
-        self.let_go_of_request();
+        self.let_go_of_request(talk);
     }
 
     fn cut_off(&mut self, cut: Cut, reason: ErrorReason, talk: &Conversation) {
@@ -248,13 +257,16 @@ impl Exchange {
         self.cut = Some(cut);
         self.body = None;
         self.in_flight.leave();
-        self.let_go_of_request();
+        self.let_go_of_request(talk);
     }
 
-    fn let_go_of_request(&mut self) {
+    fn let_go_of_request(&mut self, talk: &Conversation) {
         if let Some(request) = self.request.take() {
             let mut request = request.borrow_mut();
             self.account.received(request.bytes());
+            if !request.has_ended() {
+                talk.owe_lingering();
+            }
             request.abandon();
         }
     }
@@ -269,7 +281,7 @@ impl Exchange {
         self.body = None;
         self.lease = None;
         self.in_flight.leave();
-        self.let_go_of_request();
+        self.let_go_of_request(talk);
         if !complete && self.cut.is_none() {
             self.account.client_gone();
         }
@@ -296,12 +308,12 @@ pub struct Relayed {
 
 impl Relayed {
     /// Hands an exchange to the client's connection.
-    pub(super) fn new(exchange: Rc<RefCell<Exchange>>, talk: &Rc<Conversation>) -> Self {
+    pub(super) fn new(exchange: Rc<RefCell<Exchange>>, talk: Rc<Conversation>) -> Self {
         let length = exchange.borrow().length;
         talk.relay(Rc::clone(&exchange));
         Self {
             exchange,
-            talk: Rc::clone(talk),
+            talk,
             length,
         }
     }

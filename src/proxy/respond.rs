@@ -26,8 +26,8 @@ pub(super) struct ResponseEdit<'a> {
     pub(super) rule: &'a RulePlan,
     pub(super) facts: Facts<'a>,
     pub(super) slot: Slot,
-    /// The Host that the backend saw.
-    pub(super) sent_host: &'a HeaderValue,
+    /// The Host that the backend saw, where anybody asks for it.
+    pub(super) sent_host: Option<HeaderValue>,
 }
 
 impl ResponseEdit<'_> {
@@ -67,9 +67,10 @@ impl ResponseEdit<'_> {
         let Some(own) = own.and_then(Authority::parse) else {
             return;
         };
+        let sent = self.sent_host.as_ref().and_then(|host| host.to_str().ok());
         Reverse {
             own,
-            sent: self.sent_host.to_str().ok().and_then(Authority::parse),
+            sent: sent.and_then(Authority::parse),
             scheme: self.facts.client.scheme(),
             host: self.facts.host,
             way_back,

@@ -65,6 +65,8 @@ pub struct BodySource {
     awaits_client: bool,
     /// Rises with every piece handed on, so that whoever watches an attempt sees progress.
     progress: u64,
+    /// Who waits for the answer: another time limit begins when the body has ended.
+    watcher: Option<Waker>,
 }
 
 #[derive(Debug)]
@@ -125,6 +127,7 @@ impl BodySource {
             deadline,
             awaits_client: false,
             progress: 0,
+            watcher: None,
         }))
     }
 
@@ -180,12 +183,28 @@ impl BodySource {
         self.progress
     }
 
-    /// Takes pieces into memory until the body ends or `limit` bytes are held.
+    /// Wakes the task when the body has ended.
+    pub fn watch(&mut self, cx: &Context<'_>) {
+        match &mut self.watcher {
+            Some(watcher) => watcher.clone_from(cx.waker()),
+            None => self.watcher = Some(cx.waker().clone()),
+        }
+    }
+
+    /// Takes pieces into memory until the body ends or `limit` bytes are held. The last piece is
+    /// held whole, also beyond the limit.
     pub fn poll_collect(&mut self, cx: &mut Context<'_>, limit: usize) -> Poll<()> {
         self.limits.replay = self.limits.replay.max(limit);
-        while self.whole && self.kept.len() < limit && !self.ended && self.fault.is_none() {
-            if self.poll_take(cx).is_pending() {
+        while self.whole && self.kept.len() < limit {
+            let Poll::Ready(taken) = self.poll_take(cx) else {
                 return Poll::Pending;
+            };
+            let Some(data) = taken else { break };
+            if !self.whole {
+                // Nobody else has this piece.
+                self.kept.extend_from_slice(&data);
+                self.whole = true;
+                break;
             }
         }
         Poll::Ready(())
@@ -243,6 +262,10 @@ impl BodySource {
                     return None;
                 }
                 self.keep(&data);
+                // A body with a length is not asked again after its last byte.
+                if self.incoming.as_ref().is_some_and(Body::is_end_stream) {
+                    self.end();
+                }
                 Some(data)
             }
             Err(frame) => {
@@ -263,8 +286,12 @@ impl BodySource {
     fn end(&mut self) {
         self.ended = true;
         self.awaits_client = false;
+        self.progress += 1;
         self.incoming = None;
         self.deadline.disarm();
+        if let Some(watcher) = self.watcher.take() {
+            watcher.wake();
+        }
     }
 
     fn fail(&mut self, fault: BodyFault) {

@@ -35,7 +35,7 @@ pub trait Carrier: Sized + 'static {
     fn send(
         &mut self,
         request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Response<Self::Body>, SendFailure>>;
+    ) -> impl Future<Output = Result<Response<Self::Body>, SendFailure>> + 'static;
 
     /// Whether another request can be sent now.
     fn is_ready(&self) -> bool;
@@ -96,6 +96,7 @@ async fn drive(
     hand_over: oneshot::Sender<Switched>,
     on_close: impl FnOnce(),
 ) {
+    let _closed = OnDrop(Some(on_close));
     let outcome = poll_fn(|cx| Pin::new(&mut connection).poll(cx)).await;
     if let Err(error) = outcome {
         tracing::debug!(%error, "connection to a backend ended");
@@ -104,7 +105,17 @@ async fn drive(
         // Nobody waits for a connection that ended otherwise; it closes here then.
         drop(hand_over.send(Rewound::new(parts.read_buf, parts.io.into_inner())));
     }
-    on_close();
+}
+
+/// Runs something at the end, however it comes, a panic included.
+struct OnDrop<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        if let Some(then) = self.0.take() {
+            then();
+        }
+    }
 }
 
 impl HyperCarrier {
@@ -119,8 +130,6 @@ impl HyperCarrier {
             .max_headers(HEAD_FIELDS)
             .max_header_size(HEAD_BYTES)
             .read_buf_exact_size(Some(READ_PIECE))
-            // One buffer and one `send`: cheaper than a vector for heads and small pieces.
-            .writev(false)
             .handshake(TokioIo::new(stream))
             .await?;
         let (hand_over, taken_over) = oneshot::channel();
@@ -140,7 +149,7 @@ impl Carrier for HyperCarrier {
     fn send(
         &mut self,
         request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Response<Incoming>, SendFailure>> {
+    ) -> impl Future<Output = Result<Response<Incoming>, SendFailure>> + 'static {
         self.wire.expect_head();
         let wire = Rc::clone(&self.wire);
         let sent = self.sender.try_send_request(request);

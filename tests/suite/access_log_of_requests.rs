@@ -175,7 +175,7 @@ limits: {{ body: 10B }}
         (Request::get("/closed"), 403),
         (Request::new("TRACE", "/shop"), 501),
         (Request::post("/shop", "more than ten"), 413),
-        (Request::get("/shop/1"), 502),
+        (Request::get("/shop/1"), 503),
         (Request::get("/shop/2"), 503),
     ] {
         let response = request.send(log.address()).expect(status);
@@ -189,7 +189,7 @@ limits: {{ body: 10B }}
         json!([403, "access_denied", 0, "shop", null, "/closed"]),
         json!([501, "method_trace", 0, null, null, "/shop"]),
         json!([413, "body_too_large", 0, null, null, "/shop"]),
-        json!([502, "connect", 1, "shop", "jvm1", "/shop/1"]),
+        json!([503, "no_backend", 1, "shop", "jvm1", "/shop/1"]),
         json!([503, "no_backend", 0, "shop", null, "/shop/2"]),
     ];
     assert_eq!(found, expected);
