@@ -1,7 +1,7 @@
 //! Starting: everything that can fail first, then the workers.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::config::{BackendAddr, Config, ListenAddr};
 use crate::observe::access_log::LogCounters;
 use crate::observe::metrics::{PerWorker, WorkerId};
 use crate::proxy::client::{Entrance, Scheme};
-use crate::proxy::{Published, Snapshot};
+use crate::proxy::{self, Front, Published, Snapshot};
 use crate::server::Door;
 use crate::server::admission::Admission;
 use crate::server::sockets::{BindFailure, Bound, SocketFile};
@@ -39,7 +39,7 @@ pub enum StartFailure {
     #[error("admin.address: cannot listen on {address}: {source}")]
     Admin {
         /// As configured.
-        address: SocketAddr,
+        address: std::net::SocketAddr,
         /// What the system says.
         source: io::Error,
     },
@@ -82,6 +82,16 @@ const RESOLVE_TIME: Duration = Duration::from_secs(10);
 /// Starts a proxy. Names that cannot be resolved, addresses in use and logs that cannot be opened
 /// are failures; backends that do not answer are not.
 pub fn start(config: Config) -> Result<Proxy, StartFailure> {
+    start_with(config, proxy::service)
+}
+
+/// The same with layers of the caller's around the proxy: `front` makes the service of each
+/// client connection from [`proxy::service`].
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a closure is written where it is handed over"
+)]
+pub fn start_with(config: Config, front: impl Front) -> Result<Proxy, StartFailure> {
     raise_descriptor_limit();
     let workers = config.workers;
     let counters = Arc::new(LogCounters::default());
@@ -114,12 +124,13 @@ pub fn start(config: Config) -> Result<Proxy, StartFailure> {
             .iter_mut()
             .map(Bound::split_off)
             .zip(doors.iter().cloned());
-        proxy.workers.push(worker::start(Start {
+        let start = Start {
             id,
             published: Arc::clone(&published),
             doors: doors.collect(),
             phase: phases.clone(),
-        })?);
+        };
+        proxy.workers.push(worker::start(start, front.clone())?);
     }
     proxy.admin = start_admin(admin_socket, shown)?;
     Ok(proxy)
@@ -149,7 +160,7 @@ fn bind_admin(config: &Config) -> Result<Option<TcpListener>, StartFailure> {
 fn start_admin(
     socket: Option<TcpListener>,
     shown: Arc<Shown>,
-) -> io::Result<Option<(SocketAddr, AdminHandle)>> {
+) -> io::Result<Option<(std::net::SocketAddr, AdminHandle)>> {
     let Some(socket) = socket else {
         return Ok(None);
     };
@@ -188,8 +199,18 @@ fn files(bound: &[Bound]) -> Vec<SocketFile> {
     files.collect()
 }
 
-/// Looks up the names of backends that have no address yet; all problems at once.
+/// Looks up the names of backends that have no address yet; all problems at once. On a thread of
+/// its own: whoever starts or reloads may do so from within a runtime, and that cannot be entered
+/// a second time.
 pub(super) fn resolve_names(clusters: &[Arc<Cluster>]) -> Result<(), StartFailure> {
+    let looked_up = thread::scope(|scope| scope.spawn(|| look_up_names(clusters)).join());
+    looked_up.unwrap_or_else(|_| Err(io::Error::other("the look-up of names panicked").into()))
+}
+
+fn look_up_names(clusters: &[Arc<Cluster>]) -> Result<(), StartFailure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let mut unknown = Vec::new();
     for cluster in clusters {
         for (place, backend) in cluster.backends.iter().enumerate() {
@@ -199,7 +220,16 @@ pub(super) fn resolve_names(clusters: &[Arc<Cluster>]) -> Result<(), StartFailur
             if **backend.addresses() != Addresses::Ip(Vec::new()) {
                 continue;
             }
-            match look_up(host, *port)? {
+            let looked_up = runtime.block_on(async {
+                tokio::time::timeout(RESOLVE_TIME, resolve(&SystemResolver, host, *port)).await
+            });
+            match looked_up.unwrap_or_else(|_| {
+                let source = io::ErrorKind::TimedOut.into();
+                Err(ResolveFailure::LookUp {
+                    host: host.clone(),
+                    source,
+                })
+            }) {
                 Ok(addresses) => backend.change_addresses(Addresses::Ip(addresses)),
                 Err(failure) => {
                     let cluster = cluster.config.name.to_string();
@@ -212,37 +242,12 @@ pub(super) fn resolve_names(clusters: &[Arc<Cluster>]) -> Result<(), StartFailur
             }
         }
     }
+    runtime.shutdown_timeout(Duration::ZERO);
     if unknown.is_empty() {
         Ok(())
     } else {
         Err(StartFailure::Names(unknown))
     }
-}
-
-/// The addresses of a name. On a thread of its own: the caller may be inside a runtime, where
-/// another one must not be waited for.
-fn look_up(host: &str, port: u16) -> io::Result<Result<Vec<SocketAddr>, ResolveFailure>> {
-    let waiting = || -> io::Result<_> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let looked_up = runtime.block_on(async {
-            tokio::time::timeout(RESOLVE_TIME, resolve(&SystemResolver, host, port)).await
-        });
-        // A look-up that the system does not answer must not hold the start up.
-        runtime.shutdown_timeout(Duration::ZERO);
-        Ok(looked_up.unwrap_or_else(|_| {
-            let (host, source) = (host.to_owned(), io::ErrorKind::TimedOut.into());
-            Err(ResolveFailure::LookUp { host, source })
-        }))
-    };
-    thread::scope(|scope| {
-        let thread = thread::Builder::new().name("resolve".to_owned());
-        let thread = thread.spawn_scoped(scope, waiting)?;
-        thread
-            .join()
-            .unwrap_or_else(|_| Err(io::Error::other("the look-up panicked")))
-    })
 }
 
 /// As many descriptors as the system lets us have: two for each request, one for an idle client.

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -39,7 +39,7 @@ pub struct Exchange {
     /// Whether the protocol machine waits for us; then there is nothing to read ahead.
     starved: bool,
     cut: Option<Cut>,
-    account: Account,
+    account: Box<Account>,
 }
 
 /// What an exchange starts from.
@@ -56,7 +56,7 @@ pub struct Begun {
     /// How much is read ahead of the client.
     pub ahead_limit: usize,
     /// Where the request is accounted.
-    pub(super) account: Account,
+    pub(super) account: Box<Account>,
 }
 
 /// Why a response is cut off. It must look cut off to the client too.
@@ -98,18 +98,33 @@ impl Exchange {
         exchange
     }
 
+    /// Whether the backend has said how long its body is.
+    pub(super) fn has_known_length(&self) -> bool {
+        self.length.exact().is_some()
+    }
+
     /// Takes the first piece if the backend has it ready, so that head and body leave together.
-    pub fn poll_first(&mut self, cx: &mut Context<'_>, talk: &Conversation) -> Poll<()> {
+    /// Knows no time-out of its own.
+    pub(super) fn poll_first(&mut self, cx: &mut Context<'_>, talk: &Conversation) -> Poll<()> {
         if self.body.is_none() || !self.ahead.is_empty() {
             return Poll::Ready(());
         }
-        match self.poll_backend(cx, talk) {
+        match self.poll_piece(cx, talk) {
             Poll::Ready(Some(Ok(data))) => {
                 self.hold(data);
                 Poll::Ready(())
             }
             Poll::Ready(_) => Poll::Ready(()),
             Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// The wait for the rest of the body begins.
+    pub(super) fn await_more(&self, talk: &Conversation) {
+        if self.body.is_some() {
+            talk.upstream.arm(self.idle);
+        } else {
+            talk.upstream.disarm();
         }
     }
 
@@ -167,6 +182,19 @@ impl Exchange {
         cx: &mut Context<'_>,
         talk: &Conversation,
     ) -> Poll<Option<Result<Bytes, ()>>> {
+        let polled = self.poll_piece(cx, talk);
+        if polled.is_pending() && talk.upstream.is_over(cx) {
+            self.cut_off(Cut::TimedOut, ErrorReason::ResponseTimeout, talk);
+            return Poll::Ready(Some(Err(())));
+        }
+        polled
+    }
+
+    fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+        talk: &Conversation,
+    ) -> Poll<Option<Result<Bytes, ()>>> {
         loop {
             if self.cut.is_some() {
                 return Poll::Ready(Some(Err(())));
@@ -174,29 +202,32 @@ impl Exchange {
             let Some(body) = self.body.as_mut() else {
                 return Poll::Ready(None);
             };
-            match Pin::new(body).poll_frame(cx) {
-                Poll::Pending if talk.upstream.is_over(cx) => {
-                    self.cut_off(Cut::TimedOut, ErrorReason::ResponseTimeout, talk);
-                }
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(None) => self.backend_done(talk),
-                Poll::Ready(Some(Err(error))) => {
-                    self.cut_off(Cut::Backend(error), ErrorReason::Closed, talk);
-                }
-                Poll::Ready(Some(Ok(frame))) => {
-                    talk.upstream.arm(self.idle);
-                    match frame.into_data() {
-                        Ok(data) => {
-                            // A body with a length is not asked again after its last byte. Its
-                            // connection serves the next request at once.
-                            if self.body.as_ref().is_some_and(Body::is_end_stream) {
-                                self.backend_done(talk);
-                            }
-                            return Poll::Ready(Some(Ok(data)));
-                        }
-                        Err(frame) => self.trailers = frame.into_trailers().ok(),
+            match ready!(Pin::new(body).poll_frame(cx)) {
+                None => self.backend_done(talk),
+                Some(Err(error)) => self.cut_off(Cut::Backend(error), ErrorReason::Closed, talk),
+                Some(Ok(frame)) => {
+                    if let Some(data) = self.accept(frame, talk) {
+                        return Poll::Ready(Some(Ok(data)));
                     }
                 }
+            }
+        }
+    }
+
+    fn accept(&mut self, frame: Frame<Bytes>, talk: &Conversation) -> Option<Bytes> {
+        talk.upstream.arm(self.idle);
+        match frame.into_data() {
+            Ok(data) => {
+                // Nobody asks again after the last byte of a known length. What is complete is
+                // let go now: its connection serves the next request.
+                if self.body.as_ref().is_some_and(Body::is_end_stream) {
+                    self.backend_done(talk);
+                }
+                Some(data)
+            }
+            Err(frame) => {
+                self.trailers = frame.into_trailers().ok();
+                None
             }
         }
     }
@@ -277,13 +308,12 @@ pub struct Relayed {
 
 impl Relayed {
     /// Hands an exchange to the client's connection.
-    pub fn new(exchange: Exchange, talk: &Rc<Conversation>) -> Self {
-        let length = exchange.length;
-        let exchange = Rc::new(RefCell::new(exchange));
+    pub(super) fn new(exchange: Rc<RefCell<Exchange>>, talk: Rc<Conversation>) -> Self {
+        let length = exchange.borrow().length;
         talk.relay(Rc::clone(&exchange));
         Self {
             exchange,
-            talk: Rc::clone(talk),
+            talk,
             length,
         }
     }

@@ -35,7 +35,7 @@ pub trait Carrier: Sized + 'static {
     fn send(
         &mut self,
         request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Response<Self::Body>, SendFailure>>;
+    ) -> impl Future<Output = Result<Response<Self::Body>, SendFailure>> + 'static;
 
     /// Whether another request can be sent now.
     fn is_ready(&self) -> bool;
@@ -52,8 +52,8 @@ pub trait Carrier: Sized + 'static {
 pub struct SendFailure {
     /// What hyper says.
     pub error: hyper::Error,
-    /// The request, if provably no byte of it was sent.
-    pub unsent: Option<Request<RequestBody>>,
+    /// Whether provably no byte of the request was sent.
+    pub was_unsent: bool,
     /// What the backend had said by then.
     pub heard: Heard,
 }
@@ -130,8 +130,6 @@ impl HyperCarrier {
             .max_headers(HEAD_FIELDS)
             .max_header_size(HEAD_BYTES)
             .read_buf_exact_size(Some(READ_PIECE))
-            // One buffer and one `send`: cheaper than a vector for heads and small pieces.
-            .writev(false)
             .handshake(TokioIo::new(stream))
             .await?;
         let (hand_over, taken_over) = oneshot::channel();
@@ -151,7 +149,7 @@ impl Carrier for HyperCarrier {
     fn send(
         &mut self,
         request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Response<Incoming>, SendFailure>> {
+    ) -> impl Future<Output = Result<Response<Incoming>, SendFailure>> + 'static {
         self.wire.expect_head();
         let wire = Rc::clone(&self.wire);
         let sent = self.sender.try_send_request(request);
@@ -160,7 +158,7 @@ impl Carrier for HyperCarrier {
             let heard = wire.heard();
             wire.head_done();
             outcome.map_err(|mut failure| SendFailure {
-                unsent: failure.take_message(),
+                was_unsent: failure.take_message().is_some(),
                 error: failure.into_error(),
                 heard,
             })

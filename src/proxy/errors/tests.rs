@@ -54,10 +54,10 @@ fn every_error_has_its_status_and_label() {
         (503, "no_backend"),
         (503, "backends_full"),
         (504, "connect_timeout"),
-        (502, "connect_refused"),
+        (502, "connect"),
         (504, "response_timeout"),
-        (502, "bad_response"),
-        (502, "upstream_closed"),
+        (502, "protocol"),
+        (502, "closed"),
         (413, "body_too_large"),
         (408, "body_timeout"),
         (499, "client_gone"),
@@ -66,6 +66,10 @@ fn every_error_has_its_status_and_label() {
     ];
     let found = EVERY.map(|error| (error.status().as_u16(), error.reason()));
     assert_eq!(found, expected);
+    for error in EVERY {
+        let counted = error.kind().map(ErrorReason::label);
+        assert_eq!(counted.unwrap_or(error.reason()), error.reason());
+    }
 }
 
 #[test]

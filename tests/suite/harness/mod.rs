@@ -26,7 +26,7 @@ pub(crate) use browser::Browser;
 pub(crate) use client::{End, Raw};
 pub(crate) use load::under_load;
 pub(crate) use metrics::Metrics;
-pub(crate) use proxy::Proxy;
+pub(crate) use proxy::{Proxy, cluster};
 pub(crate) use request::{Request, get};
 pub(crate) use response::{Broken, Framing};
 pub(crate) use wait::{eventually, in_parallel, scaled, stays};
