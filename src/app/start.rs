@@ -1,11 +1,18 @@
 //! Starting: everything that can fail first, then the workers.
 
+use std::convert::Infallible;
+use std::error::Error;
 use std::io;
 use std::net::TcpListener;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
 use tokio::sync::watch;
 
 use super::background::Background;
@@ -19,7 +26,7 @@ use crate::config::{BackendAddr, Config, ListenAddr};
 use crate::observe::access_log::LogCounters;
 use crate::observe::metrics::{PerWorker, WorkerId};
 use crate::proxy::client::{Entrance, Scheme};
-use crate::proxy::{self, Front, Published, Snapshot};
+use crate::proxy::{self, Caller, Front, Published, Snapshot};
 use crate::server::Door;
 use crate::server::admission::Admission;
 use crate::server::sockets::{BindFailure, Bound, SocketFile};
@@ -82,16 +89,36 @@ const RESOLVE_TIME: Duration = Duration::from_secs(10);
 /// Starts a proxy. Names that cannot be resolved, addresses in use and logs that cannot be opened
 /// are failures; backends that do not answer are not.
 pub fn start(config: Config) -> Result<Proxy, StartFailure> {
-    start_with(config, proxy::service)
+    start_behind(config, proxy::bare)
 }
 
-/// The same with layers of the caller's around the proxy: `front` makes the service of each
-/// client connection from [`proxy::service`].
+/// The same with layers of tower's around the proxy: `layers` makes the service of each client
+/// connection, from [`proxy::service`].
+///
+/// A layer that answers without asking the proxy is not accounted, and its connection ends when
+/// `limits.head_time` is over, since for the proxy the request has not begun.
+pub fn start_with<S, B>(
+    config: Config,
+    layers: impl Fn(Rc<Caller>) -> S + Clone + Send + 'static,
+) -> Result<Proxy, StartFailure>
+where
+    S: tower::Service<
+            Request<Incoming>,
+            Response = Response<B>,
+            Error = Infallible,
+            Future: 'static,
+        > + Clone
+        + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
+{
+    start_behind(config, proxy::layered(layers))
+}
+
 #[expect(
     clippy::needless_pass_by_value,
-    reason = "a closure is written where it is handed over"
+    reason = "every worker has a clone of it"
 )]
-pub fn start_with(config: Config, front: impl Front) -> Result<Proxy, StartFailure> {
+fn start_behind(config: Config, front: impl Front) -> Result<Proxy, StartFailure> {
     raise_descriptor_limit();
     let workers = config.workers;
     let counters = Arc::new(LogCounters::default());

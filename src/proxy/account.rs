@@ -164,6 +164,7 @@ impl Account {
 
     /// The proxy answers with an error.
     pub(super) fn failed(&mut self, error: ProxyError) {
+        self.status = error.status();
         self.error = Some(error.reason());
         if let ProxyError::Refused(refusal) = error {
             self.caller.worker.cells().refusals.inc(refusal.kind());

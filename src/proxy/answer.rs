@@ -164,7 +164,7 @@ fn check<'v>(
 async fn act(
     asked: &Asked<'_>,
     body: Incoming,
-    account: Box<Account>,
+    mut account: Box<Account>,
 ) -> Result<Response<ResponseBody>, Failed> {
     let made = match &asked.rule.1.action {
         Action::Redirect { status, to } => redirect(asked, *status, to),
@@ -181,7 +181,10 @@ async fn act(
         }
     };
     match made {
-        Ok(response) => Ok(respond::made(asked.caller, response, account, asked.id)),
+        Ok(response) => {
+            account.answered(response.status());
+            Ok(respond::made(asked.caller, response, account, asked.id))
+        }
         Err(error) => Err((error, account)),
     }
 }

@@ -408,6 +408,10 @@ fn pass_back(mut forwarding: Forwarding<'_>, mut outgoing: Outgoing, won: Won) -
         return Passed::Switched(response.map(|_| ResponseBody::Whole(None)));
     }
     respond::end_if_due(asked.caller, asked.view, response.headers_mut());
+    let source = outgoing.source.as_ref();
+    if source.is_some_and(|source| !source.borrow().has_ended()) {
+        respond::end_unread(asked.caller, response.headers_mut());
+    }
     let config = forwarding.plans.config;
     let begun = Begun {
         lease,

@@ -34,7 +34,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 
 pub use relay::{Cut, ResponseBody};
-pub use service::{Front, service};
+pub use service::{Front, bare, layered, service};
 pub use worker::{ClusterView, Published, Snapshot, View, Worker};
 
 use client::Peer;

@@ -96,7 +96,14 @@ pub(super) fn end_if_due(caller: &Caller, view: &View, headers: &mut HeaderMap) 
     }
 }
 
-/// An answer of our own: accounted at once.
+/// The connection ends with this answer, since something of the request body is left: it would be
+/// taken for the next request.
+pub(super) fn end_unread(caller: &Caller, headers: &mut HeaderMap) {
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    caller.talk.owe_lingering();
+}
+
+/// An answer of our own, whose status is accounted already: the account is closed.
 #[expect(clippy::boxed_local, reason = "it comes boxed, and ends here")]
 pub(super) fn made(
     caller: &Rc<Caller>,
@@ -107,14 +114,9 @@ pub(super) fn made(
     let mut response = response;
     name_request(account.view(), id, response.headers_mut());
     if account.rest() == Rest::Unread {
-        // What is left of the request would be taken for the next one.
-        response
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
-        caller.talk.owe_lingering();
+        end_unread(caller, response.headers_mut());
     }
     end_if_due(caller, account.view(), response.headers_mut());
-    account.answered(response.status());
     account.sent(response.body().len());
     account.close();
     caller.talk.end_request();

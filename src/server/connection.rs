@@ -9,7 +9,6 @@ use std::task::{Context, Poll};
 
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
 
 use super::admission::Place;
 use super::door::Door;
@@ -104,8 +103,7 @@ pub(super) async fn serve(accepted: Accepted, front: impl Front) {
         listener: Arc::clone(&door.name),
     });
     let stream = TokioIo::new(ClientStream::new(socket, Rc::clone(&talk)));
-    let service = TowerToHyperService::new(front.service(caller));
-    let mut connection = builder.serve_connection(stream, service);
+    let mut connection = builder.serve_connection(stream, front.service(caller));
     let mut told_to_end = false;
     let cells = door.cells.of(worker.id);
     let end = poll_fn(|cx| {

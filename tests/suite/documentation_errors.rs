@@ -9,7 +9,7 @@ use cattail::proxy::refuse::Refusal;
 const PAGE: &str = include_str!("../../docs/errors.md");
 
 /// Every error but refusals, which are many.
-const OTHERS: [ProxyError; 12] = [
+const OTHERS: [ProxyError; 13] = [
     ProxyError::NoRule,
     ProxyError::AccessDenied,
     ProxyError::NoBackend,
@@ -21,6 +21,7 @@ const OTHERS: [ProxyError; 12] = [
     ProxyError::UpstreamClosed,
     ProxyError::BodyTooLarge,
     ProxyError::BodyTimeout,
+    ProxyError::BodyMalformed,
     ProxyError::ClientGone,
 ];
 
@@ -40,6 +41,7 @@ fn is_listed(error: ProxyError) -> bool {
         | E::UpstreamClosed
         | E::BodyTooLarge
         | E::BodyTimeout
+        | E::BodyMalformed
         | E::ClientGone => OTHERS.contains(&error),
     }
 }

@@ -55,7 +55,10 @@ pub enum ProxyError {
     /// The client's body paused for longer than `limits.body_idle`.
     #[error("the request body did not come in time")]
     BodyTimeout,
-    /// The client went away, or sent a body that is no body; nobody reads the answer.
+    /// The body's chunks or trailers are malformed.
+    #[error("the request body is malformed")]
+    BodyMalformed,
+    /// The client went away; nobody reads the answer.
     #[error("the client is gone")]
     ClientGone,
     /// An upgrade to a protocol that the cluster does not offer.
@@ -147,6 +150,11 @@ impl ProxyError {
                 answer.connection = Connection::Close;
                 answer
             }
+            Self::BodyMalformed => {
+                let mut answer = row(StatusCode::BAD_REQUEST, "body_malformed", Debug);
+                answer.connection = Connection::Close;
+                answer
+            }
             Self::ClientGone => {
                 let status = StatusCode::from_u16(CLIENT_CLOSED_REQUEST);
                 let mut answer = row(
@@ -166,9 +174,17 @@ impl ProxyError {
         }
     }
 
-    /// The answer's status.
+    /// The answer's status, as it is logged and counted.
     pub fn status(self) -> StatusCode {
         self.answer().status
+    }
+
+    /// The status on the wire, where 499 would be a status that HTTP does not know.
+    pub fn told(self) -> StatusCode {
+        match self {
+            Self::ClientGone => StatusCode::BAD_REQUEST,
+            _ => self.status(),
+        }
     }
 
     /// Metric label and `$error` of the access log.
@@ -190,6 +206,7 @@ impl ProxyError {
             Self::UpstreamClosed => ErrorReason::Closed,
             Self::BodyTooLarge => ErrorReason::BodyTooLarge,
             Self::BodyTimeout => ErrorReason::BodyTimeout,
+            Self::BodyMalformed => ErrorReason::BodyMalformed,
             Self::ClientGone => ErrorReason::ClientGone,
             Self::UpgradeRefused => ErrorReason::UpgradeRefused,
         })
@@ -211,6 +228,7 @@ impl ProxyError {
             | Self::UpstreamClosed
             | Self::BodyTooLarge
             | Self::BodyTimeout
+            | Self::BodyMalformed
             | Self::ClientGone => true,
         }
     }
@@ -218,7 +236,7 @@ impl ProxyError {
     /// What a visitor is told: true of the error, and silent about what stands behind us.
     fn advice(self) -> &'static str {
         match self {
-            Self::Refused(_) | Self::UpgradeRefused => {
+            Self::Refused(_) | Self::UpgradeRefused | Self::BodyMalformed => {
                 "The request could not be understood or is not supported."
             }
             Self::NoRule => "Nothing is to be found at this address.",
@@ -252,6 +270,7 @@ impl ProxyError {
             (FailureKind::RequestBody, _) => match body {
                 Some(BodyFault::TooLarge) => Self::BodyTooLarge,
                 Some(BodyFault::TimedOut) => Self::BodyTimeout,
+                Some(BodyFault::Malformed) => Self::BodyMalformed,
                 Some(BodyFault::Cut | BodyFault::Unwanted) | None => Self::ClientGone,
             },
             (FailureKind::TimedOut, Stage::Connect) => {

@@ -54,7 +54,7 @@ impl ErrorPages {
             body
         };
         let mut response = Response::new(sent);
-        *response.status_mut() = answer.status;
+        *response.status_mut() = error.told();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, asked.format.content_type());
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
@@ -75,7 +75,7 @@ impl ErrorPages {
     }
 
     fn body(&self, error: ProxyError, asked: Asked<'_>) -> Bytes {
-        let status = error.status();
+        let status = error.told();
         match asked.format {
             Format::Html => match self.own.get(&status.as_u16()) {
                 Some(page) => page.clone(),
