@@ -36,7 +36,8 @@ pub struct Exchange {
     ahead_bytes: usize,
     ahead_limit: usize,
     trailers: Option<HeaderMap>,
-    /// Whether the protocol machine waits for us; then there is nothing to read ahead.
+    /// Whether the protocol machine has asked in this turn and found nothing; then there is nothing
+    /// to read ahead.
     starved: bool,
     cut: Option<Cut>,
     account: Account,
@@ -106,10 +107,6 @@ impl Exchange {
         match self.poll_backend(cx, talk) {
             Poll::Ready(Some(Ok(data))) => {
                 self.hold(data);
-                // What is complete is let go now: its connection serves the next request.
-                if self.body.as_ref().is_some_and(Body::is_end_stream) {
-                    self.backend_done(talk);
-                }
                 Poll::Ready(())
             }
             Poll::Ready(_) => Poll::Ready(()),
@@ -119,7 +116,11 @@ impl Exchange {
 
     /// See [`Conversation::read_ahead`].
     pub(super) fn read_ahead(&mut self, cx: &mut Context<'_>, talk: &Conversation) {
-        while !self.starved && self.body.is_some() && self.ahead_bytes < self.ahead_limit {
+        // Only this turn's: when more has come, a blocked protocol machine does not ask for it.
+        if std::mem::take(&mut self.starved) {
+            return;
+        }
+        while self.body.is_some() && self.ahead_bytes < self.ahead_limit {
             match self.poll_backend(cx, talk) {
                 Poll::Ready(Some(Ok(data))) => self.hold(data),
                 Poll::Ready(_) | Poll::Pending => return,
@@ -190,7 +191,13 @@ impl Exchange {
                 Poll::Ready(Some(Ok(frame))) => {
                     talk.upstream.arm(self.idle);
                     match frame.into_data() {
-                        Ok(data) => return Poll::Ready(Some(Ok(data))),
+                        Ok(data) => {
+                            // With a Content-Length nobody asks for more once all of it is there.
+                            if self.body.as_ref().is_some_and(Body::is_end_stream) {
+                                self.backend_done(talk);
+                            }
+                            return Poll::Ready(Some(Ok(data)));
+                        }
                         Err(frame) => self.trailers = frame.into_trailers().ok(),
                     }
                 }

@@ -206,15 +206,19 @@ impl BodySource {
         self.progress
     }
 
-    /// Takes pieces into memory until the body ends or `limit` bytes are held.
+    /// Takes pieces into memory until the body ends or `limit` bytes are held, and what of the
+    /// last piece is beyond it.
     pub fn poll_collect(&mut self, cx: &mut Context<'_>, limit: usize) -> Poll<()> {
-        self.limits.replay = self.limits.replay.max(limit);
-        while self.whole && self.kept.len() < limit && !self.ended && self.fault.is_none() {
-            if self.poll_take(cx).is_pending() {
-                return Poll::Pending;
+        let replay = std::mem::replace(&mut self.limits.replay, usize::MAX);
+        let mut outcome = Poll::Ready(());
+        while self.kept.len() < limit && !self.ended && self.fault.is_none() {
+            outcome = self.poll_take(cx).map(drop);
+            if outcome.is_pending() {
+                break;
             }
         }
-        Poll::Ready(())
+        self.limits.replay = replay;
+        outcome
     }
 
     /// Takes the next piece from the client. `Ready(None)` at the end or at a fault.

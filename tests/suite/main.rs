@@ -11,6 +11,7 @@
 mod admin;
 mod bad_answers;
 mod bodies;
+mod buffering;
 mod config_commands;
 mod config_laws;
 mod config_messages;
@@ -20,6 +21,7 @@ mod documentation_logging;
 mod documentation_metrics;
 mod harness;
 mod harness_itself;
+mod keep_alive;
 mod pass_through;
 mod round_robin;
 mod smuggling;
