@@ -89,7 +89,7 @@ pub(super) async fn forward(
     };
     collect(&forwarding, &mut outgoing).await;
     match attempts(&mut forwarding, &outgoing).await {
-        Ok(won) => Ok(pass_back(forwarding, outgoing, won).await),
+        Ok(won) => pass_back(forwarding, outgoing, won).await,
         Err(error) => {
             if let Some(source) = &outgoing.source {
                 let mut source = source.borrow_mut();
@@ -323,7 +323,7 @@ async fn pass_back(
     mut forwarding: Forwarding<'_>,
     mut outgoing: Outgoing,
     won: Won,
-) -> Response<ResponseBody> {
+) -> Result<Response<ResponseBody>, Failed> {
     let Won {
         mut response,
         at,
@@ -350,7 +350,7 @@ async fn pass_back(
         };
         asked.caller.talk.switch(tunnel);
         forwarding.account.close();
-        return response.map(|_| ResponseBody::Whole(None));
+        return Ok(response.map(|_| ResponseBody::Whole(None)));
     }
     respond::end_if_due(asked.caller, asked.view, response.headers_mut());
     relay(forwarding, outgoing, response, (lease, chosen)).await
@@ -390,7 +390,7 @@ async fn relay(
     outgoing: Outgoing,
     response: Response<BackendBody>,
     (lease, chosen): (Lease, Chosen),
-) -> Response<ResponseBody> {
+) -> Result<Response<ResponseBody>, Failed> {
     let talk = &forwarding.asked.caller.talk;
     let (mut head, body) = response.into_parts();
     head.version = http::Version::HTTP_11;
@@ -406,7 +406,33 @@ async fn relay(
     };
     let exchange = Rc::new(RefCell::new(Exchange::begin(begun, body, talk)));
     first_piece(&exchange, talk).await;
+    // Nothing of the head has left yet: an answer that breaks at once is no answer.
+    if exchange.borrow().is_stillborn() {
+        return match Rc::try_unwrap(exchange) {
+            Ok(exchange) => Err(stillborn(exchange.into_inner())),
+            Err(exchange) => Ok(relayed(head, exchange, talk)),
+        };
+    }
+    Ok(relayed(head, exchange, talk))
+}
+
+fn relayed(
+    head: http::response::Parts,
+    exchange: Rc<RefCell<Exchange>>,
+    talk: &Rc<Conversation>,
+) -> Response<ResponseBody> {
     Response::from_parts(head, ResponseBody::Relayed(Relayed::new(exchange, talk)))
+}
+
+fn stillborn(exchange: Exchange) -> Failed {
+    let account = exchange.into_account();
+    let (cluster, backend) = account.names();
+    tracing::warn!(
+        cluster,
+        backend,
+        "the response's body broke at its beginning"
+    );
+    (ProxyError::UpstreamProtocol, account)
 }
 
 /// Waits for the first piece of the body, so that it leaves in one write with the head. A body of
