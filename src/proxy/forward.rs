@@ -100,10 +100,17 @@ pub(super) async fn forward(
                 Passed::Relayed(head, exchange) => (head, exchange),
             };
             first_piece(&exchange, &talk).await;
-            Ok(Response::from_parts(
-                head,
-                ResponseBody::Relayed(Relayed::new(exchange, talk)),
-            ))
+            // Nothing of the head has left yet: an answer that breaks at once is no answer.
+            let exchange = if exchange.borrow().is_stillborn() {
+                match Rc::try_unwrap(exchange) {
+                    Ok(exchange) => return Err(stillborn(exchange.into_inner())),
+                    Err(exchange) => exchange,
+                }
+            } else {
+                exchange
+            };
+            let body = ResponseBody::Relayed(Relayed::new(exchange, talk));
+            Ok(Response::from_parts(head, body))
         }
         Err(error) => {
             if let Some(source) = &outgoing.source {
@@ -450,6 +457,17 @@ fn edit(forwarding: &Forwarding<'_>, chosen: &Chosen, response: &mut Response<Ba
     };
     edit.apply(response.headers_mut(), version);
     respond::name_request(asked.view, asked.id, response.headers_mut());
+}
+
+fn stillborn(exchange: Exchange) -> Failed {
+    let account = exchange.into_account();
+    let (cluster, backend) = account.names();
+    tracing::warn!(
+        cluster,
+        backend,
+        "the response's body broke at its beginning"
+    );
+    (ProxyError::UpstreamProtocol, account)
 }
 
 /// Waits for the first piece of the body, so that it leaves in one write with the head. A body of
