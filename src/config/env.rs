@@ -3,7 +3,7 @@
 //! Done on the tree, after the YAML was read: what a variable holds can neither change the
 //! structure nor move a place. `$${` stands for `${`; a `$` without a brace is left alone.
 
-use super::raw::{Node, Scalar, Value, path_of_item, path_of_key};
+use super::raw::{Entry, Node, Place, Scalar, Value, path_of_item, path_of_key};
 
 /// A text whose variable cannot be put in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +99,35 @@ fn value(reference: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String
         (Some(value), Some(_)) if !value.is_empty() => Ok(value),
         (_, Some(default)) => Ok(default.to_owned()),
         (None, None) => Err(Unfilled::Missing(name.to_owned())),
+    }
+}
+
+/// Names where the admin side listens unless the file does; the container's image sets it, since
+/// loopback is nobody there.
+const ADMIN_ADDRESS: &str = "CATTAIL_ADMIN_ADDRESS";
+
+/// Puts the admin address of the environment into a file that names none and does not turn the
+/// admin side off.
+pub(super) fn put_admin_address(tree: &mut Node, env: &dyn Fn(&str) -> Option<String>) {
+    let Some(text) = env(ADMIN_ADDRESS).filter(|text| !text.is_empty()) else {
+        return;
+    };
+    let Value::Map(entries) = &mut tree.value else {
+        return;
+    };
+    let entry = |key: &str, value| Entry {
+        key: key.to_owned(),
+        key_place: Place::default(),
+        value: Node::nowhere(value),
+    };
+    let typed = Some(format!("${{{ADMIN_ADDRESS}}}"));
+    let address = entry("address", Value::Scalar(Scalar { text, typed }));
+    let admin = entries.iter_mut().find(|entry| entry.key == "admin");
+    match admin.map(|admin| &mut admin.value.value) {
+        None => entries.push(entry("admin", Value::Map(vec![address]))),
+        Some(nothing @ Value::Nothing) => *nothing = Value::Map(vec![address]),
+        Some(Value::Map(keys)) if keys.iter().all(|key| key.key != "address") => keys.push(address),
+        Some(_) => {}
     }
 }
 

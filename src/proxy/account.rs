@@ -1,6 +1,7 @@
 //! What a request adds up to: counters when it ends, and its line in the access log.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
@@ -11,12 +12,14 @@ use tokio::time::Instant;
 use super::Caller;
 use super::client::Client;
 use super::errors::ProxyError;
-use super::headers::request_id::RequestIdSlot;
+use super::headers::request_id::{RequestId, RequestIdSlot};
 use super::worker::View;
 use crate::balance::Slot;
 use crate::observe::access_log::Record;
 use crate::observe::metrics::{ClusterCells, ErrorReason};
+use crate::observe::{AccessLog, LogField};
 use crate::session::Redactor;
+use crate::upstream::BodySource;
 
 /// One request's account. Closed once, when the answer has been handed out or the client has
 /// gone.
@@ -29,6 +32,8 @@ pub(super) struct Account {
     cluster: Option<usize>,
     backend: Option<Slot>,
     attempts: u32,
+    /// Kept for its count, should the client go before the answer.
+    body: Option<Rc<RefCell<BodySource>>>,
     bytes_in: u64,
     bytes_out: u64,
     backend_time: Option<Duration>,
@@ -58,7 +63,7 @@ struct Entry {
     host: Option<HeaderValue>,
     referer: Option<HeaderValue>,
     user_agent: Option<HeaderValue>,
-    request_id: Option<HeaderValue>,
+    request_id: Option<RequestId>,
 }
 
 impl Account {
@@ -91,6 +96,7 @@ impl Account {
             cluster: None,
             backend: None,
             attempts: 0,
+            body: None,
             bytes_in: 0,
             bytes_out: 0,
             backend_time: None,
@@ -122,11 +128,27 @@ impl Account {
         self.backend = Some(backend);
     }
 
-    /// Takes the request's id down, if somebody will read it.
+    /// How many attempts there were.
+    pub(super) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Takes the request's id down, if the log shows it.
     pub(super) fn identify(&mut self, id: &RequestIdSlot<'_>) {
-        if let Some(entry) = &mut self.entry {
-            entry.request_id = id.id().value();
+        let log = &self.view.snapshot.config.access_log;
+        let is_shown = |log: &AccessLog| log.format.shows(LogField::RequestId);
+        if let Some(entry) = self
+            .entry
+            .as_mut()
+            .filter(|_| log.as_ref().is_some_and(is_shown))
+        {
+            entry.request_id = Some(id.id().clone());
         }
+    }
+
+    /// The request has this body.
+    pub(super) fn reads(&mut self, body: &Rc<RefCell<BodySource>>) {
+        self.body = Some(Rc::clone(body));
     }
 
     /// A response head came from a backend.
@@ -142,6 +164,7 @@ impl Account {
 
     /// The proxy answers with an error.
     pub(super) fn failed(&mut self, error: ProxyError) {
+        self.status = error.status();
         self.error = Some(error.reason());
         if let ProxyError::Refused(refusal) = error {
             self.caller.worker.cells().refusals.inc(refusal.kind());
@@ -265,7 +288,7 @@ impl Account {
                 .as_ref()
                 .map(|referer| redacted(redact, referer)),
             user_agent: entry.user_agent.as_ref().map(HeaderValue::as_bytes),
-            request_id: entry.request_id.as_ref().map(HeaderValue::as_bytes),
+            request_id: entry.request_id.as_ref().map(|id| id.as_str().as_bytes()),
         }
     }
 }
@@ -283,6 +306,8 @@ impl Drop for Account {
     fn drop(&mut self) {
         if !self.closed {
             self.status = CLIENT_GONE;
+            let body = self.body.take();
+            self.bytes_in = body.map_or(0, |body| body.try_borrow().map_or(0, |it| it.bytes()));
             self.client_gone();
             self.close();
         }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body::Body;
@@ -20,6 +20,7 @@ use super::relay::ResponseBody;
 use super::worker::View;
 use super::{Caller, client_address, errors, respond};
 use crate::config::{Action, Rule, Template};
+use crate::observe::LogLevel;
 
 /// A request and what is known of it. Borrowed on the whole way: nothing of it is moved again.
 #[derive(Debug)]
@@ -75,7 +76,7 @@ pub(super) async fn answer(
         .and_then(|name| RequestId::taken_over(&head.headers, name, caller.peer.trust()));
     let id = RequestIdSlot::new(given, &caller.worker.request_ids);
     account.identify(&id);
-    let outcome = match check(view, head, &client) {
+    let outcome = match check(view, head, &client, &mut account) {
         Ok((checked, rule)) => {
             let asked = Asked {
                 caller,
@@ -101,19 +102,46 @@ fn answer_failed(
     id: &RequestIdSlot<'_>,
 ) -> Response<ResponseBody> {
     account.failed(error);
+    tell(caller, error);
     let asked = errors::Asked {
         method: &head.method,
         format: Format::preferred(head.headers.get_all(ACCEPT)),
         request_id: id.id().as_str(),
     };
-    let page = account.view().snapshot.error_pages.render(error, asked);
-    respond::made(caller, page, account)
+    let mut page = account.view().snapshot.error_pages.render(error, asked);
+    if error == ProxyError::ClientGone {
+        // Nobody reads it: nothing of it counts as handed out.
+        page.headers_mut().remove(CONTENT_LENGTH);
+        *page.body_mut() = Bytes::new();
+    }
+    respond::made(caller, page, account, id)
+}
+
+/// One line for a request that was not passed on; failed attempts have told their own.
+fn tell(caller: &Caller, error: ProxyError) {
+    if error.is_of_an_attempt() {
+        return;
+    }
+    let client = caller.peer.ip().map(tracing::field::display);
+    let listener = &*caller.listener;
+    macro_rules! tell {
+        ($level:ident) => {
+            tracing::$level!(listener, client, %error, "answered by the proxy")
+        };
+    }
+    match error.answer().level {
+        LogLevel::Error => tell!(error),
+        LogLevel::Warn => tell!(warn),
+        LogLevel::Info => tell!(info),
+        LogLevel::Debug => tell!(debug),
+    }
 }
 
 fn check<'v>(
     view: &'v View,
     head: &Parts,
     client: &Client,
+    account: &mut Account,
 ) -> Result<(Checked, (usize, &'v Rule)), ProxyError> {
     let config = &view.snapshot.config;
     let checked = refuse::check(head, &config.limits).map_err(ProxyError::Refused)?;
@@ -124,6 +152,9 @@ fn check<'v>(
         .find(host, head.uri.path())
         .ok_or(ProxyError::NoRule)?;
     let rule = config.rules.get(place).ok_or(ProxyError::NoRule)?;
+    if let Action::Proxy(action) = &rule.action {
+        account.goes_to(action.cluster);
+    }
     if !rule.access.admits(client.ip()) {
         return Err(ProxyError::AccessDenied);
     }
@@ -133,7 +164,7 @@ fn check<'v>(
 async fn act(
     asked: &Asked<'_>,
     body: Incoming,
-    account: Box<Account>,
+    mut account: Box<Account>,
 ) -> Result<Response<ResponseBody>, Failed> {
     let made = match &asked.rule.1.action {
         Action::Redirect { status, to } => redirect(asked, *status, to),
@@ -150,7 +181,10 @@ async fn act(
         }
     };
     match made {
-        Ok(response) => Ok(respond::made(asked.caller, response, account)),
+        Ok(response) => {
+            account.answered(response.status());
+            Ok(respond::made(asked.caller, response, account, asked.id))
+        }
         Err(error) => Err((error, account)),
     }
 }
@@ -173,13 +207,15 @@ fn redirect(
 }
 
 fn fixed(method: &Method, status: StatusCode, content_type: &str, body: &Bytes) -> Response<Bytes> {
-    let body = if method == Method::HEAD {
-        Bytes::new()
-    } else {
-        body.clone()
-    };
-    let mut response = Response::new(body);
+    let is_head = method == Method::HEAD;
+    let sent = if is_head { Bytes::new() } else { body.clone() };
+    let mut response = Response::new(sent);
     *response.status_mut() = status;
+    // With 204 and 304 the body is empty and has no length.
+    if is_head && !body.is_empty() {
+        let length = HeaderValue::from(body.len());
+        response.headers_mut().insert(CONTENT_LENGTH, length);
+    }
     if let Ok(content_type) = HeaderValue::from_str(content_type) {
         response.headers_mut().insert(CONTENT_TYPE, content_type);
     }

@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use tokio::time::Instant;
 
 use super::conversation::Conversation;
@@ -18,7 +18,7 @@ use crate::cluster::machine::Event;
 use crate::cluster::{Backend, Cluster};
 use crate::observe::metrics::Stage;
 use crate::upstream::{
-    self, BodySource, Carrier, FailureKind, Heard, Lease, Reason, RequestBody, SendFailure, Sent,
+    self, BodySource, Carrier, FailureKind, Heard, Lease, Reason, SendFailure, Sent,
     UpstreamFailure,
 };
 
@@ -53,6 +53,15 @@ pub(super) enum Connections {
     /// Only a new one: a kept-alive one was stale just now.
     Fresh,
 }
+
+/// A request on its way ([`Carrier::send`]). It is handed to its connection before anything is
+/// awaited, so that nothing large lives across an await.
+pub(super) trait Sending:
+    Future<Output = Result<Response<BackendBody>, SendFailure>>
+{
+}
+
+impl<F: Future<Output = Result<Response<BackendBody>, SendFailure>>> Sending for F {}
 
 /// Where an attempt failed, whether the backend may have seen the request, and why.
 pub(super) type Failed = (Stage, Sent, FailureKind);
@@ -90,14 +99,13 @@ impl Attempt<'_> {
         connected
     }
 
-    /// Sends the request, waits for a head that can be believed.
+    /// Waits for a head that can be believed, while the request is sent.
     pub(super) async fn exchange(
         &self,
-        lease: &mut Lease,
-        request: Request<RequestBody>,
+        sending: Pin<&mut impl Sending>,
     ) -> Result<(Response<BackendBody>, Instant), Failed> {
         let cells = self.chosen.upstream.cells();
-        let outcome = self.head(lease, request).await;
+        let outcome = self.head(sending).await;
         self.talk.upstream.disarm();
         let response = outcome?;
         let now = Instant::now();
@@ -123,12 +131,10 @@ impl Attempt<'_> {
 
     async fn head(
         &self,
-        lease: &mut Lease,
-        request: Request<RequestBody>,
+        mut sending: Pin<&mut impl Sending>,
     ) -> Result<Response<BackendBody>, Failed> {
         self.arm();
         let mut progress = self.progress();
-        let mut sending = pin!(lease.carrier().send(request));
         let outcome = poll_fn(|cx| {
             if let Poll::Ready(outcome) = sending.as_mut().poll(cx) {
                 return Poll::Ready(Ok(outcome));

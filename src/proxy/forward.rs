@@ -1,12 +1,15 @@
 //! A request on its way to a cluster: attempted as often as may be, answered.
 
 use std::cell::RefCell;
+use std::error::Error as _;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use http::response::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -45,9 +48,8 @@ impl<'a> Forwarding<'a> {
     pub(super) fn new(
         asked: &'a Asked<'a>,
         action: &ProxyAction,
-        mut account: Box<Account>,
+        account: Box<Account>,
     ) -> Result<Self, Box<Account>> {
-        account.goes_to(action.cluster);
         let snapshot = &asked.view.snapshot;
         let view = asked.view.clusters.get(action.cluster);
         let plan = snapshot.cluster_plans.get(action.cluster);
@@ -75,7 +77,6 @@ struct Won {
     at: Instant,
     lease: Lease,
     chosen: Chosen,
-    sent_host: HeaderValue,
 }
 
 /// Passes a request on and the response back.
@@ -83,13 +84,28 @@ pub(super) async fn forward(
     mut forwarding: Forwarding<'_>,
     body: Incoming,
 ) -> Result<Response<ResponseBody>, Failed> {
-    let mut outgoing = match Outgoing::new(forwarding.asked, forwarding.plans, body) {
+    let outgoing = match Outgoing::new(forwarding.asked, forwarding.plans, body) {
         Ok(outgoing) => outgoing,
         Err(error) => return Err((error, forwarding.account)),
     };
-    collect(&forwarding, &mut outgoing).await;
-    match attempts(&mut forwarding, &outgoing).await {
-        Ok(won) => pass_back(forwarding, outgoing, won).await,
+    if let Some(source) = &outgoing.source {
+        forwarding.account.reads(source);
+    }
+    let began = collect(&forwarding, &outgoing).await;
+    match attempts(&mut forwarding, &outgoing, began).await {
+        Ok(won) => {
+            let talk = Rc::clone(&forwarding.asked.caller.talk);
+            let (head, exchange) = match pass_back(forwarding, outgoing, won) {
+                Passed::Switched(response) => return Ok(response),
+                Passed::Relayed(head, exchange) => (head, exchange),
+            };
+            first_piece(&exchange, &talk).await;
+            let exchange = alive(exchange)?;
+            Ok(Response::from_parts(
+                head,
+                ResponseBody::Relayed(Relayed::new(exchange, talk)),
+            ))
+        }
         Err(error) => {
             if let Some(source) = &outgoing.source {
                 let mut source = source.borrow_mut();
@@ -106,31 +122,61 @@ pub(super) async fn forward(
     }
 }
 
-/// The optional request buffer: a slow client costs no backend anything while it fills.
-async fn collect(forwarding: &Forwarding<'_>, outgoing: &mut Outgoing) {
+/// Nothing of the head has left yet: an answer whose body breaks at once is no answer.
+fn alive(exchange: Rc<RefCell<Exchange>>) -> Result<Rc<RefCell<Exchange>>, Failed> {
+    if !exchange.borrow().is_stillborn() {
+        return Ok(exchange);
+    }
+    let account = match Rc::try_unwrap(exchange) {
+        Ok(exchange) => Box::new(exchange.into_inner().into_account()),
+        Err(shared) => return Ok(shared),
+    };
+    let (cluster, backend) = account.names();
+    tracing::warn!(
+        cluster,
+        backend,
+        "the response's body broke at its beginning"
+    );
+    Err((ProxyError::UpstreamClosed, account))
+}
+
+/// The optional request buffer: a slow client costs no backend anything while it fills. Returns
+/// when the attempts begin, after the request came: how long the client took leaves no backend
+/// less time.
+async fn collect(forwarding: &Forwarding<'_>, outgoing: &Outgoing) -> Duration {
     let limit = forwarding.plans.config.buffers.request.as_usize();
     if let Some(source) = outgoing.source.as_ref().filter(|_| limit > 0) {
         // A client that waits for a 100 is answered by the backend, not by the buffer.
         if !source.borrow().is_held() {
             poll_fn(|cx| source.borrow_mut().poll_collect(cx, limit)).await;
-            // How long the client took leaves no backend less time.
-            outgoing.began = forwarding.account.elapsed();
+            return forwarding.account.elapsed();
         }
     }
+    Duration::ZERO
 }
 
 /// Attempts that went before.
 #[derive(Default)]
 struct History {
+    /// When they began, after the request came.
+    began: Duration,
     tried: Vec<Slot>,
     past: Past,
     /// Whose kept-alive connection was stale just now.
     stale: Option<Slot>,
-    last: Option<UpstreamFailure>,
+    /// It is told once it is known whether another attempt follows.
+    last: Option<(Slot, RetryReason, UpstreamFailure)>,
 }
 
-async fn attempts(forwarding: &mut Forwarding<'_>, outgoing: &Outgoing) -> Result<Won, ProxyError> {
-    let mut history = History::default();
+async fn attempts(
+    forwarding: &mut Forwarding<'_>,
+    outgoing: &Outgoing,
+    began: Duration,
+) -> Result<Won, ProxyError> {
+    let mut history = History {
+        began,
+        ..History::default()
+    };
     let mut retrying = None;
     let client = forwarding
         .asked
@@ -143,18 +189,25 @@ async fn attempts(forwarding: &mut Forwarding<'_>, outgoing: &Outgoing) -> Resul
         client,
     );
     loop {
-        let again = history.stale.take();
-        let again = again.and_then(|slot| select::again(forwarding.cluster, slot).ok());
-        let chosen = again.map_or_else(
-            || {
-                let worker = &forwarding.asked.caller.worker;
-                select::select(worker, forwarding.cluster, hash, &history.tried)
-            },
-            Ok,
-        );
+        let chosen = if let Some(slot) = history.stale.take() {
+            select::again(forwarding.cluster, slot)
+        } else {
+            Err(Nobody::Free)
+        };
+        let chosen = chosen.or_else(|_| {
+            let worker = &forwarding.asked.caller.worker;
+            select::select(worker, forwarding.cluster, hash, &history.tried)
+        });
         let chosen = match (chosen, history.last.take()) {
-            (Ok(chosen), _) => chosen,
-            (Err(_), Some(failure)) => return Err(told(outgoing, &failure)),
+            (Ok(chosen), None) => chosen,
+            (Ok(chosen), Some((slot, reason, failure))) => {
+                log_failure(forwarding, slot, &failure, Some(reason));
+                chosen
+            }
+            (Err(_), Some((slot, _, failure))) => {
+                log_failure(forwarding, slot, &failure, None);
+                return Err(last_told(forwarding, outgoing, &failure));
+            }
             (Err(Nobody::Usable), None) => return Err(ProxyError::NoBackend),
             (Err(Nobody::Free), None) => return Err(ProxyError::BackendsFull),
         };
@@ -164,9 +217,9 @@ async fn attempts(forwarding: &mut Forwarding<'_>, outgoing: &Outgoing) -> Resul
             Ok(won) => return Ok(won),
             Err(failure) => failure,
         };
-        let reason = consider(forwarding, outgoing, &failure, history.past);
-        log_failure(forwarding, slot, &failure, reason);
+        let reason = consider(forwarding, outgoing, &failure, &history);
         let Some(reason) = reason else {
+            log_failure(forwarding, slot, &failure, None);
             return Err(told(outgoing, &failure));
         };
         if matches!(reason, RetryReason::Status | RetryReason::Timeout) {
@@ -177,10 +230,6 @@ async fn attempts(forwarding: &mut Forwarding<'_>, outgoing: &Outgoing) -> Resul
 }
 
 impl History {
-    fn is_empty(&self) -> bool {
-        self.tried.is_empty() && self.past == Past::default()
-    }
-
     fn note(&mut self, slot: Slot, reason: RetryReason, failure: UpstreamFailure) {
         match reason {
             RetryReason::Stale => {
@@ -194,7 +243,7 @@ impl History {
         if reason != RetryReason::Stale {
             self.tried.push(slot);
         }
-        self.last = Some(failure);
+        self.last = Some((slot, reason, failure));
     }
 }
 
@@ -205,27 +254,27 @@ async fn attempt(
     chosen: Chosen,
     history: &History,
 ) -> Result<Won, UpstreamFailure> {
-    let past = history.past;
     let attempt = Attempt {
         cluster: &forwarding.cluster.cluster,
         chosen: &chosen,
         talk: &forwarding.asked.caller.talk,
         source: outgoing.source.as_ref(),
         repeat: outgoing.repeat,
-        connections: if past.stale > 0 {
+        connections: if history.past.stale > 0 {
             Connections::Fresh
         } else {
             Connections::Any
         },
         offer: outgoing.offer.as_ref(),
-        started: if history.is_empty() && outgoing.began.is_zero() {
+        started: if history.past == Past::default() {
             forwarding.account.started()
         } else {
             Instant::now()
         },
     };
     let mut lease = attempt.connect().await?;
-    let (request, sent_host) = outgoing.request(forwarding.asked, forwarding.plans, chosen.slot);
+    let request = outgoing.request(forwarding.asked, forwarding.plans, chosen.slot);
+    let mut sending = pin!(lease.carrier().send(request));
     let connection = lease.connection;
     let fail = |(stage, request, kind)| UpstreamFailure {
         stage,
@@ -233,14 +282,14 @@ async fn attempt(
         connection,
         kind,
     };
-    let failure = match attempt.exchange(&mut lease, request).await {
+    let failure = match attempt.exchange(sending.as_mut()).await {
         Ok((response, at)) => {
             let unwanted = attempt.is_unwanted(response.status());
             let failure = unwanted.map(|kind| fail((Stage::AwaitHead, Sent::Perhaps, kind)));
             // Where it cannot be had elsewhere, the client gets this one after all.
             let elsewhere = |failure: &UpstreamFailure| {
                 select::is_another_free(forwarding.cluster, &history.tried, chosen.slot)
-                    && consider(forwarding, outgoing, failure, past).is_some()
+                    && consider(forwarding, outgoing, failure, history).is_some()
             };
             match failure.filter(elsewhere) {
                 Some(failure) => failure,
@@ -250,7 +299,6 @@ async fn attempt(
                         at,
                         lease,
                         chosen,
-                        sent_host,
                     });
                 }
             }
@@ -265,7 +313,7 @@ fn consider(
     forwarding: &Forwarding<'_>,
     outgoing: &Outgoing,
     failure: &UpstreamFailure,
-    past: Past,
+    history: &History,
 ) -> Option<RetryReason> {
     let cluster = &forwarding.cluster.cluster;
     let now = Situation {
@@ -276,8 +324,8 @@ fn consider(
         } else {
             Body::Gone
         },
-        elapsed: forwarding.account.elapsed().saturating_sub(outgoing.began),
-        past,
+        elapsed: forwarding.account.elapsed().saturating_sub(history.began),
+        past: history.past,
         load: Load {
             in_flight: cluster.in_flight(),
             retrying: cluster.retrying(),
@@ -292,6 +340,27 @@ fn told(outgoing: &Outgoing, failure: &UpstreamFailure) -> ProxyError {
         failure,
         outgoing.source.as_ref().and_then(|it| it.borrow().fault()),
     )
+}
+
+/// One line per failed attempt, here alone: nobody further out logs it again.
+/// What a client is told whose last attempt failed and who cannot have another one. A cluster
+/// that was found dead by this very request is told as for all that follow: try again later.
+fn last_told(
+    forwarding: &Forwarding<'_>,
+    outgoing: &Outgoing,
+    failure: &UpstreamFailure,
+) -> ProxyError {
+    match &failure.kind {
+        FailureKind::Refused(_)
+        | FailureKind::Unreachable(_)
+        | FailureKind::WentDown
+        | FailureKind::Farewell(_)
+            if !forwarding.cluster.cluster.has_usable() =>
+        {
+            ProxyError::NoBackend
+        }
+        _ => told(outgoing, failure),
+    }
 }
 
 fn log_failure(
@@ -309,32 +378,37 @@ fn log_failure(
         .backend(slot)
         .map(|backend| backend.name.as_str());
     let cluster = forwarding.plans.config.name.as_str();
+    let attempt = forwarding.account.attempts();
+    let cause = failure.kind.source().map(tracing::field::display);
     let next = reason.map_or("given up", |_| "trying again");
     if matches!(failure.kind, FailureKind::RequestBody) {
-        tracing::debug!(cluster, backend, %failure, next, "request body failed");
+        tracing::debug!(cluster, backend, attempt, %failure, next, "request body failed");
     } else if reason.is_some() {
-        tracing::info!(cluster, backend, %failure, next, "attempt failed");
+        tracing::info!(cluster, backend, attempt, %failure, cause, next, "attempt failed");
     } else {
-        tracing::warn!(cluster, backend, %failure, next, "attempt failed");
+        tracing::warn!(cluster, backend, attempt, %failure, cause, next, "attempt failed");
     }
 }
 
-async fn pass_back(
-    mut forwarding: Forwarding<'_>,
-    mut outgoing: Outgoing,
-    won: Won,
-) -> Result<Response<ResponseBody>, Failed> {
+/// How a response goes back.
+enum Passed {
+    /// The connection switches protocols.
+    Switched(Response<ResponseBody>),
+    /// Its body follows.
+    Relayed(Parts, Rc<RefCell<Exchange>>),
+}
+
+fn pass_back(mut forwarding: Forwarding<'_>, mut outgoing: Outgoing, won: Won) -> Passed {
     let Won {
         mut response,
         at,
         lease,
         chosen,
-        sent_host,
     } = won;
     let asked = forwarding.asked;
     let status = response.status();
     forwarding.account.responded(status, at);
-    edit(&forwarding, &chosen, &sent_host, &mut response);
+    edit(&forwarding, &chosen, &mut response);
     if let Some(offer) = outgoing
         .offer
         .take_if(|_| status == StatusCode::SWITCHING_PROTOCOLS)
@@ -350,18 +424,30 @@ async fn pass_back(
         };
         asked.caller.talk.switch(tunnel);
         forwarding.account.close();
-        return Ok(response.map(|_| ResponseBody::Whole(None)));
+        return Passed::Switched(response.map(|_| ResponseBody::Whole(None)));
     }
     respond::end_if_due(asked.caller, asked.view, response.headers_mut());
-    relay(forwarding, outgoing, response, (lease, chosen)).await
+    let source = outgoing.source.as_ref();
+    if source.is_some_and(|source| !source.borrow().has_ended()) {
+        respond::end_unread(asked.caller, response.headers_mut());
+    }
+    let config = forwarding.plans.config;
+    let begun = Begun {
+        lease,
+        in_flight: chosen.in_flight,
+        request: outgoing.source,
+        idle: config.timeouts.body_idle,
+        ahead_limit: config.buffers.response.as_usize(),
+        account: forwarding.account,
+    };
+    let (mut head, body) = response.into_parts();
+    head.version = http::Version::HTTP_11;
+    head.extensions.clear();
+    let exchange = Exchange::begin(begun, body, &asked.caller.talk);
+    Passed::Relayed(head, Rc::new(RefCell::new(exchange)))
 }
 
-fn edit(
-    forwarding: &Forwarding<'_>,
-    chosen: &Chosen,
-    sent_host: &HeaderValue,
-    response: &mut Response<BackendBody>,
-) {
+fn edit(forwarding: &Forwarding<'_>, chosen: &Chosen, response: &mut Response<BackendBody>) {
     let (asked, plans) = (forwarding.asked, forwarding.plans);
     let (status, version) = (response.status(), response.version());
     let edit = ResponseEdit {
@@ -375,64 +461,14 @@ fn edit(
             ..asked.facts()
         },
         slot: chosen.slot,
-        sent_host,
+        sent_host: plans
+            .config
+            .rewrite
+            .location
+            .then(|| plans.host(asked, chosen.slot)),
     };
     edit.apply(response.headers_mut(), version);
-    if let Some(name) = &asked.view.snapshot.config.request_id
-        && let Some(id) = asked.id.id().value()
-    {
-        response.headers_mut().insert(name.clone(), id);
-    }
-}
-
-async fn relay(
-    forwarding: Forwarding<'_>,
-    outgoing: Outgoing,
-    response: Response<BackendBody>,
-    (lease, chosen): (Lease, Chosen),
-) -> Result<Response<ResponseBody>, Failed> {
-    let talk = &forwarding.asked.caller.talk;
-    let (mut head, body) = response.into_parts();
-    head.version = http::Version::HTTP_11;
-    head.extensions.clear();
-    let config = forwarding.plans.config;
-    let begun = Begun {
-        lease,
-        in_flight: chosen.in_flight,
-        request: outgoing.source,
-        idle: config.timeouts.body_idle,
-        ahead_limit: config.buffers.response.as_usize(),
-        account: forwarding.account,
-    };
-    let exchange = Rc::new(RefCell::new(Exchange::begin(begun, body, talk)));
-    first_piece(&exchange, talk).await;
-    // Nothing of the head has left yet: an answer that breaks at once is no answer.
-    if exchange.borrow().is_stillborn() {
-        return match Rc::try_unwrap(exchange) {
-            Ok(exchange) => Err(stillborn(exchange.into_inner())),
-            Err(exchange) => Ok(relayed(head, exchange, talk)),
-        };
-    }
-    Ok(relayed(head, exchange, talk))
-}
-
-fn relayed(
-    head: http::response::Parts,
-    exchange: Rc<RefCell<Exchange>>,
-    talk: &Rc<Conversation>,
-) -> Response<ResponseBody> {
-    Response::from_parts(head, ResponseBody::Relayed(Relayed::new(exchange, talk)))
-}
-
-fn stillborn(exchange: Exchange) -> Failed {
-    let account = exchange.into_account();
-    let (cluster, backend) = account.names();
-    tracing::warn!(
-        cluster,
-        backend,
-        "the response's body broke at its beginning"
-    );
-    (ProxyError::UpstreamProtocol, account)
+    respond::name_request(asked.view, asked.id, response.headers_mut());
 }
 
 /// Waits for the first piece of the body, so that it leaves in one write with the head. A body of

@@ -23,6 +23,7 @@ mod respond;
 pub mod retry;
 pub mod rules;
 pub mod select;
+mod service;
 pub mod tunnel;
 mod worker;
 
@@ -33,6 +34,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 
 pub use relay::{Cut, ResponseBody};
+pub use service::{Front, bare, layered, service};
 pub use worker::{ClusterView, Published, Snapshot, View, Worker};
 
 use client::Peer;

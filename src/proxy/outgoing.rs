@@ -6,8 +6,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
+use http::request::Parts;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
 use hyper::body::Incoming;
 
@@ -18,6 +19,7 @@ use super::headers::{forwarding, hop};
 use super::plan::{ClusterPlan, RulePlan};
 use super::prefix;
 use super::refuse::{DeclaredBody, Expectation};
+use super::respond;
 use super::retry::Repeat;
 use super::tunnel::Offer;
 use crate::balance::Slot;
@@ -29,13 +31,12 @@ const OUR_FIELDS: usize = 8;
 
 /// What all attempts of a request have in common.
 pub(super) struct Outgoing {
-    target: Uri,
+    /// Where the rule replaces the client's target.
+    target: Option<PathAndQuery>,
     pub(super) source: Option<Rc<RefCell<BodySource>>>,
     continues: Option<Arc<ContinueSignal>>,
     pub(super) offer: Option<Offer>,
     pub(super) repeat: Repeat,
-    /// When the attempts began, after the request came.
-    pub(super) began: Duration,
 }
 
 /// By which plan a request is changed.
@@ -46,6 +47,31 @@ pub(super) struct Plans<'a> {
     pub(super) rule: &'a RulePlan,
 }
 
+impl Plans<'_> {
+    /// The Host that the backend in `slot` sees.
+    pub(super) fn host(&self, asked: &Asked<'_>, slot: Slot) -> HeaderValue {
+        self.cluster.backends.get(usize::from(slot.0)).map_or_else(
+            || HeaderValue::from_static("localhost"),
+            |plan| plan.host.value(asked.checked.host.as_ref()),
+        )
+    }
+}
+
+/// What takes the place of the client's target; `None`: it goes on as it is.
+fn target(head: &Parts, plans: Plans<'_>) -> Result<Option<PathAndQuery>, ProxyError> {
+    let way_there = plans.rule.way_there.as_ref();
+    let rooted = head
+        .uri
+        .path_and_query()
+        .is_some_and(|sent| !sent.as_str().starts_with('?'));
+    if way_there.is_none() && rooted {
+        return Ok(None);
+    }
+    prefix::upstream_target(&head.uri, way_there)
+        .map(Some)
+        .map_err(ProxyError::Refused)
+}
+
 impl Outgoing {
     /// Prepares a request for its attempts.
     pub(super) fn new(
@@ -54,8 +80,7 @@ impl Outgoing {
         body: Incoming,
     ) -> Result<Self, ProxyError> {
         let head = asked.head;
-        let target = prefix::upstream_target(&head.uri, plans.rule.way_there.as_ref())
-            .map_err(ProxyError::Refused)?;
+        let target = target(head, plans)?;
         let repeat = Repeat::of(&head.method);
         let source = source(asked, plans.config, repeat, body);
         let continues = source
@@ -64,34 +89,32 @@ impl Outgoing {
             .map(|source| source.borrow_mut().hold_for_continue());
         let offer = Offer::read(&head.headers, &plans.config.upgrades);
         Ok(Self {
-            target: Uri::from(target),
+            target,
             source,
             continues,
             offer,
             repeat,
-            began: Duration::ZERO,
         })
     }
 
-    /// The request for the backend in `slot`, and the Host that it will see.
+    /// The request for the backend in `slot`.
     pub(super) fn request(
         &self,
         asked: &Asked<'_>,
         plans: Plans<'_>,
         slot: Slot,
-    ) -> (Request<RequestBody>, HeaderValue) {
+    ) -> Request<RequestBody> {
         let body = self
             .source
             .as_ref()
             .map_or(RequestBody::Empty, RequestBody::of);
         let mut request = Request::new(body);
         *request.method_mut() = asked.head.method.clone();
-        *request.uri_mut() = self.target.clone();
-        let host = plans.cluster.backends.get(usize::from(slot.0)).map_or_else(
-            || HeaderValue::from_static("localhost"),
-            |plan| plan.host.value(asked.checked.host.as_ref()),
-        );
-        *request.headers_mut() = self.headers(asked, plans, host.clone());
+        let asked_for = asked.head.uri.path_and_query();
+        if let Some(target) = self.target.as_ref().or(asked_for) {
+            *request.uri_mut() = Uri::from(target.clone());
+        }
+        *request.headers_mut() = self.headers(asked, plans, plans.host(asked, slot));
         if let Some(signal) = &self.continues {
             let signal = Arc::clone(signal);
             hyper::ext::on_informational(&mut request, move |interim| {
@@ -100,7 +123,7 @@ impl Outgoing {
                 }
             });
         }
-        (request, host)
+        request
     }
 
     fn headers(&self, asked: &Asked<'_>, plans: Plans<'_>, host: HeaderValue) -> HeaderMap {
@@ -122,11 +145,7 @@ impl Outgoing {
         forwarding::apply(&mut headers, found, plans.config.forwarded, subject);
         hop::frame_request(&mut headers, asked.checked.body);
         hop::pass_expectation(&mut headers, found, asked.checked.expectation);
-        if let Some(name) = &asked.view.snapshot.config.request_id
-            && let Some(id) = asked.id.id().value()
-        {
-            headers.insert(name.clone(), id);
-        }
+        respond::name_request(asked.view, asked.id, &mut headers);
         for edits in [&plans.cluster.request, &plans.rule.request] {
             if !edits.is_empty() {
                 let cluster = Some(plans.config.name.as_str());

@@ -292,8 +292,8 @@ impl Exchange {
     }
 
     /// Ends an exchange of which the client has seen nothing.
-    pub(super) fn into_account(self) -> Box<Account> {
-        self.account
+    pub(super) fn into_account(self) -> Account {
+        *self.account
     }
 
     /// The client has all of it, or has gone.
@@ -334,12 +334,12 @@ pub struct Relayed {
 
 impl Relayed {
     /// Hands an exchange to the client's connection.
-    pub(super) fn new(exchange: Rc<RefCell<Exchange>>, talk: &Rc<Conversation>) -> Self {
+    pub(super) fn new(exchange: Rc<RefCell<Exchange>>, talk: Rc<Conversation>) -> Self {
         let length = exchange.borrow().length;
         talk.relay(Rc::clone(&exchange));
         Self {
             exchange,
-            talk: Rc::clone(talk),
+            talk,
             length,
         }
     }

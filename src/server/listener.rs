@@ -15,9 +15,9 @@ use super::connection::{Accepted, serve};
 use super::door::Door;
 use crate::clock::{Deadline, TICK};
 use crate::observe::metrics::ConnectionRefusal;
-use crate::proxy::Worker;
 use crate::proxy::client::Peer;
 use crate::proxy::client_address::peer;
+use crate::proxy::{Front, Worker};
 use crate::socket::Socket;
 
 /// A socket that clients queue at.
@@ -45,14 +45,22 @@ impl Queue {
 }
 
 /// Accepts until the worker stops; then takes what is queued, and closes.
-pub async fn accept(queue: Queue, door: Arc<Door>, worker: Rc<Worker>, open: Rc<Cell<usize>>) {
+pub async fn accept(
+    queue: Queue,
+    door: Arc<Door>,
+    worker: Rc<Worker>,
+    open: Rc<Cell<usize>>,
+    front: impl Front,
+) {
     let wake = worker.clock.deadline();
     let mut troubled = false;
     while let Some(accepted) = next(&queue, &worker, &wake).await {
         match accepted {
             Ok((socket, address)) => {
                 troubled = false;
-                admit(socket, address, &door, &worker, &open).await;
+                if let Some(accepted) = admit(socket, address, &door, &worker, &open).await {
+                    tokio::task::spawn_local(serve(accepted, front.clone()));
+                }
             }
             Err(error) if is_of_one_client(&error) => {}
             Err(error) => {
@@ -87,18 +95,17 @@ async fn next(
     .await
 }
 
+/// Whether a client may come in; `None`: not, and its connection is closed.
 async fn admit(
     socket: Socket,
     address: Option<SocketAddr>,
     door: &Arc<Door>,
     worker: &Rc<Worker>,
     open: &Rc<Cell<usize>>,
-) {
+) -> Option<Accepted> {
     let cells = door.cells.of(worker.id);
     cells.connections.inc();
-    let Some(mut place) = door.admission.place().await else {
-        return;
-    };
+    let mut place = door.admission.place().await?;
     let view = worker.view();
     let config = &view.snapshot.config;
     let peer: Peer = peer(address, door.entrance, &config.trusted_proxies);
@@ -108,23 +115,23 @@ async fn admit(
         .map(|listener| &listener.access);
     if access.is_some_and(|access| !access.admits(peer.ip())) {
         cells.refused.inc(ConnectionRefusal::Access);
-        return;
+        return None;
     }
     if let Some(ip) = peer.ip().filter(|ip| !config.trusted_proxies.contains(*ip)) {
         let limit = config.limits.connections_per_client;
         if place.count_for(&door.admission, ip, limit) == Admitted::No {
             cells.refused.inc(ConnectionRefusal::LimitClient);
-            return;
+            return None;
         }
     }
-    tokio::task::spawn_local(serve(Accepted {
+    Some(Accepted {
         socket,
         peer,
         place,
         door: Arc::clone(door),
         worker: Rc::clone(worker),
         open: Rc::clone(open),
-    }));
+    })
 }
 
 /// Out of descriptors or memory: those connected are served meanwhile.

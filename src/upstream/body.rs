@@ -5,6 +5,8 @@
 //! as all of it is still at hand.
 
 use std::cell::RefCell;
+use std::error::Error;
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,12 +39,26 @@ pub enum BodyFault {
     /// The client paused for too long.
     #[error("request body timed out")]
     TimedOut,
-    /// The client went away or sent bad framing.
+    /// The client went away.
     #[error("request body cut off")]
     Cut,
+    /// Its chunks or trailers are no chunks or trailers.
+    #[error("request body malformed")]
+    Malformed,
     /// The proxy needs no more of it.
     #[error("request body no longer wanted")]
     Unwanted,
+}
+
+impl BodyFault {
+    /// What hyper's error within a body means.
+    fn of(error: &hyper::Error) -> Self {
+        let source = error.source().and_then(<dyn Error>::downcast_ref);
+        match source.map(io::Error::kind) {
+            Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => Self::Malformed,
+            _ => Self::Cut,
+        }
+    }
 }
 
 /// The client's request body: where it is and what was seen of it.
@@ -229,7 +245,7 @@ impl BodySource {
             match Pin::new(incoming).poll_frame(cx) {
                 Poll::Pending => return self.wait_for_client(cx),
                 Poll::Ready(None) => self.end(),
-                Poll::Ready(Some(Err(_))) => self.fail(BodyFault::Cut),
+                Poll::Ready(Some(Err(error))) => self.fail(BodyFault::of(&error)),
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Some(data) = self.accept(frame) {
                         return Poll::Ready(Some(data));
@@ -352,6 +368,7 @@ impl Attempted {
         };
         if let Some(data) = taken {
             self.position = source.kept.len();
+            self.finished = source.ended;
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
         self.finished = true;

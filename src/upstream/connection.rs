@@ -35,7 +35,7 @@ pub trait Carrier: Sized + 'static {
     fn send(
         &mut self,
         request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Response<Self::Body>, SendFailure>>;
+    ) -> impl Future<Output = Result<Response<Self::Body>, SendFailure>> + 'static;
 
     /// Whether another request can be sent now.
     fn is_ready(&self) -> bool;
@@ -130,8 +130,6 @@ impl HyperCarrier {
             .max_headers(HEAD_FIELDS)
             .max_header_size(HEAD_BYTES)
             .read_buf_exact_size(Some(READ_PIECE))
-            // One buffer and one `send`: cheaper than a vector for heads and small pieces.
-            .writev(false)
             .handshake(TokioIo::new(stream))
             .await?;
         let (hand_over, taken_over) = oneshot::channel();
@@ -151,7 +149,7 @@ impl Carrier for HyperCarrier {
     fn send(
         &mut self,
         request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Response<Incoming>, SendFailure>> {
+    ) -> impl Future<Output = Result<Response<Incoming>, SendFailure>> + 'static {
         self.wire.expect_head();
         let wire = Rc::clone(&self.wire);
         let sent = self.sender.try_send_request(request);

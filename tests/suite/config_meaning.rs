@@ -163,7 +163,7 @@ fn the_environment_gives_values_and_no_structure() {
     };
     assert_eq!(backend.address, expected);
     let text = ONE.replace("10.0.0.32:8080", "\"tomcat:${TRICK}\"");
-    let env = |_: &str| Some("8080, weight: 7".to_owned());
+    let env = |name: &str| (name == "TRICK").then(|| "8080, weight: 7".to_owned());
     let report = config::load_text("x.yaml", &text, &env).unwrap_err();
     assert_eq!(report.problems.len(), 1);
     assert_eq!(report.problems[0].path, "clusters.shop.backends[0].address");

@@ -8,17 +8,45 @@
     reason = "a test that fails panics; helpers are part of the tests"
 )]
 
+mod access;
+mod access_log_of_requests;
 mod admin;
+mod architecture;
+mod bad_answers;
+mod balance;
+mod bodies;
 mod config_commands;
 mod config_laws;
 mod config_meaning;
 mod config_messages;
+mod continues;
 mod documentation;
+mod documentation_errors;
 mod documentation_logging;
 mod documentation_metrics;
+mod documentation_readme;
+mod error_pages;
 mod exchange;
+mod failover;
+mod forwarding;
+mod hang;
 mod harness;
 mod harness_itself;
+mod header_rules;
+mod health;
+mod layers;
+mod names;
+mod pass_through;
+mod process;
 mod properties;
+mod reload;
+mod request_id;
+mod resolve;
+mod retry;
+mod reverse;
 mod round_robin;
+mod rules;
+mod scenarios;
+mod smuggling;
 mod standin;
+mod stop;

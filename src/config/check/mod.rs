@@ -63,6 +63,7 @@ pub(super) fn check(
         env::fill(&mut tree, "", env, &mut |node, path, unfilled| {
             words::complain_unfilled(&context, node, path, unfilled);
         });
+        env::put_admin_address(&mut tree, env);
         read(&context, tree)
     });
     finish(context, config)

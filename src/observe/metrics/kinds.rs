@@ -137,6 +137,8 @@ kind!(
         BodyTooLarge = "body_too_large",
         /// The request body paused too long.
         BodyTimeout = "body_timeout",
+        /// The request body's chunks or trailers are malformed.
+        BodyMalformed = "body_malformed",
         /// The client went away.
         ClientGone = "client_gone",
         /// The backend answered an upgrade that nobody asked for, or that is not allowed.

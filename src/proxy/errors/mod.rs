@@ -55,7 +55,10 @@ pub enum ProxyError {
     /// The client's body paused for longer than `limits.body_idle`.
     #[error("the request body did not come in time")]
     BodyTimeout,
-    /// The client went away, or sent a body that is no body; nobody reads the answer.
+    /// The body's chunks or trailers are malformed.
+    #[error("the request body is malformed")]
+    BodyMalformed,
+    /// The client went away; nobody reads the answer.
     #[error("the client is gone")]
     ClientGone,
     /// An upgrade to a protocol that the cluster does not offer.
@@ -114,9 +117,10 @@ pub enum Connection {
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 impl ProxyError {
-    /// The table.
+    /// The table. What strikes every request for a while (no backend left) is no warning each
+    /// time: the change of the backend's state was one.
     pub fn answer(self) -> Answer {
-        use LogLevel::{Debug, Info, Warn};
+        use LogLevel::{Debug, Warn};
         match self {
             Self::Refused(refusal) => {
                 let mut answer = row(refusal.status(), refusal.reason(), Debug);
@@ -124,18 +128,18 @@ impl ProxyError {
                 answer
             }
             Self::NoRule => row(StatusCode::NOT_FOUND, "no_rule", Debug),
-            Self::AccessDenied => row(StatusCode::FORBIDDEN, "access_denied", Info),
-            Self::NoBackend => later("no_backend", Warn),
-            Self::BackendsFull => later("backends_full", Warn),
+            Self::AccessDenied => row(StatusCode::FORBIDDEN, "access_denied", Debug),
+            Self::NoBackend => later("no_backend", Debug),
+            Self::BackendsFull => later("backends_full", Debug),
             Self::UpstreamConnect(ConnectFailure::Timeout) => {
                 row(StatusCode::GATEWAY_TIMEOUT, "connect_timeout", Warn)
             }
             Self::UpstreamConnect(ConnectFailure::Refused) => {
-                row(StatusCode::BAD_GATEWAY, "connect_refused", Warn)
+                row(StatusCode::BAD_GATEWAY, "connect", Warn)
             }
             Self::UpstreamTimeout => row(StatusCode::GATEWAY_TIMEOUT, "response_timeout", Warn),
-            Self::UpstreamProtocol => row(StatusCode::BAD_GATEWAY, "bad_response", Warn),
-            Self::UpstreamClosed => row(StatusCode::BAD_GATEWAY, "upstream_closed", Warn),
+            Self::UpstreamProtocol => row(StatusCode::BAD_GATEWAY, "protocol", Warn),
+            Self::UpstreamClosed => row(StatusCode::BAD_GATEWAY, "closed", Warn),
             Self::BodyTooLarge => {
                 let mut answer = row(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", Debug);
                 answer.connection = Connection::Close;
@@ -143,6 +147,11 @@ impl ProxyError {
             }
             Self::BodyTimeout => {
                 let mut answer = row(StatusCode::REQUEST_TIMEOUT, "body_timeout", Debug);
+                answer.connection = Connection::Close;
+                answer
+            }
+            Self::BodyMalformed => {
+                let mut answer = row(StatusCode::BAD_REQUEST, "body_malformed", Debug);
                 answer.connection = Connection::Close;
                 answer
             }
@@ -158,16 +167,24 @@ impl ProxyError {
             }
             Self::UpgradeRefused => row(StatusCode::FORBIDDEN, "upgrade_refused", Debug),
             Self::ShuttingDown => {
-                let mut answer = later("shutting_down", Info);
+                let mut answer = later("shutting_down", Debug);
                 answer.connection = Connection::Close;
                 answer
             }
         }
     }
 
-    /// The answer's status.
+    /// The answer's status, as it is logged and counted.
     pub fn status(self) -> StatusCode {
         self.answer().status
+    }
+
+    /// The status on the wire, where 499 would be a status that HTTP does not know.
+    pub fn told(self) -> StatusCode {
+        match self {
+            Self::ClientGone => StatusCode::BAD_REQUEST,
+            _ => self.status(),
+        }
     }
 
     /// Metric label and `$error` of the access log.
@@ -189,15 +206,37 @@ impl ProxyError {
             Self::UpstreamClosed => ErrorReason::Closed,
             Self::BodyTooLarge => ErrorReason::BodyTooLarge,
             Self::BodyTimeout => ErrorReason::BodyTimeout,
+            Self::BodyMalformed => ErrorReason::BodyMalformed,
             Self::ClientGone => ErrorReason::ClientGone,
             Self::UpgradeRefused => ErrorReason::UpgradeRefused,
         })
     }
 
+    /// Whether it comes of a failed attempt, which is logged where it failed.
+    pub fn is_of_an_attempt(self) -> bool {
+        match self {
+            Self::Refused(_)
+            | Self::NoRule
+            | Self::AccessDenied
+            | Self::NoBackend
+            | Self::BackendsFull
+            | Self::UpgradeRefused
+            | Self::ShuttingDown => false,
+            Self::UpstreamConnect(_)
+            | Self::UpstreamTimeout
+            | Self::UpstreamProtocol
+            | Self::UpstreamClosed
+            | Self::BodyTooLarge
+            | Self::BodyTimeout
+            | Self::BodyMalformed
+            | Self::ClientGone => true,
+        }
+    }
+
     /// What a visitor is told: true of the error, and silent about what stands behind us.
     fn advice(self) -> &'static str {
         match self {
-            Self::Refused(_) | Self::UpgradeRefused => {
+            Self::Refused(_) | Self::UpgradeRefused | Self::BodyMalformed => {
                 "The request could not be understood or is not supported."
             }
             Self::NoRule => "Nothing is to be found at this address.",
@@ -231,6 +270,7 @@ impl ProxyError {
             (FailureKind::RequestBody, _) => match body {
                 Some(BodyFault::TooLarge) => Self::BodyTooLarge,
                 Some(BodyFault::TimedOut) => Self::BodyTimeout,
+                Some(BodyFault::Malformed) => Self::BodyMalformed,
                 Some(BodyFault::Cut | BodyFault::Unwanted) | None => Self::ClientGone,
             },
             (FailureKind::TimedOut, Stage::Connect) => {

@@ -7,7 +7,7 @@ use crate::config::Errors;
 
 use super::*;
 
-const EVERY: [ProxyError; 15] = [
+const EVERY: [ProxyError; 16] = [
     ProxyError::Refused(Refusal::HostMissing),
     ProxyError::NoRule,
     ProxyError::AccessDenied,
@@ -20,6 +20,7 @@ const EVERY: [ProxyError; 15] = [
     ProxyError::UpstreamClosed,
     ProxyError::BodyTooLarge,
     ProxyError::BodyTimeout,
+    ProxyError::BodyMalformed,
     ProxyError::ClientGone,
     ProxyError::UpgradeRefused,
     ProxyError::ShuttingDown,
@@ -54,25 +55,30 @@ fn every_error_has_its_status_and_label() {
         (503, "no_backend"),
         (503, "backends_full"),
         (504, "connect_timeout"),
-        (502, "connect_refused"),
+        (502, "connect"),
         (504, "response_timeout"),
-        (502, "bad_response"),
-        (502, "upstream_closed"),
+        (502, "protocol"),
+        (502, "closed"),
         (413, "body_too_large"),
         (408, "body_timeout"),
+        (400, "body_malformed"),
         (499, "client_gone"),
         (403, "upgrade_refused"),
         (503, "shutting_down"),
     ];
     let found = EVERY.map(|error| (error.status().as_u16(), error.reason()));
     assert_eq!(found, expected);
+    for error in EVERY {
+        let counted = error.kind().map(ErrorReason::label);
+        assert_eq!(counted.unwrap_or(error.reason()), error.reason());
+    }
 }
 
 #[test]
 fn an_answer_is_never_stored_and_a_503_says_when_to_come_back() {
     for error in EVERY {
         let response = rendered(error, Format::Plain);
-        assert_eq!(response.status(), error.status());
+        assert_eq!(response.status(), error.told());
         assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
         assert_eq!(
             response
@@ -113,14 +119,14 @@ fn each_form_tells_status_advice_and_request_id() {
     for error in EVERY {
         let page = rendered(error, Format::Html);
         assert!(
-            text(&page).contains("id&lt;1&gt;") || error.status() == 502,
+            text(&page).contains("id&lt;1&gt;") || error.told() == 502,
             "{error}"
         );
         assert!(!text(&page).contains("id<1>"));
 
         let problem = rendered(error, Format::Json);
         let json: serde_json::Value = serde_json::from_slice(problem.body()).unwrap();
-        assert_eq!(json["status"], error.status().as_u16());
+        assert_eq!(json["status"], error.told().as_u16());
         assert_eq!(json["request_id"], "id<1>");
         assert_eq!(
             problem.headers()[header::CONTENT_TYPE],
@@ -128,7 +134,7 @@ fn each_form_tells_status_advice_and_request_id() {
         );
 
         let plain = rendered(error, Format::Plain);
-        assert!(text(&plain).starts_with(&error.status().as_u16().to_string()));
+        assert!(text(&plain).starts_with(&error.told().as_u16().to_string()));
         assert!(text(&plain).contains("id<1>"));
     }
 }

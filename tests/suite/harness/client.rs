@@ -125,6 +125,28 @@ impl Raw {
         (&self.socket).write_all(bytes.as_ref())
     }
 
+    /// Sends of `bytes` what is taken before the other side makes us wait for `pause`; gives the
+    /// count.
+    #[track_caller]
+    pub(crate) fn send_until_blocked(&mut self, bytes: &[u8], pause: Duration) -> usize {
+        self.socket
+            .set_write_timeout(Some(pause))
+            .expect("a write time-out");
+        let mut sent = 0;
+        while sent < bytes.len() {
+            match (&self.socket).write(&bytes[sent..]) {
+                Ok(count) => sent += count,
+                Err(failure) if failure.kind() == ErrorKind::WouldBlock => break,
+                Err(failure) => panic!("after {sent} bytes: {failure}"),
+            }
+        }
+        let patience = Some(patience());
+        self.socket
+            .set_write_timeout(patience)
+            .expect("a write time-out");
+        sent
+    }
+
     /// Ends our sending half.
     pub(crate) fn finish_sending(&mut self) -> &mut Self {
         self.socket.shutdown(Shutdown::Write).expect("shuts down");
