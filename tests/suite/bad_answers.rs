@@ -207,14 +207,15 @@ fn a_body_that_is_cut_off_looks_cut_off() {
     for (round, (name, fault)) in (1..).zip(cases) {
         tomcat.script("/bad", fault);
         let mut client = Raw::connect(proxy.address());
-        client.send(Request::get("/bad").header("Connection", "close").bytes());
+        let request = Request::get("/bad").header("Connection", "close");
+        client.send(request.bytes());
         let (bytes, _) = client.read_to_end();
         let text = String::from_utf8_lossy(&bytes);
-        // Where the fault came together with the head, nothing of it had left yet.
-        if text.starts_with("HTTP/1.1 502 ") {
-            continue;
-        }
-        assert!(text.starts_with("HTTP/1.1 200 "), "{name}: {text:?}");
+        // A bad gateway, where the fault came together with the head.
+        assert!(
+            text.starts_with("HTTP/1.1 502 ") || text.starts_with("HTTP/1.1 200 "),
+            "{name}: {text:?}"
+        );
         assert!(
             !text.ends_with("0\r\n\r\n"),
             "{name} was completed: {text:?}"
