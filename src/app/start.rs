@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
+use rustix::io::Errno;
 use tokio::sync::watch;
 
 use super::background::Background;
@@ -35,7 +36,7 @@ use crate::server::sockets::{BindFailure, Bound, SocketFile};
 #[derive(Debug, thiserror::Error)]
 pub enum StartFailure {
     /// A listener's address is taken or not ours.
-    #[error("listeners[{place}].address: {failure}: {}", .failure.source)]
+    #[error("listeners[{place}].address: {failure}: {}{}", .failure.source, hint(&.failure.source))]
     Listener {
         /// The listener's place in the file.
         place: usize,
@@ -43,7 +44,7 @@ pub enum StartFailure {
         failure: BindFailure,
     },
     /// The admin address is taken or not ours.
-    #[error("admin.address: cannot listen on {address}: {source}")]
+    #[error("admin.address: cannot listen on {address}: {source}{}", hint(.source))]
     Admin {
         /// As configured.
         address: std::net::SocketAddr,
@@ -68,11 +69,22 @@ pub enum StartFailure {
 
 /// A backend whose name cannot be resolved.
 #[derive(Debug, thiserror::Error)]
-#[error("clusters.{cluster}.backends[{place}].address: {failure}")]
+#[error(
+    "clusters.{cluster}.backends[{place}].address: {failure}{}; expected a name that resolves at \
+     the start",
+    cause(.failure)
+)]
 pub struct UnknownName {
     cluster: String,
     place: usize,
     failure: ResolveFailure,
+}
+
+fn cause(failure: &ResolveFailure) -> String {
+    failure
+        .source()
+        .map(|source| format!(": {source}"))
+        .unwrap_or_default()
 }
 
 fn lines(names: &[UnknownName]) -> String {
@@ -81,6 +93,20 @@ fn lines(names: &[UnknownName]) -> String {
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// What to do about an address that cannot be had; nothing where the system's words suffice.
+fn hint(refusal: &io::Error) -> &'static str {
+    match refusal.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::ADDRINUSE) => {
+            "\n    hint: another process listens there, perhaps another cattail; `ss -lntp` names it"
+        }
+        Some(Errno::ADDRNOTAVAIL) => "\n    hint: this machine has no such address",
+        Some(Errno::ACCESS) => {
+            "\n    hint: a port below 1024 takes root or CAP_NET_BIND_SERVICE; try 8080"
+        }
+        _ => "",
+    }
 }
 
 /// How long the start waits for one name.

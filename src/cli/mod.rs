@@ -83,13 +83,18 @@ impl Failure {
             Self::Configuration(report) => Some(report.to_string()),
             Self::AlreadyTold => None,
             Self::Runtime(error) | Self::Unusable(error) => {
-                let mut chain = vec!["cattail".to_owned(), error.to_string()];
+                let mut told = format!("cattail: {error}");
                 let mut cause = error.source();
                 while let Some(error) = cause {
-                    chain.push(error.to_string());
+                    let text = error.to_string();
+                    // Some failures name their cause in their own sentence.
+                    if !told.contains(&text) {
+                        told.push_str(": ");
+                        told.push_str(&text);
+                    }
                     cause = error.source();
                 }
-                Some(chain.join(": "))
+                Some(told)
             }
         }
     }

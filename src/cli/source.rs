@@ -9,7 +9,7 @@ use crate::config::{self, Config, Report};
 /// A file, or one cluster described by arguments.
 #[derive(Debug, Clone, Args)]
 pub struct Source {
-    /// The configuration file.
+    /// The configuration file; needed unless --listen and --backend are given.
     #[arg(short, long, value_name = "FILE", required_unless_present = "backend")]
     pub config: Option<PathBuf>,
     /// Without a file: where clients are accepted.
