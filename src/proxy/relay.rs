@@ -192,16 +192,20 @@ impl Exchange {
                     talk.upstream.arm(self.idle);
                     match frame.into_data() {
                         Ok(data) => {
-                            // With a Content-Length nobody asks for more once all of it is there.
-                            if self.body.as_ref().is_some_and(Body::is_end_stream) {
-                                self.backend_done(talk);
-                            }
+                            self.let_go_at_end(talk);
                             return Poll::Ready(Some(Ok(data)));
                         }
                         Err(frame) => self.trailers = frame.into_trailers().ok(),
                     }
                 }
             }
+        }
+    }
+
+    /// With a Content-Length nobody asks for more once all of it is there.
+    fn let_go_at_end(&mut self, talk: &Conversation) {
+        if self.body.as_ref().is_some_and(Body::is_end_stream) {
+            self.backend_done(talk);
         }
     }
 

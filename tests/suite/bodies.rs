@@ -253,7 +253,7 @@ fn a_chunked_body_that_grows_too_large_is_refused_to_a_client_that_goes_on_sendi
         "limits: {{ body: 1MiB }}\n{}",
         proxy::cluster(&[&tomcat], "")
     ));
-    let chunk = [b"10000\r\n".as_slice(), &[b'x'; 65_536], b"\r\n"].concat();
+    let chunk = [b"10000\r\n".as_slice(), &vec![b'x'; 65_536], b"\r\n"].concat();
     let mut client = Raw::connect(proxy.address());
     client
         .send(post_head("/echo", "Transfer-Encoding: chunked"))
