@@ -122,7 +122,7 @@ fn each_form_tells_status_advice_and_request_id() {
 
         let problem = rendered(error, Format::Json);
         let json: serde_json::Value = serde_json::from_slice(problem.body()).unwrap();
-        assert_eq!(json["status"], error.status().as_u16());
+        assert_eq!(json["status"], error.told().as_u16());
         assert_eq!(json["request_id"], "id<1>");
         assert_eq!(
             problem.headers()[header::CONTENT_TYPE],
@@ -130,7 +130,7 @@ fn each_form_tells_status_advice_and_request_id() {
         );
 
         let plain = rendered(error, Format::Plain);
-        assert!(text(&plain).starts_with(&error.status().as_u16().to_string()));
+        assert!(text(&plain).starts_with(&error.told().as_u16().to_string()));
         assert!(text(&plain).contains("id<1>"));
     }
 }
