@@ -1,5 +1,6 @@
 //! A connected socket, TCP or Unix: the one place that tells them apart.
 
+use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,6 +8,14 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+
+/// Up to here a copy costs less than the kernel's work with a vector; beyond it, nothing is
+/// copied.
+const GATHERED: usize = 8 << 10;
+
+thread_local! {
+    static GATHER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// A connected socket.
 #[derive(Debug)]
@@ -47,6 +56,19 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [only] = bufs {
+            return self.poll_write(cx, only);
+        }
+        let total: usize = bufs.iter().map(|buf| buf.len()).sum();
+        if total <= GATHERED {
+            return GATHER.with_borrow_mut(|gathered| {
+                gathered.clear();
+                for buf in bufs {
+                    gathered.extend_from_slice(buf);
+                }
+                self.poll_write(cx, gathered)
+            });
+        }
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
             Self::Unix(unix) => Pin::new(unix).poll_write_vectored(cx, bufs),

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 pub use reload::ReloadFailure;
 pub use signals::{RunFailure, run};
-pub use start::{StartFailure, start};
+pub use start::{StartFailure, start, start_with};
 
 use crate::admin::AdminHandle;
 use crate::config::{ListenAddr, Shutdown};

@@ -1,10 +1,18 @@
 //! Starting: everything that can fail first, then the workers.
 
+use std::convert::Infallible;
+use std::error::Error;
 use std::io;
 use std::net::TcpListener;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
 use tokio::sync::watch;
 
 use super::background::Background;
@@ -18,7 +26,7 @@ use crate::config::{BackendAddr, Config, ListenAddr};
 use crate::observe::access_log::LogCounters;
 use crate::observe::metrics::{PerWorker, WorkerId};
 use crate::proxy::client::{Entrance, Scheme};
-use crate::proxy::{Published, Snapshot};
+use crate::proxy::{self, Caller, Front, Published, Snapshot};
 use crate::server::Door;
 use crate::server::admission::Admission;
 use crate::server::sockets::{BindFailure, Bound, SocketFile};
@@ -81,6 +89,36 @@ const RESOLVE_TIME: Duration = Duration::from_secs(10);
 /// Starts a proxy. Names that cannot be resolved, addresses in use and logs that cannot be opened
 /// are failures; backends that do not answer are not.
 pub fn start(config: Config) -> Result<Proxy, StartFailure> {
+    start_behind(config, proxy::bare)
+}
+
+/// The same with layers of tower's around the proxy: `layers` makes the service of each client
+/// connection, from [`proxy::service`].
+///
+/// A layer that answers without asking the proxy is not accounted, and its connection ends when
+/// `limits.head_time` is over, since for the proxy the request has not begun.
+pub fn start_with<S, B>(
+    config: Config,
+    layers: impl Fn(Rc<Caller>) -> S + Clone + Send + 'static,
+) -> Result<Proxy, StartFailure>
+where
+    S: tower::Service<
+            Request<Incoming>,
+            Response = Response<B>,
+            Error = Infallible,
+            Future: 'static,
+        > + Clone
+        + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
+{
+    start_behind(config, proxy::layered(layers))
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "every worker has a clone of it"
+)]
+fn start_behind(config: Config, front: impl Front) -> Result<Proxy, StartFailure> {
     raise_descriptor_limit();
     let workers = config.workers;
     let counters = Arc::new(LogCounters::default());
@@ -113,12 +151,13 @@ pub fn start(config: Config) -> Result<Proxy, StartFailure> {
             .iter_mut()
             .map(Bound::split_off)
             .zip(doors.iter().cloned());
-        proxy.workers.push(worker::start(Start {
+        let start = Start {
             id,
             published: Arc::clone(&published),
             doors: doors.collect(),
             phase: phases.clone(),
-        })?);
+        };
+        proxy.workers.push(worker::start(start, front.clone())?);
     }
     proxy.admin = start_admin(admin_socket, shown)?;
     Ok(proxy)
@@ -187,8 +226,15 @@ fn files(bound: &[Bound]) -> Vec<SocketFile> {
     files.collect()
 }
 
-/// Looks up the names of backends that have no address yet; all problems at once.
+/// Looks up the names of backends that have no address yet; all problems at once. On a thread of
+/// its own: whoever starts or reloads may do so from within a runtime, and that cannot be entered
+/// a second time.
 pub(super) fn resolve_names(clusters: &[Arc<Cluster>]) -> Result<(), StartFailure> {
+    let looked_up = thread::scope(|scope| scope.spawn(|| look_up_names(clusters)).join());
+    looked_up.unwrap_or_else(|_| Err(io::Error::other("the look-up of names panicked").into()))
+}
+
+fn look_up_names(clusters: &[Arc<Cluster>]) -> Result<(), StartFailure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
 use crate::clock::TICK;
 use crate::observe::metrics::WorkerId;
-use crate::proxy::{Published, Worker};
+use crate::proxy::{Front, Published, Worker};
 use crate::server::sockets::Bound;
 use crate::server::{Door, accept};
 
@@ -40,18 +40,21 @@ pub(super) struct Start {
 }
 
 /// Starts a worker on a thread of its own.
-pub(super) fn start(start: Start) -> io::Result<thread::JoinHandle<io::Result<()>>> {
+pub(super) fn start(
+    start: Start,
+    front: impl Front,
+) -> io::Result<thread::JoinHandle<io::Result<()>>> {
     thread::Builder::new()
         .name(format!("worker-{}", start.id.0))
-        .spawn(move || run(start))
+        .spawn(move || run(start, front))
 }
 
-fn run(start: Start) -> io::Result<()> {
+fn run(start: Start, front: impl Front) -> io::Result<()> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .event_interval(EVENT_INTERVAL)
         .build_local(LocalOptions::default())?;
-    let ended = runtime.block_on(serve(start));
+    let ended = runtime.block_on(serve(start, front));
     // Whatever is left is cut off: the deadline has passed.
     runtime.shutdown_timeout(Duration::ZERO);
     ended
@@ -60,7 +63,7 @@ fn run(start: Start) -> io::Result<()> {
 /// Tasks between two looks at the sockets: tokio's own default.
 const EVENT_INTERVAL: u32 = 61;
 
-async fn serve(start: Start) -> io::Result<()> {
+async fn serve(start: Start, front: impl Front) -> io::Result<()> {
     let Start {
         id,
         published,
@@ -73,7 +76,8 @@ async fn serve(start: Start) -> io::Result<()> {
     let mut accepting = tokio::task::JoinSet::new();
     for (mut bound, door) in doors {
         if let Some(queue) = bound.take()? {
-            accepting.spawn_local(accept(queue, door, Rc::clone(&worker), Rc::clone(&open)));
+            let (worker, open) = (Rc::clone(&worker), Rc::clone(&open));
+            accepting.spawn_local(accept(queue, door, worker, open, front.clone()));
         }
     }
     let deadline = loop {

@@ -120,12 +120,13 @@ fn explain(published: &Proxy, recommended: &Proxy, tomcats: &[Arc<StandIn>; 2]) 
         "Two Tomcat stand-ins share their sessions: TomcatA (red, {}) and TomcatB (blue, {}).\n\
          \n\
          As published (round robin):        {}\n\
-         As recommended (sticky sessions):  {}\n\
+         As recommended (sticky, to come):  {}\n\
          {admin}\n\
          What to try:\n\
          - Open the first address and press reload: TomcatA and TomcatB take turns; the session\n  \
            id and its \"created on\" stay.\n\
-         - Open the second one and press reload: you stay on one Tomcat.\n\
+         - Open the second one: its file asks for sticky sessions, which cattail does not know yet;\n  \
+           so this one alternates too.\n\
          - Type a and Enter: TomcatA is killed, as by kill -9. Press reload: the other one serves,\n  \
            no request fails, the session goes on. Type a again: TomcatA comes back.\n\
          - The same with b for TomcatB.\n\

@@ -7,6 +7,7 @@ use arc_swap::{ArcSwap, Guard};
 use tokio::sync::Notify;
 
 use super::addresses::Addresses;
+use super::changes::Changes;
 use super::machine::{Event, Machine, Needed, State, Transition};
 use crate::config;
 use crate::observe::metrics::{BackendCells, BackendEvents, PerWorker};
@@ -159,9 +160,11 @@ impl Backend {
     }
 
     /// Lets `change` move the machine and publishes what follows. Under the lock, so that two
-    /// transitions never overtake each other.
+    /// transitions never overtake each other, and whoever reports what is known already leaves
+    /// with the news announced: its next choice must not be made among those of before.
     pub(super) fn advance(
         &self,
+        changes: &Changes,
         change: impl FnOnce(&mut Machine) -> Option<Transition>,
     ) -> Option<Transition> {
         let mut machine = self.machine();
@@ -173,6 +176,7 @@ impl Backend {
                 self.epoch.fetch_add(1, Ordering::AcqRel);
             }
             self.state.store(encode(transition.to), Ordering::Release);
+            changes.announce();
         }
         drop(machine);
         if transition.is_some() {

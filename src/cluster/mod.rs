@@ -96,9 +96,10 @@ impl Cluster {
     pub fn take_over(&self) {
         for (backend, settings) in self.backends.iter().zip(&self.config.backends) {
             backend.change_settings(settings.clone());
-            let flip =
-                backend.advance(|machine| machine.configure(settings.state, &self.config.health));
-            self.announce(backend, flip);
+            let flip = backend.advance(&self.changes, |machine| {
+                machine.configure(settings.state, &self.config.health)
+            });
+            self.tell(backend, flip);
         }
     }
 
@@ -179,13 +180,12 @@ impl Cluster {
         let Some(backend) = self.backend(slot) else {
             return;
         };
-        let flip = backend.advance(|machine| machine.on(event));
-        self.announce(backend, flip);
+        let flip = backend.advance(&self.changes, |machine| machine.on(event));
+        self.tell(backend, flip);
     }
 
-    fn announce(&self, backend: &Backend, flip: Option<Transition>) {
+    fn tell(&self, backend: &Backend, flip: Option<Transition>) {
         let Some(flip) = flip else { return };
-        self.changes.announce();
         let (cluster, name) = (&self.config.name, &backend.name);
         if let Cause::Fault(fault) = flip.cause {
             backend.events.ejections.inc(ejection(fault));

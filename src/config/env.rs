@@ -3,7 +3,7 @@
 //! Done on the tree, after the YAML was read: what a variable holds can neither change the
 //! structure nor move a place. `$${` stands for `${`; a `$` without a brace is left alone.
 
-use super::raw::{Node, Scalar, Value};
+use super::raw::{Entry, Node, Place, Scalar, Value, path_of_item, path_of_key};
 
 /// A text whose variable cannot be put in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,31 +14,33 @@ pub(super) enum Unfilled {
     Malformed,
 }
 
-/// Puts the environment into every value of the tree; `complain` is told what could not be
-/// filled.
+/// Puts the environment into every value of the tree at `path`; `complain` is told which could
+/// not be filled, and its path.
 pub(super) fn fill(
     node: &mut Node,
+    path: &str,
     env: &dyn Fn(&str) -> Option<String>,
-    complain: &mut dyn FnMut(&Node, Unfilled),
+    complain: &mut dyn FnMut(&Node, &str, Unfilled),
 ) {
     let unfilled = match &mut node.value {
         Value::Nothing | Value::Unfilled => None,
         Value::Scalar(scalar) => fill_scalar(scalar, env).err(),
         Value::List(items) => {
-            for item in items {
-                fill(item, env, complain);
+            for (index, item) in items.iter_mut().enumerate() {
+                fill(item, &path_of_item(path, index), env, complain);
             }
             None
         }
         Value::Map(entries) => {
             for entry in entries {
-                fill(&mut entry.value, env, complain);
+                let path = path_of_key(path, &entry.key);
+                fill(&mut entry.value, &path, env, complain);
             }
             None
         }
     };
     if let Some(unfilled) = unfilled {
-        complain(node, unfilled);
+        complain(node, path, unfilled);
         node.value = Value::Unfilled;
     }
 }
@@ -97,6 +99,35 @@ fn value(reference: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String
         (Some(value), Some(_)) if !value.is_empty() => Ok(value),
         (_, Some(default)) => Ok(default.to_owned()),
         (None, None) => Err(Unfilled::Missing(name.to_owned())),
+    }
+}
+
+/// Names where the admin side listens unless the file does; the container's image sets it, since
+/// loopback is nobody there.
+const ADMIN_ADDRESS: &str = "CATTAIL_ADMIN_ADDRESS";
+
+/// Puts the admin address of the environment into a file that names none and does not turn the
+/// admin side off.
+pub(super) fn put_admin_address(tree: &mut Node, env: &dyn Fn(&str) -> Option<String>) {
+    let Some(text) = env(ADMIN_ADDRESS).filter(|text| !text.is_empty()) else {
+        return;
+    };
+    let Value::Map(entries) = &mut tree.value else {
+        return;
+    };
+    let entry = |key: &str, value| Entry {
+        key: key.to_owned(),
+        key_place: Place::default(),
+        value: Node::nowhere(value),
+    };
+    let typed = Some(format!("${{{ADMIN_ADDRESS}}}"));
+    let address = entry("address", Value::Scalar(Scalar { text, typed }));
+    let admin = entries.iter_mut().find(|entry| entry.key == "admin");
+    match admin.map(|admin| &mut admin.value.value) {
+        None => entries.push(entry("admin", Value::Map(vec![address]))),
+        Some(nothing @ Value::Nothing) => *nothing = Value::Map(vec![address]),
+        Some(Value::Map(keys)) if keys.iter().all(|key| key.key != "address") => keys.push(address),
+        Some(_) => {}
     }
 }
 

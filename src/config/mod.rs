@@ -2,7 +2,7 @@
 //!
 //! Two stages: `raw` is the file as typed, [`Config`] is what it means. A [`Config`] in hand is
 //! proof that every check passed; nothing outside this module can make one. `keys` names every
-//! key with its default, `check` reads them, [`schema`] and [`Config::show`] print them.
+//! key with its default, `check` reads them, [`schema()`] and [`Config::show`] print them.
 //! Called by the command line, at start and at every reload.
 
 mod bytes;

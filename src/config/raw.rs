@@ -73,3 +73,17 @@ impl Node {
         Self::nowhere(Value::Map(entries.into_iter().map(entry).collect()))
     }
 }
+
+/// The path of the value behind `key` in the section at `path`.
+pub(super) fn path_of_key(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
+}
+
+/// The path of an item of the list at `path`.
+pub(super) fn path_of_item(path: &str, index: usize) -> String {
+    format!("{path}[{index}]")
+}

@@ -226,7 +226,7 @@ async fn converse(
 }
 
 /// The status of the first head that is not an interim answer; `None`: not here yet.
-fn final_status(mut bytes: &[u8]) -> Result<Option<u16>, ProbeFailure> {
+pub fn final_status(mut bytes: &[u8]) -> Result<Option<u16>, ProbeFailure> {
     loop {
         let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
         let mut response = httparse::Response::new(&mut fields);

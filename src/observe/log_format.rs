@@ -111,6 +111,28 @@ impl LogFormat {
     }
 }
 
+impl LogFormat {
+    /// Whether a line shows this field.
+    pub fn shows(&self, field: LogField) -> bool {
+        match self {
+            Self::Combined => matches!(
+                field,
+                LogField::ClientIp
+                    | LogField::Time
+                    | LogField::Method
+                    | LogField::Uri
+                    | LogField::Protocol
+                    | LogField::Status
+                    | LogField::BytesOut
+                    | LogField::Referer
+                    | LogField::UserAgent
+            ),
+            Self::Json => true,
+            Self::Own(pieces) => pieces.contains(&LogPiece::Field(field)),
+        }
+    }
+}
+
 impl LogPiece {
     /// The pieces of an own format: at least one field; no two texts stand side by side.
     pub fn parse(text: &str) -> Result<Vec<Self>, LogFormatProblem> {

@@ -1,6 +1,7 @@
 //! What a request adds up to: counters when it ends, and its line in the access log.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
@@ -11,11 +12,14 @@ use tokio::time::Instant;
 use super::Caller;
 use super::client::Client;
 use super::errors::ProxyError;
+use super::headers::request_id::{RequestId, RequestIdSlot};
 use super::worker::View;
 use crate::balance::Slot;
 use crate::observe::access_log::Record;
 use crate::observe::metrics::{ClusterCells, ErrorReason};
+use crate::observe::{AccessLog, LogField};
 use crate::session::Redactor;
+use crate::upstream::BodySource;
 
 /// One request's account. Closed once, when the answer has been handed out or the client has
 /// gone.
@@ -28,6 +32,8 @@ pub(super) struct Account {
     cluster: Option<usize>,
     backend: Option<Slot>,
     attempts: u32,
+    /// Kept for its count, should the client go before the answer.
+    body: Option<Rc<RefCell<BodySource>>>,
     bytes_in: u64,
     bytes_out: u64,
     backend_time: Option<Duration>,
@@ -57,17 +63,18 @@ struct Entry {
     host: Option<HeaderValue>,
     referer: Option<HeaderValue>,
     user_agent: Option<HeaderValue>,
-    request_id: Option<HeaderValue>,
+    request_id: Option<RequestId>,
 }
 
 impl Account {
-    /// A request that has just come.
+    /// A request that has just come. Boxed once: it is handed on several times before it is closed.
+    #[expect(clippy::unnecessary_box_returns, reason = "see above")]
     pub(super) fn open(
         caller: &Rc<Caller>,
         view: &Rc<View>,
         parts: &Parts,
         client: &Client,
-    ) -> Self {
+    ) -> Box<Self> {
         let entry = view.log.as_ref().map(|_| {
             let field = |name| parts.headers.get(name).cloned();
             Box::new(Entry {
@@ -81,7 +88,7 @@ impl Account {
                 request_id: None,
             })
         });
-        Self {
+        Box::new(Self {
             caller: Rc::clone(caller),
             view: Rc::clone(view),
             started: Instant::now(),
@@ -89,6 +96,7 @@ impl Account {
             cluster: None,
             backend: None,
             attempts: 0,
+            body: None,
             bytes_in: 0,
             bytes_out: 0,
             backend_time: None,
@@ -96,7 +104,12 @@ impl Account {
             rest: Rest::None,
             closed: false,
             entry,
-        }
+        })
+    }
+
+    /// When the request came.
+    pub(super) fn started(&self) -> Instant {
+        self.started
     }
 
     /// Since the request came.
@@ -115,17 +128,33 @@ impl Account {
         self.backend = Some(backend);
     }
 
-    /// The id that the request was given.
-    pub(super) fn request_id(&mut self, id: &HeaderValue) {
-        if let Some(entry) = &mut self.entry {
-            entry.request_id = Some(id.clone());
+    /// How many attempts there were.
+    pub(super) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Takes the request's id down, if the log shows it.
+    pub(super) fn identify(&mut self, id: &RequestIdSlot<'_>) {
+        let log = &self.view.snapshot.config.access_log;
+        let is_shown = |log: &AccessLog| log.format.shows(LogField::RequestId);
+        if let Some(entry) = self
+            .entry
+            .as_mut()
+            .filter(|_| log.as_ref().is_some_and(is_shown))
+        {
+            entry.request_id = Some(id.id().clone());
         }
     }
 
+    /// The request has this body.
+    pub(super) fn reads(&mut self, body: &Rc<RefCell<BodySource>>) {
+        self.body = Some(Rc::clone(body));
+    }
+
     /// A response head came from a backend.
-    pub(super) fn responded(&mut self, status: StatusCode) {
+    pub(super) fn responded(&mut self, status: StatusCode, at: Instant) {
         self.status = status;
-        self.backend_time = Some(self.started.elapsed());
+        self.backend_time = Some(at.duration_since(self.started));
     }
 
     /// The proxy answers by itself.
@@ -259,7 +288,7 @@ impl Account {
                 .as_ref()
                 .map(|referer| redacted(redact, referer)),
             user_agent: entry.user_agent.as_ref().map(HeaderValue::as_bytes),
-            request_id: entry.request_id.as_ref().map(HeaderValue::as_bytes),
+            request_id: entry.request_id.as_ref().map(|id| id.as_str().as_bytes()),
         }
     }
 }
@@ -277,6 +306,8 @@ impl Drop for Account {
     fn drop(&mut self) {
         if !self.closed {
             self.status = CLIENT_GONE;
+            let body = self.body.take();
+            self.bytes_in = body.map_or(0, |body| body.try_borrow().map_or(0, |it| it.bytes()));
             self.client_gone();
             self.close();
         }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body::Body;
@@ -20,96 +20,141 @@ use super::relay::ResponseBody;
 use super::worker::View;
 use super::{Caller, client_address, errors, respond};
 use crate::config::{Action, Rule, Template};
+use crate::observe::LogLevel;
 
-/// What is known of a request that passed the checks.
+/// A request and what is known of it. Borrowed on the whole way: nothing of it is moved again.
 #[derive(Debug)]
 pub(super) struct Asked<'a> {
     pub(super) caller: &'a Rc<Caller>,
     pub(super) view: &'a Rc<View>,
-    pub(super) client: Client,
+    /// The head as the client sent it.
+    pub(super) head: &'a Parts,
+    pub(super) client: &'a Client,
+    pub(super) id: &'a RequestIdSlot<'a>,
     pub(super) checked: Checked,
-    pub(super) id: RequestIdSlot<'a>,
     /// The rule and its place among all.
     pub(super) rule: (usize, &'a Rule),
 }
+
+impl Asked<'_> {
+    /// The facts of the request, as far as no backend has a part in them.
+    pub(super) fn facts(&self) -> Facts<'_> {
+        Facts {
+            peer: &self.caller.peer,
+            client: self.client,
+            method: &self.head.method,
+            target: &self.head.uri,
+            host: self.checked.host.as_ref(),
+            request_headers: Some(&self.head.headers),
+            request_id: self.id,
+            cluster: None,
+            backend: None,
+            status: None,
+        }
+    }
+}
+
+/// An error, and the account of the request that it befell.
+pub(super) type Failed = (ProxyError, Box<Account>);
 
 /// Answers one request.
 pub(super) async fn answer(
     caller: &Rc<Caller>,
     view: &Rc<View>,
-    parts: Parts,
+    head: &Parts,
     body: Incoming,
 ) -> Response<ResponseBody> {
     let config = &view.snapshot.config;
-    let client = client_address::client(&caller.peer, &config.trusted_proxies, &parts.headers);
-    let mut account = Account::open(caller, view, &parts, &client);
+    let client = client_address::client(&caller.peer, &config.trusted_proxies, &head.headers);
+    let mut account = Account::open(caller, view, head, &client);
     if !body.is_end_stream() {
         account.unread(Rest::Unread, 0);
     }
     let given = config
         .request_id
         .as_ref()
-        .and_then(|name| RequestId::taken_over(&parts.headers, name, caller.peer.trust()));
+        .and_then(|name| RequestId::taken_over(&head.headers, name, caller.peer.trust()));
     let id = RequestIdSlot::new(given, &caller.worker.request_ids);
-    let reader = Reader {
-        accept: parts.headers.get(ACCEPT).cloned(),
-        method: parts.method.clone(),
+    account.identify(&id);
+    let outcome = match check(view, head, &client, &mut account) {
+        Ok((checked, rule)) => {
+            let asked = Asked {
+                caller,
+                view,
+                head,
+                client: &client,
+                id: &id,
+                checked,
+                rule,
+            };
+            act(&asked, body, account).await
+        }
+        Err(error) => Err((error, account)),
     };
-    let (checked, rule) = match check(view, &parts, &client) {
-        Ok(passed) => passed,
-        Err(error) => return failed(caller, account, error, (&reader, &id)),
-    };
-    let asked = Asked {
-        caller,
-        view,
-        client,
-        checked,
-        id,
-        rule,
-    };
-    match act(&asked, parts, body, account).await {
-        Ok(response) => response,
-        Err((error, account)) => failed(caller, account, error, (&reader, &asked.id)),
-    }
-}
-
-/// What an error answer depends on, kept while the request is on its way.
-struct Reader {
-    method: Method,
-    accept: Option<HeaderValue>,
+    outcome.unwrap_or_else(|failed| answer_failed(caller, head, failed, &id))
 }
 
 /// The answer to a request that failed here.
-fn failed(
+fn answer_failed(
     caller: &Rc<Caller>,
-    mut account: Account,
-    error: ProxyError,
-    (reader, id): (&Reader, &RequestIdSlot<'_>),
+    head: &Parts,
+    (error, mut account): Failed,
+    id: &RequestIdSlot<'_>,
 ) -> Response<ResponseBody> {
     account.failed(error);
+    tell(caller, error);
     let asked = errors::Asked {
-        method: &reader.method,
-        format: Format::preferred(&reader.accept),
+        method: &head.method,
+        format: Format::preferred(head.headers.get_all(ACCEPT)),
         request_id: id.id().as_str(),
     };
-    let page = account.view().snapshot.error_pages.render(error, asked);
-    respond::made(caller, page, account)
+    let mut page = account.view().snapshot.error_pages.render(error, asked);
+    if error == ProxyError::ClientGone {
+        // Nobody reads it: nothing of it counts as handed out.
+        page.headers_mut().remove(CONTENT_LENGTH);
+        *page.body_mut() = Bytes::new();
+    }
+    respond::made(caller, page, account, id)
+}
+
+/// One line for a request that was not passed on; failed attempts have told their own.
+fn tell(caller: &Caller, error: ProxyError) {
+    if error.is_of_an_attempt() {
+        return;
+    }
+    let client = caller.peer.ip().map(tracing::field::display);
+    let listener = &*caller.listener;
+    macro_rules! tell {
+        ($level:ident) => {
+            tracing::$level!(listener, client, %error, "answered by the proxy")
+        };
+    }
+    match error.answer().level {
+        LogLevel::Error => tell!(error),
+        LogLevel::Warn => tell!(warn),
+        LogLevel::Info => tell!(info),
+        LogLevel::Debug => tell!(debug),
+    }
 }
 
 fn check<'v>(
     view: &'v View,
-    parts: &Parts,
+    head: &Parts,
     client: &Client,
+    account: &mut Account,
 ) -> Result<(Checked, (usize, &'v Rule)), ProxyError> {
     let config = &view.snapshot.config;
-    let checked = refuse::check(parts, &config.limits).map_err(ProxyError::Refused)?;
+    let checked = refuse::check(head, &config.limits).map_err(ProxyError::Refused)?;
     let host = checked.host.as_ref().map(super::authority::Host::name);
     let place = view
         .snapshot
         .rules
-        .find(host, parts.uri.path())
+        .find(host, head.uri.path())
         .ok_or(ProxyError::NoRule)?;
     let rule = config.rules.get(place).ok_or(ProxyError::NoRule)?;
+    if let Action::Proxy(action) = &rule.action {
+        account.goes_to(action.cluster);
+    }
     if !rule.access.admits(client.ip()) {
         return Err(ProxyError::AccessDenied);
     }
@@ -118,20 +163,19 @@ fn check<'v>(
 
 async fn act(
     asked: &Asked<'_>,
-    parts: Parts,
     body: Incoming,
-    mut account: Account,
-) -> Result<Response<ResponseBody>, (ProxyError, Account)> {
+    mut account: Box<Account>,
+) -> Result<Response<ResponseBody>, Failed> {
     let made = match &asked.rule.1.action {
-        Action::Redirect { status, to } => redirect(asked, &parts, *status, to),
+        Action::Redirect { status, to } => redirect(asked, *status, to),
         Action::Respond {
             status,
             content_type,
             body,
-        } => Ok(fixed(&parts.method, *status, content_type, body)),
+        } => Ok(fixed(&asked.head.method, *status, content_type, body)),
         Action::Proxy(action) => {
             return match Forwarding::new(asked, action, account) {
-                Ok(forwarding) => forward(forwarding, parts, body).await,
+                Ok(forwarding) => forward(forwarding, body).await,
                 Err(account) => Err((ProxyError::NoRule, account)),
             };
         }
@@ -139,7 +183,7 @@ async fn act(
     match made {
         Ok(response) => {
             account.answered(response.status());
-            Ok(respond::made(asked.caller, response, account))
+            Ok(respond::made(asked.caller, response, account, asked.id))
         }
         Err(error) => Err((error, account)),
     }
@@ -147,21 +191,12 @@ async fn act(
 
 fn redirect(
     asked: &Asked<'_>,
-    parts: &Parts,
     status: StatusCode,
     to: &Template,
 ) -> Result<Response<Bytes>, ProxyError> {
     let facts = Facts {
-        peer: &asked.caller.peer,
-        client: &asked.client,
-        method: &parts.method,
-        target: &parts.uri,
-        host: asked.checked.host.as_ref(),
-        request_headers: Some(&parts.headers),
-        request_id: &asked.id,
-        cluster: None,
-        backend: None,
         status: Some(status),
+        ..asked.facts()
     };
     // A target that no header can carry leads nowhere.
     let to = facts.value(to).ok_or(ProxyError::NoRule)?;
@@ -172,13 +207,15 @@ fn redirect(
 }
 
 fn fixed(method: &Method, status: StatusCode, content_type: &str, body: &Bytes) -> Response<Bytes> {
-    let body = if method == Method::HEAD {
-        Bytes::new()
-    } else {
-        body.clone()
-    };
-    let mut response = Response::new(body);
+    let is_head = method == Method::HEAD;
+    let sent = if is_head { Bytes::new() } else { body.clone() };
+    let mut response = Response::new(sent);
     *response.status_mut() = status;
+    // With 204 and 304 the body is empty and has no length.
+    if is_head && !body.is_empty() {
+        let length = HeaderValue::from(body.len());
+        response.headers_mut().insert(CONTENT_LENGTH, length);
+    }
     if let Ok(content_type) = HeaderValue::from_str(content_type) {
         response.headers_mut().insert(CONTENT_TYPE, content_type);
     }

@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use tokio::time::Instant;
 
 use super::conversation::Conversation;
@@ -18,7 +18,7 @@ use crate::cluster::machine::Event;
 use crate::cluster::{Backend, Cluster};
 use crate::observe::metrics::Stage;
 use crate::upstream::{
-    self, BodySource, Carrier, FailureKind, Heard, Lease, Reason, RequestBody, SendFailure, Sent,
+    self, BodySource, Carrier, FailureKind, Heard, Lease, Reason, SendFailure, Sent,
     UpstreamFailure,
 };
 
@@ -39,6 +39,8 @@ pub(super) struct Attempt<'a> {
     pub(super) repeat: Repeat,
     /// Whether a kept-alive connection may be used.
     pub(super) connections: Connections,
+    /// When it began.
+    pub(super) started: Instant,
     /// The switch of protocols that is offered to the backend.
     pub(super) offer: Option<&'a Offer>,
 }
@@ -51,6 +53,15 @@ pub(super) enum Connections {
     /// Only a new one: a kept-alive one was stale just now.
     Fresh,
 }
+
+/// A request on its way ([`Carrier::send`]). It is handed to its connection before anything is
+/// awaited, so that nothing large lives across an await.
+pub(super) trait Sending:
+    Future<Output = Result<Response<BackendBody>, SendFailure>>
+{
+}
+
+impl<F: Future<Output = Result<Response<BackendBody>, SendFailure>>> Sending for F {}
 
 /// Where an attempt failed, whether the backend may have seen the request, and why.
 pub(super) type Failed = (Stage, Sent, FailureKind);
@@ -88,25 +99,23 @@ impl Attempt<'_> {
         connected
     }
 
-    /// Sends the request, waits for a head that can be believed. A request of which provably no
-    /// byte was sent comes back.
+    /// Waits for a head that can be believed, while the request is sent.
     pub(super) async fn exchange(
         &self,
-        lease: &mut Lease,
-        request: Request<RequestBody>,
-    ) -> Result<Response<BackendBody>, (Failed, Option<Request<RequestBody>>)> {
+        sending: Pin<&mut impl Sending>,
+    ) -> Result<(Response<BackendBody>, Instant), Failed> {
         let cells = self.chosen.upstream.cells();
-        let started = Instant::now();
-        let outcome = self.head(lease, request).await;
+        let outcome = self.head(sending).await;
         self.talk.upstream.disarm();
         let response = outcome?;
+        let now = Instant::now();
         cells.response(response.status());
-        cells.response_time.record(started.elapsed());
+        cells.response_time.record(now.duration_since(self.started));
         match disbelief(&response, self.offer) {
-            None => Ok(response),
+            None => Ok((response, now)),
             Some(reason) => {
                 let kind = FailureKind::Protocol(reason);
-                Err(((Stage::AwaitHead, Sent::Perhaps, kind), None))
+                Err((Stage::AwaitHead, Sent::Perhaps, kind))
             }
         }
     }
@@ -122,12 +131,10 @@ impl Attempt<'_> {
 
     async fn head(
         &self,
-        lease: &mut Lease,
-        request: Request<RequestBody>,
-    ) -> Result<Response<BackendBody>, (Failed, Option<Request<RequestBody>>)> {
+        mut sending: Pin<&mut impl Sending>,
+    ) -> Result<Response<BackendBody>, Failed> {
         self.arm();
         let mut progress = self.progress();
-        let mut sending = pin!(lease.carrier().send(request));
         let outcome = poll_fn(|cx| {
             if let Poll::Ready(outcome) = sending.as_mut().poll(cx) {
                 return Poll::Ready(Ok(outcome));
@@ -136,8 +143,8 @@ impl Attempt<'_> {
                 progress = self.progress();
                 self.arm();
             }
-            if let Some(source) = self.source {
-                source.borrow_mut().wake_at_end(cx);
+            if let Some(source) = self.source.filter(|source| !source.borrow().has_ended()) {
+                source.borrow_mut().watch(cx);
             }
             if self.must_leave() {
                 return Poll::Ready(Err(FailureKind::WentDown));
@@ -159,17 +166,20 @@ impl Attempt<'_> {
                 if matches!(kind, FailureKind::TimedOut) {
                     self.cluster.report_silence(self.chosen.slot);
                 }
-                Err(((Stage::AwaitHead, Sent::Perhaps, kind), None))
+                Err((Stage::AwaitHead, Sent::Perhaps, kind))
             }
         }
     }
 
     /// What hyper's error means.
-    fn judge(&self, failure: SendFailure) -> (Failed, Option<Request<RequestBody>>) {
+    fn judge(&self, failure: SendFailure) -> Failed {
         let fault = self.source.and_then(|source| source.borrow().fault());
-        if failure.unsent.is_some() {
-            let kind = FailureKind::Closed(failure.error);
-            return ((Stage::Send, Sent::Nothing, kind), failure.unsent);
+        if failure.was_unsent {
+            return (
+                Stage::Send,
+                Sent::Nothing,
+                FailureKind::Closed(failure.error),
+            );
         }
         let kind = match failure.heard {
             _ if fault.is_some() => FailureKind::RequestBody,
@@ -178,7 +188,7 @@ impl Attempt<'_> {
             Heard::Something => FailureKind::Protocol(Reason::CutHead(failure.error)),
             Heard::Nothing => FailureKind::Closed(failure.error),
         };
-        ((Stage::AwaitHead, Sent::Perhaps, kind), None)
+        (Stage::AwaitHead, Sent::Perhaps, kind)
     }
 
     /// While the body is on its way each piece counts as progress; after it the wait for the

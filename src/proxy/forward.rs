@@ -1,38 +1,37 @@
-//! A request on its way to a cluster: prepared once, attempted as often as may be, answered.
+//! A request on its way to a cluster: attempted as often as may be, answered.
 
 use std::cell::RefCell;
+use std::error::Error as _;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::response::Parts;
+use http::{HeaderValue, Response, StatusCode};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use super::account::{Account, Rest};
-use super::answer::Asked;
+use super::answer::{Asked, Failed};
 use super::attempt::{Attempt, Connections};
+use super::conversation::Conversation;
 use super::errors::ProxyError;
 use super::facts::Facts;
-use super::headers::{forwarding, hop};
-use super::plan::{ClusterPlan, RulePlan};
-use super::prefix;
-use super::refuse::{DeclaredBody, Expectation};
+use super::outgoing::{Outgoing, Plans};
 use super::relay::{Begun, Exchange, Relayed, ResponseBody};
 use super::respond::{self, ResponseEdit};
-use super::retry::{self, Body, Load, Past, Repeat, Situation};
+use super::retry::{self, Body, Load, Past, Situation};
 use super::select::{self, Chosen, Nobody};
-use super::tunnel::{Offer, Tunnel};
+use super::tunnel::Tunnel;
 use super::worker::ClusterView;
-use crate::balance::{KeyHash, Slot};
-use crate::cluster;
-use crate::config::{Cluster, ProxyAction};
+use crate::balance::Slot;
+use crate::cluster::Cluster;
+use crate::config::ProxyAction;
 use crate::observe::metrics::{RetryReason, Stage};
-use crate::upstream::{
-    self, BodyLimits, BodySource, Carrier, ContinueSignal, FailureKind, Lease, RequestBody, Sent,
-    UpstreamFailure,
-};
+use crate::upstream::{self, Carrier, FailureKind, Lease, Sent, UpstreamFailure};
 
 type BackendBody = <upstream::Chosen as Carrier>::Body;
 
@@ -40,10 +39,8 @@ type BackendBody = <upstream::Chosen as Carrier>::Body;
 pub(super) struct Forwarding<'a> {
     asked: &'a Asked<'a>,
     cluster: &'a ClusterView,
-    config: &'a Cluster,
-    plan: &'a ClusterPlan,
-    rule: &'a RulePlan,
-    account: Account,
+    plans: Plans<'a>,
+    account: Box<Account>,
 }
 
 impl<'a> Forwarding<'a> {
@@ -51,64 +48,66 @@ impl<'a> Forwarding<'a> {
     pub(super) fn new(
         asked: &'a Asked<'a>,
         action: &ProxyAction,
-        mut account: Account,
-    ) -> Result<Self, Account> {
-        account.goes_to(action.cluster);
+        account: Box<Account>,
+    ) -> Result<Self, Box<Account>> {
         let snapshot = &asked.view.snapshot;
-        let cluster = asked.view.clusters.get(action.cluster);
+        let view = asked.view.clusters.get(action.cluster);
         let plan = snapshot.cluster_plans.get(action.cluster);
         let rule = snapshot.rule_plans.get(asked.rule.0);
-        let (Some(cluster), Some(plan), Some(rule)) = (cluster, plan, rule) else {
+        let (Some(view), Some(cluster), Some(rule)) = (view, plan, rule) else {
             return Err(account);
+        };
+        let plans = Plans {
+            config: &view.cluster.config,
+            cluster,
+            rule,
         };
         Ok(Self {
             asked,
-            cluster,
-            config: &cluster.cluster.config,
-            plan,
-            rule,
+            cluster: view,
+            plans,
             account,
         })
     }
 }
 
-/// A request ready to be attempted.
-struct Prepared {
-    method: Method,
-    target: Uri,
-    headers: HeaderMap,
-    source: Option<Rc<RefCell<BodySource>>>,
-    continues: Option<Arc<ContinueSignal>>,
-    offer: Option<Offer>,
-    hash: Option<KeyHash>,
-    repeat: Repeat,
-}
-
 /// What came of the attempts.
 struct Won {
     response: Response<BackendBody>,
+    at: Instant,
     lease: Lease,
     chosen: Chosen,
-    sent_host: HeaderValue,
 }
 
 /// Passes a request on and the response back.
 pub(super) async fn forward(
     mut forwarding: Forwarding<'_>,
-    parts: Parts,
     body: Incoming,
-) -> Result<Response<ResponseBody>, (ProxyError, Account)> {
-    let original = (parts.method.clone(), parts.uri.clone());
-    let mut prepared = match prepare(&mut forwarding, parts, body) {
-        Ok(prepared) => prepared,
+) -> Result<Response<ResponseBody>, Failed> {
+    let outgoing = match Outgoing::new(forwarding.asked, forwarding.plans, body) {
+        Ok(outgoing) => outgoing,
         Err(error) => return Err((error, forwarding.account)),
     };
-    collect(&forwarding, &prepared).await;
-    let outcome = attempts(&mut forwarding, &mut prepared).await;
-    match outcome {
-        Ok(won) => Ok(pass_back(forwarding, prepared, won, &original).await),
+    if let Some(source) = &outgoing.source {
+        forwarding.account.reads(source);
+    }
+    let began = collect(&forwarding, &outgoing).await;
+    match attempts(&mut forwarding, &outgoing, began).await {
+        Ok(won) => {
+            let talk = Rc::clone(&forwarding.asked.caller.talk);
+            let (head, exchange) = match pass_back(forwarding, outgoing, won) {
+                Passed::Switched(response) => return Ok(response),
+                Passed::Relayed(head, exchange) => (head, exchange),
+            };
+            first_piece(&exchange, &talk).await;
+            let exchange = alive(exchange)?;
+            Ok(Response::from_parts(
+                head,
+                ResponseBody::Relayed(Relayed::new(exchange, talk)),
+            ))
+        }
         Err(error) => {
-            if let Some(source) = &prepared.source {
+            if let Some(source) = &outgoing.source {
                 let mut source = source.borrow_mut();
                 let rest = if source.has_ended() {
                     Rest::None
@@ -123,204 +122,159 @@ pub(super) async fn forward(
     }
 }
 
-fn prepare(
-    forwarding: &mut Forwarding<'_>,
-    mut parts: Parts,
-    body: Incoming,
-) -> Result<Prepared, ProxyError> {
-    let asked = forwarding.asked;
-    let checked = &asked.checked;
-    let target = prefix::upstream_target(&parts.uri, forwarding.rule.way_there.as_ref())
-        .map_err(ProxyError::Refused)?;
-    let client_ip = asked.client.ip_value().map(HeaderValue::as_bytes);
-    let hash = select::hash_key(&forwarding.config.balance, &parts, client_ip);
-    let offer = Offer::read(&parts.headers, &forwarding.config.upgrades);
-    edit_request(forwarding, &mut parts, offer.as_ref());
-    let repeat = Repeat::of(&parts.method);
-    let limits = &asked.view.snapshot.config.limits;
-    let body_limits = BodyLimits {
-        bytes: limits.body_bytes.0,
-        idle: limits.body_idle,
-        replay: match repeat {
-            Repeat::Idempotent => forwarding.config.retry.buffer.as_usize(),
-            Repeat::Once => 0,
-        },
+/// Nothing of the head has left yet: an answer whose body breaks at once is no answer.
+fn alive(exchange: Rc<RefCell<Exchange>>) -> Result<Rc<RefCell<Exchange>>, Failed> {
+    if !exchange.borrow().is_stillborn() {
+        return Ok(exchange);
+    }
+    let account = match Rc::try_unwrap(exchange) {
+        Ok(exchange) => Box::new(exchange.into_inner().into_account()),
+        Err(shared) => return Ok(shared),
     };
-    let source = match checked.body {
-        DeclaredBody::None | DeclaredBody::Length(0) => None,
-        DeclaredBody::Length(_) | DeclaredBody::Chunked => Some(BodySource::new(
-            body,
-            body_limits,
-            asked.caller.worker.clock.deadline(),
-        )),
-    };
-    let continues = source
-        .as_ref()
-        .filter(|_| checked.expectation == Expectation::Continue)
-        .map(|source| source.borrow_mut().hold_for_continue());
-    Ok(Prepared {
-        target: Uri::from(target),
-        method: parts.method,
-        headers: parts.headers,
-        source,
-        continues,
-        offer,
-        hash,
-        repeat,
-    })
-}
-
-/// What the backend sees of the client's fields. The Host follows with the backend.
-fn edit_request(forwarding: &mut Forwarding<'_>, parts: &mut Parts, offer: Option<&Offer>) {
-    let asked = forwarding.asked;
-    let checked = &asked.checked;
-    let headers = &mut parts.headers;
-    hop::strip(headers, checked.fields);
-    let subject = forwarding::Subject {
-        peer: &asked.caller.peer,
-        client: &asked.client,
-        host: checked.host.as_ref(),
-        version: parts.version,
-    };
-    forwarding::apply(
-        headers,
-        checked.fields,
-        forwarding.config.forwarded,
-        subject,
+    let (cluster, backend) = account.names();
+    tracing::warn!(
+        cluster,
+        backend,
+        "the response's body broke at its beginning"
     );
-    hop::frame_request(headers, checked.body);
-    hop::pass_expectation(headers, checked.fields, checked.expectation);
-    if let Some(name) = &asked.view.snapshot.config.request_id
-        && let Some(id) = asked.id.id().value()
-    {
-        forwarding.account.request_id(&id);
-        headers.insert(name.clone(), id);
-    }
-    for edits in [&forwarding.plan.request, &forwarding.rule.request] {
-        if !edits.is_empty() {
-            let facts = facts(forwarding, &parts.method, &parts.uri, None);
-            let left_out = edits.apply(headers, &facts);
-            if left_out.0 > 0 {
-                tracing::debug!(left_out = left_out.0, "header values that cannot be sent");
-            }
-        }
-    }
-    if let Some(offer) = offer {
-        offer.apply(headers);
-    }
+    Err((ProxyError::UpstreamClosed, account))
 }
 
-fn facts<'f>(
-    forwarding: &'f Forwarding<'_>,
-    method: &'f Method,
-    target: &'f Uri,
-    response: Option<(Slot, StatusCode)>,
-) -> Facts<'f> {
-    let asked = forwarding.asked;
-    let backend = response.and_then(|(slot, _)| forwarding.cluster.cluster.backend(slot));
-    Facts {
-        peer: &asked.caller.peer,
-        client: &asked.client,
-        method,
-        target,
-        host: asked.checked.host.as_ref(),
-        request_headers: None,
-        request_id: &asked.id,
-        cluster: Some(forwarding.config.name.as_str()),
-        backend: backend.map(|backend| backend.name.as_str()),
-        status: response.map(|(_, status)| status),
-    }
-}
-
-/// The optional request buffer: a slow client costs no backend anything while it fills.
-async fn collect(forwarding: &Forwarding<'_>, prepared: &Prepared) {
-    let limit = forwarding.config.buffers.request.as_usize();
-    if let Some(source) = prepared.source.as_ref().filter(|_| limit > 0) {
+/// The optional request buffer: a slow client costs no backend anything while it fills. Returns
+/// when the attempts begin, after the request came: how long the client took leaves no backend
+/// less time.
+async fn collect(forwarding: &Forwarding<'_>, outgoing: &Outgoing) -> Duration {
+    let limit = forwarding.plans.config.buffers.request.as_usize();
+    if let Some(source) = outgoing.source.as_ref().filter(|_| limit > 0) {
         // A client that waits for a 100 is answered by the backend, not by the buffer.
         if !source.borrow().is_held() {
             poll_fn(|cx| source.borrow_mut().poll_collect(cx, limit)).await;
+            return forwarding.account.elapsed();
         }
     }
+    Duration::ZERO
+}
+
+/// Attempts that went before.
+#[derive(Default)]
+struct History {
+    /// When they began, after the request came.
+    began: Duration,
+    tried: Vec<Slot>,
+    past: Past,
+    /// Whose kept-alive connection was stale just now.
+    stale: Option<Slot>,
+    /// It is told once it is known whether another attempt follows.
+    last: Option<(Slot, RetryReason, UpstreamFailure)>,
 }
 
 async fn attempts(
     forwarding: &mut Forwarding<'_>,
-    prepared: &mut Prepared,
+    outgoing: &Outgoing,
+    began: Duration,
 ) -> Result<Won, ProxyError> {
-    let mut tried: Vec<Slot> = Vec::new();
-    let mut past = Past::default();
-    let mut stale = None;
-    let mut last: Option<UpstreamFailure> = None;
+    let mut history = History {
+        began,
+        ..History::default()
+    };
     let mut retrying = None;
+    let client = forwarding
+        .asked
+        .client
+        .ip_value()
+        .map(HeaderValue::as_bytes);
+    let hash = select::hash_key(
+        &forwarding.plans.config.balance,
+        forwarding.asked.head,
+        client,
+    );
     loop {
-        let chosen = if let Some(slot) = stale.take() {
+        let chosen = if let Some(slot) = history.stale.take() {
             select::again(forwarding.cluster, slot)
         } else {
-            let worker = &forwarding.asked.caller.worker;
-            select::select(worker, forwarding.cluster, prepared.hash, &tried)
+            Err(Nobody::Free)
         };
-        let chosen = match (chosen, last.take()) {
-            (Ok(chosen), _) => chosen,
-            (Err(_), Some(failure)) => return Err(error(prepared, &failure)),
+        let chosen = chosen.or_else(|_| {
+            let worker = &forwarding.asked.caller.worker;
+            select::select(worker, forwarding.cluster, hash, &history.tried)
+        });
+        let chosen = match (chosen, history.last.take()) {
+            (Ok(chosen), None) => chosen,
+            (Ok(chosen), Some((slot, reason, failure))) => {
+                log_failure(forwarding, slot, &failure, Some(reason));
+                chosen
+            }
+            (Err(_), Some((slot, _, failure))) => {
+                log_failure(forwarding, slot, &failure, None);
+                return Err(last_told(forwarding, outgoing, &failure));
+            }
             (Err(Nobody::Usable), None) => return Err(ProxyError::NoBackend),
             (Err(Nobody::Free), None) => return Err(ProxyError::BackendsFull),
         };
-        forwarding.account.attempt(chosen.slot);
         let slot = chosen.slot;
-        let failure = match attempt(forwarding, prepared, chosen, past).await {
+        forwarding.account.attempt(slot);
+        let failure = match attempt(forwarding, outgoing, chosen, &history).await {
             Ok(won) => return Ok(won),
             Err(failure) => failure,
         };
-        let reason = consider(forwarding, prepared, &failure, past);
-        log_failure(forwarding, slot, &failure, reason);
+        let reason = consider(forwarding, outgoing, &failure, &history);
         let Some(reason) = reason else {
-            return Err(error(prepared, &failure));
+            log_failure(forwarding, slot, &failure, None);
+            return Err(told(outgoing, &failure));
         };
+        if matches!(reason, RetryReason::Status | RetryReason::Timeout) {
+            retrying.get_or_insert_with(|| Cluster::begin_retry(&forwarding.cluster.cluster));
+        }
+        history.note(slot, reason, failure);
+    }
+}
+
+impl History {
+    fn note(&mut self, slot: Slot, reason: RetryReason, failure: UpstreamFailure) {
         match reason {
             RetryReason::Stale => {
-                past.stale += 1;
-                stale = Some(slot);
+                self.past.stale += 1;
+                self.stale = Some(slot);
             }
-            RetryReason::Closed => past.closed += 1,
-            RetryReason::Status | RetryReason::Timeout => {
-                past.asked_for += 1;
-                retrying.get_or_insert_with(|| {
-                    cluster::Cluster::begin_retry(&forwarding.cluster.cluster)
-                });
-            }
+            RetryReason::Closed => self.past.closed += 1,
+            RetryReason::Status | RetryReason::Timeout => self.past.asked_for += 1,
             RetryReason::Connect | RetryReason::BackendDown => {}
         }
         if reason != RetryReason::Stale {
-            tried.push(slot);
+            self.tried.push(slot);
         }
-        last = Some(failure);
+        self.last = Some((slot, reason, failure));
     }
 }
 
 /// One attempt: a connection first, so that a request whose backend refuses stays untouched.
 async fn attempt(
     forwarding: &Forwarding<'_>,
-    prepared: &mut Prepared,
+    outgoing: &Outgoing,
     chosen: Chosen,
-    past: Past,
+    history: &History,
 ) -> Result<Won, UpstreamFailure> {
-    let (source, offer) = (prepared.source.clone(), prepared.offer.clone());
     let attempt = Attempt {
         cluster: &forwarding.cluster.cluster,
         chosen: &chosen,
         talk: &forwarding.asked.caller.talk,
-        source: source.as_ref(),
-        repeat: prepared.repeat,
-        connections: if past.stale > 0 {
+        source: outgoing.source.as_ref(),
+        repeat: outgoing.repeat,
+        connections: if history.past.stale > 0 {
             Connections::Fresh
         } else {
             Connections::Any
         },
-        offer: offer.as_ref(),
+        offer: outgoing.offer.as_ref(),
+        started: if history.past == Past::default() {
+            forwarding.account.started()
+        } else {
+            Instant::now()
+        },
     };
     let mut lease = attempt.connect().await?;
-    let (request, sent_host) = request(forwarding, prepared, chosen.slot);
-    let outcome = attempt.exchange(&mut lease, request).await;
+    let request = outgoing.request(forwarding.asked, forwarding.plans, chosen.slot);
+    let mut sending = pin!(lease.carrier().send(request));
     let connection = lease.connection;
     let fail = |(stage, request, kind)| UpstreamFailure {
         stage,
@@ -328,104 +282,85 @@ async fn attempt(
         connection,
         kind,
     };
-    match outcome {
-        Ok(response) => {
+    let failure = match attempt.exchange(sending.as_mut()).await {
+        Ok((response, at)) => {
             let unwanted = attempt.is_unwanted(response.status());
             let failure = unwanted.map(|kind| fail((Stage::AwaitHead, Sent::Perhaps, kind)));
             // Where it cannot be had elsewhere, the client gets this one after all.
-            match failure.filter(|it| consider(forwarding, prepared, it, past).is_some()) {
-                Some(failure) => {
-                    lease.failed(failure.stage);
-                    Err(failure)
+            let elsewhere = |failure: &UpstreamFailure| {
+                select::is_another_free(forwarding.cluster, &history.tried, chosen.slot)
+                    && consider(forwarding, outgoing, failure, history).is_some()
+            };
+            match failure.filter(elsewhere) {
+                Some(failure) => failure,
+                None => {
+                    return Ok(Won {
+                        response,
+                        at,
+                        lease,
+                        chosen,
+                    });
                 }
-                None => Ok(Won {
-                    response,
-                    lease,
-                    chosen,
-                    sent_host,
-                }),
             }
         }
-        Err((failed, unsent)) => {
-            if let Some(unsent) = unsent {
-                prepared.headers = unsent.into_parts().0.headers;
-            }
-            let failure = fail(failed);
-            lease.failed(failure.stage);
-            Err(failure)
-        }
-    }
-}
-
-/// The request as the backend gets it. Its fields are copied only where a second attempt may
-/// need them.
-fn request(
-    forwarding: &Forwarding<'_>,
-    prepared: &mut Prepared,
-    slot: Slot,
-) -> (Request<RequestBody>, HeaderValue) {
-    let mut headers = match prepared.repeat {
-        Repeat::Idempotent => prepared.headers.clone(),
-        Repeat::Once => std::mem::take(&mut prepared.headers),
+        Err(failed) => fail(failed),
     };
-    let host = forwarding.asked.checked.host.as_ref();
-    let sent_host = forwarding
-        .plan
-        .backends
-        .get(usize::from(slot.0))
-        .map_or_else(
-            || HeaderValue::from_static("localhost"),
-            |plan| plan.host.value(host),
-        );
-    headers.insert(header::HOST, sent_host.clone());
-    let body = prepared
-        .source
-        .as_ref()
-        .map_or(RequestBody::Empty, RequestBody::of);
-    let mut request = Request::new(body);
-    *request.method_mut() = prepared.method.clone();
-    *request.uri_mut() = prepared.target.clone();
-    *request.headers_mut() = headers;
-    if let Some(signal) = &prepared.continues {
-        let signal = Arc::clone(signal);
-        hyper::ext::on_informational(&mut request, move |interim| {
-            if interim.status() == StatusCode::CONTINUE {
-                signal.give();
-            }
-        });
-    }
-    (request, sent_host)
+    lease.failed(failure.stage);
+    Err(failure)
 }
 
 fn consider(
     forwarding: &Forwarding<'_>,
-    prepared: &Prepared,
+    outgoing: &Outgoing,
     failure: &UpstreamFailure,
-    past: Past,
+    history: &History,
 ) -> Option<RetryReason> {
-    let replayable = prepared
-        .source
-        .as_ref()
-        .is_none_or(|it| it.borrow().is_replayable());
+    let cluster = &forwarding.cluster.cluster;
     let now = Situation {
-        policy: &forwarding.config.retry,
-        method: prepared.repeat,
-        body: if replayable { Body::AtHand } else { Body::Gone },
-        elapsed: forwarding.account.elapsed(),
-        past,
+        policy: &forwarding.plans.config.retry,
+        method: outgoing.repeat,
+        body: if outgoing.is_replayable() {
+            Body::AtHand
+        } else {
+            Body::Gone
+        },
+        elapsed: forwarding.account.elapsed().saturating_sub(history.began),
+        past: history.past,
         load: Load {
-            in_flight: forwarding.cluster.cluster.in_flight(),
-            retrying: forwarding.cluster.cluster.retrying(),
+            in_flight: cluster.in_flight(),
+            retrying: cluster.retrying(),
         },
     };
     retry::may_retry(failure, &now)
 }
 
-fn error(prepared: &Prepared, failure: &UpstreamFailure) -> ProxyError {
+/// What the client is told of the last failure.
+fn told(outgoing: &Outgoing, failure: &UpstreamFailure) -> ProxyError {
     ProxyError::of(
         failure,
-        prepared.source.as_ref().and_then(|it| it.borrow().fault()),
+        outgoing.source.as_ref().and_then(|it| it.borrow().fault()),
     )
+}
+
+/// One line per failed attempt, here alone: nobody further out logs it again.
+/// What a client is told whose last attempt failed and who cannot have another one. A cluster
+/// that was found dead by this very request is told as for all that follow: try again later.
+fn last_told(
+    forwarding: &Forwarding<'_>,
+    outgoing: &Outgoing,
+    failure: &UpstreamFailure,
+) -> ProxyError {
+    match &failure.kind {
+        FailureKind::Refused(_)
+        | FailureKind::Unreachable(_)
+        | FailureKind::WentDown
+        | FailureKind::Farewell(_)
+            if !forwarding.cluster.cluster.has_usable() =>
+        {
+            ProxyError::NoBackend
+        }
+        _ => told(outgoing, failure),
+    }
 }
 
 fn log_failure(
@@ -442,50 +377,39 @@ fn log_failure(
         .cluster
         .backend(slot)
         .map(|backend| backend.name.as_str());
-    let cluster = forwarding.config.name.as_str();
+    let cluster = forwarding.plans.config.name.as_str();
+    let attempt = forwarding.account.attempts();
+    let cause = failure.kind.source().map(tracing::field::display);
     let next = reason.map_or("given up", |_| "trying again");
     if matches!(failure.kind, FailureKind::RequestBody) {
-        tracing::debug!(cluster, backend, %failure, next, "request body failed");
+        tracing::debug!(cluster, backend, attempt, %failure, next, "request body failed");
     } else if reason.is_some() {
-        tracing::info!(cluster, backend, %failure, next, "attempt failed");
+        tracing::info!(cluster, backend, attempt, %failure, cause, next, "attempt failed");
     } else {
-        tracing::warn!(cluster, backend, %failure, next, "attempt failed");
+        tracing::warn!(cluster, backend, attempt, %failure, cause, next, "attempt failed");
     }
 }
 
-async fn pass_back(
-    mut forwarding: Forwarding<'_>,
-    mut prepared: Prepared,
-    won: Won,
-    (method, target): &(Method, Uri),
-) -> Response<ResponseBody> {
+/// How a response goes back.
+enum Passed {
+    /// The connection switches protocols.
+    Switched(Response<ResponseBody>),
+    /// Its body follows.
+    Relayed(Parts, Rc<RefCell<Exchange>>),
+}
+
+fn pass_back(mut forwarding: Forwarding<'_>, mut outgoing: Outgoing, won: Won) -> Passed {
     let Won {
         mut response,
+        at,
         lease,
         chosen,
-        sent_host,
     } = won;
     let asked = forwarding.asked;
     let status = response.status();
-    let version = response.version();
-    forwarding.account.responded(status);
-    {
-        let edit = ResponseEdit {
-            cluster: forwarding.config,
-            plan: forwarding.plan,
-            rule: forwarding.rule,
-            facts: facts(&forwarding, method, target, Some((chosen.slot, status))),
-            slot: chosen.slot,
-            sent_host: &sent_host,
-        };
-        edit.apply(response.headers_mut(), version);
-    }
-    if let Some(name) = &asked.view.snapshot.config.request_id
-        && let Some(id) = asked.id.id().value()
-    {
-        response.headers_mut().insert(name.clone(), id);
-    }
-    if let Some(offer) = prepared
+    forwarding.account.responded(status, at);
+    edit(&forwarding, &chosen, &mut response);
+    if let Some(offer) = outgoing
         .offer
         .take_if(|_| status == StatusCode::SWITCHING_PROTOCOLS)
     {
@@ -500,46 +424,77 @@ async fn pass_back(
         };
         asked.caller.talk.switch(tunnel);
         forwarding.account.close();
-        return response.map(|_| ResponseBody::Whole(None));
+        return Passed::Switched(response.map(|_| ResponseBody::Whole(None)));
     }
     respond::end_if_due(asked.caller, asked.view, response.headers_mut());
-    let source = prepared.source.as_ref();
+    let source = outgoing.source.as_ref();
     if source.is_some_and(|source| !source.borrow().has_ended()) {
         respond::end_unread(asked.caller, response.headers_mut());
     }
-    relay(forwarding, prepared, response, (lease, chosen)).await
-}
-
-async fn relay(
-    forwarding: Forwarding<'_>,
-    prepared: Prepared,
-    response: Response<BackendBody>,
-    (lease, chosen): (Lease, Chosen),
-) -> Response<ResponseBody> {
-    let talk = &forwarding.asked.caller.talk;
-    let (mut head, body) = response.into_parts();
-    head.version = http::Version::HTTP_11;
-    head.extensions.clear();
+    let config = forwarding.plans.config;
     let begun = Begun {
         lease,
         in_flight: chosen.in_flight,
-        request: prepared.source,
-        idle: forwarding.config.timeouts.body_idle,
-        ahead_limit: forwarding.config.buffers.response.as_usize(),
+        request: outgoing.source,
+        idle: config.timeouts.body_idle,
+        ahead_limit: config.buffers.response.as_usize(),
         account: forwarding.account,
     };
-    let mut exchange = Exchange::begin(begun, body, talk);
-    // Small answers are complete within one turn of the event loop: head and body then leave in
-    // one write. Larger and slower ones do not wait for it.
-    let mut turns = 0;
+    let (mut head, body) = response.into_parts();
+    head.version = http::Version::HTTP_11;
+    head.extensions.clear();
+    let exchange = Exchange::begin(begun, body, &asked.caller.talk);
+    Passed::Relayed(head, Rc::new(RefCell::new(exchange)))
+}
+
+fn edit(forwarding: &Forwarding<'_>, chosen: &Chosen, response: &mut Response<BackendBody>) {
+    let (asked, plans) = (forwarding.asked, forwarding.plans);
+    let (status, version) = (response.status(), response.version());
+    let edit = ResponseEdit {
+        cluster: plans.config,
+        plan: plans.cluster,
+        rule: plans.rule,
+        facts: Facts {
+            cluster: Some(plans.config.name.as_str()),
+            backend: Some(chosen.upstream.backend.name.as_str()),
+            status: Some(status),
+            ..asked.facts()
+        },
+        slot: chosen.slot,
+        sent_host: plans
+            .config
+            .rewrite
+            .location
+            .then(|| plans.host(asked, chosen.slot)),
+    };
+    edit.apply(response.headers_mut(), version);
+    respond::name_request(asked.view, asked.id, response.headers_mut());
+}
+
+/// Waits for the first piece of the body, so that it leaves in one write with the head. A body of
+/// known length follows its head at once as a rule, and is waited for until the next tick of the
+/// clock. Of any other nobody knows when it begins: it is given one turn of the event loop.
+async fn first_piece(exchange: &RefCell<Exchange>, talk: &Conversation) {
+    let known = exchange.borrow().has_known_length();
+    if known {
+        talk.upstream.arm(Duration::ZERO);
+    }
+    let mut polls = 0;
     poll_fn(|cx| {
-        if exchange.poll_first(cx, talk).is_ready() || turns == 1 {
+        polls += 1;
+        let mut exchange = exchange.borrow_mut();
+        if exchange.poll_first(cx, talk).is_ready() {
             return Poll::Ready(());
         }
-        turns += 1;
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        match (known, polls) {
+            (true, _) if !talk.upstream.is_over(cx) => Poll::Pending,
+            (false, 1) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            _ => Poll::Ready(()),
+        }
     })
     .await;
-    Response::from_parts(head, ResponseBody::Relayed(Relayed::new(exchange, talk)))
+    exchange.borrow().await_more(talk);
 }

@@ -14,6 +14,7 @@ pub mod errors;
 pub mod facts;
 mod forward;
 pub mod headers;
+mod outgoing;
 pub mod plan;
 pub mod prefix;
 pub mod refuse;
@@ -22,6 +23,7 @@ mod respond;
 pub mod retry;
 pub mod rules;
 pub mod select;
+mod service;
 pub mod tunnel;
 mod worker;
 
@@ -32,6 +34,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 
 pub use relay::{Cut, ResponseBody};
+pub use service::{Front, bare, layered, service};
 pub use worker::{ClusterView, Published, Snapshot, View, Worker};
 
 use client::Peer;
@@ -54,6 +57,6 @@ pub struct Caller {
 pub async fn handle(caller: &Rc<Caller>, request: Request<Incoming>) -> Response<ResponseBody> {
     caller.talk.begin_request();
     let view = caller.worker.view();
-    let (parts, body) = request.into_parts();
-    answer::answer(caller, &view, parts, body).await
+    let (head, body) = request.into_parts();
+    answer::answer(caller, &view, &head, body).await
 }

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -40,7 +40,7 @@ pub struct Exchange {
     /// to read ahead.
     starved: bool,
     cut: Option<Cut>,
-    account: Account,
+    account: Box<Account>,
 }
 
 /// What an exchange starts from.
@@ -57,7 +57,7 @@ pub struct Begun {
     /// How much is read ahead of the client.
     pub ahead_limit: usize,
     /// Where the request is accounted.
-    pub(super) account: Account,
+    pub(super) account: Box<Account>,
 }
 
 /// Why a response is cut off. It must look cut off to the client too.
@@ -72,6 +72,15 @@ pub enum Cut {
     /// An earlier poll has already said why.
     #[error("the response was cut off")]
     Before,
+}
+
+impl Cut {
+    fn reason(&self) -> ErrorReason {
+        match self {
+            Self::Backend(_) | Self::Before => ErrorReason::Closed,
+            Self::TimedOut => ErrorReason::ResponseTimeout,
+        }
+    }
 }
 
 impl Exchange {
@@ -99,18 +108,33 @@ impl Exchange {
         exchange
     }
 
+    /// Whether the backend has said how long its body is.
+    pub(super) fn has_known_length(&self) -> bool {
+        self.length.exact().is_some()
+    }
+
     /// Takes the first piece if the backend has it ready, so that head and body leave together.
-    pub fn poll_first(&mut self, cx: &mut Context<'_>, talk: &Conversation) -> Poll<()> {
+    /// Knows no time-out of its own.
+    pub(super) fn poll_first(&mut self, cx: &mut Context<'_>, talk: &Conversation) -> Poll<()> {
         if self.body.is_none() || !self.ahead.is_empty() {
             return Poll::Ready(());
         }
-        match self.poll_backend(cx, talk) {
+        match self.poll_piece(cx, talk) {
             Poll::Ready(Some(Ok(data))) => {
                 self.hold(data);
                 Poll::Ready(())
             }
             Poll::Ready(_) => Poll::Ready(()),
             Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// The wait for the rest of the body begins.
+    pub(super) fn await_more(&self, talk: &Conversation) {
+        if self.body.is_some() {
+            talk.upstream.arm(self.idle);
+        } else {
+            talk.upstream.disarm();
         }
     }
 
@@ -145,10 +169,11 @@ impl Exchange {
         }
         match self.poll_backend(cx, talk) {
             Poll::Ready(Some(Ok(data))) => self.hand_out(data),
-            Poll::Ready(Some(Err(()))) => Poll::Ready(Some(Err(self
-                .cut
-                .replace(Cut::Before)
-                .unwrap_or(Cut::Before)))),
+            Poll::Ready(Some(Err(()))) => {
+                self.account_cut();
+                let cut = self.cut.replace(Cut::Before);
+                Poll::Ready(Some(Err(cut.unwrap_or(Cut::Before))))
+            }
             Poll::Ready(None) => Poll::Ready(
                 self.trailers
                     .take()
@@ -172,6 +197,19 @@ impl Exchange {
         cx: &mut Context<'_>,
         talk: &Conversation,
     ) -> Poll<Option<Result<Bytes, ()>>> {
+        let polled = self.poll_piece(cx, talk);
+        if polled.is_pending() && talk.upstream.is_over(cx) {
+            self.cut_off(Cut::TimedOut, talk);
+            return Poll::Ready(Some(Err(())));
+        }
+        polled
+    }
+
+    fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+        talk: &Conversation,
+    ) -> Poll<Option<Result<Bytes, ()>>> {
         loop {
             if self.cut.is_some() {
                 return Poll::Ready(Some(Err(())));
@@ -179,33 +217,33 @@ impl Exchange {
             let Some(body) = self.body.as_mut() else {
                 return Poll::Ready(None);
             };
-            match Pin::new(body).poll_frame(cx) {
-                Poll::Pending if talk.upstream.is_over(cx) => {
-                    self.cut_off(Cut::TimedOut, ErrorReason::ResponseTimeout, talk);
-                }
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(None) => self.backend_done(talk),
-                Poll::Ready(Some(Err(error))) => {
-                    self.cut_off(Cut::Backend(error), ErrorReason::Closed, talk);
-                }
-                Poll::Ready(Some(Ok(frame))) => {
-                    talk.upstream.arm(self.idle);
-                    match frame.into_data() {
-                        Ok(data) => {
-                            self.let_go_at_end(talk);
-                            return Poll::Ready(Some(Ok(data)));
-                        }
-                        Err(frame) => self.trailers = frame.into_trailers().ok(),
+            match ready!(Pin::new(body).poll_frame(cx)) {
+                None => self.backend_done(talk),
+                Some(Err(error)) => self.cut_off(Cut::Backend(error), talk),
+                Some(Ok(frame)) => {
+                    if let Some(data) = self.accept(frame, talk) {
+                        return Poll::Ready(Some(Ok(data)));
                     }
                 }
             }
         }
     }
 
-    /// With a Content-Length nobody asks for more once all of it is there.
-    fn let_go_at_end(&mut self, talk: &Conversation) {
-        if self.body.as_ref().is_some_and(Body::is_end_stream) {
-            self.backend_done(talk);
+    fn accept(&mut self, frame: Frame<Bytes>, talk: &Conversation) -> Option<Bytes> {
+        talk.upstream.arm(self.idle);
+        match frame.into_data() {
+            Ok(data) => {
+                // Nobody asks again after the last byte of a known length. What is complete is
+                // let go now: its connection serves the next request.
+                if self.body.as_ref().is_some_and(Body::is_end_stream) {
+                    self.backend_done(talk);
+                }
+                Some(data)
+            }
+            Err(frame) => {
+                self.trailers = frame.into_trailers().ok();
+                None
+            }
         }
     }
 
@@ -222,27 +260,45 @@ impl Exchange {
         if let Some(lease) = self.lease.take().filter(|_| sent) {
             lease.give_back();
         }
-        self.let_go_of_request();
+        self.let_go_of_request(talk);
     }
 
-    fn cut_off(&mut self, cut: Cut, reason: ErrorReason, talk: &Conversation) {
+    fn cut_off(&mut self, cut: Cut, talk: &Conversation) {
         talk.upstream.disarm();
-        self.account.cut_off(reason, &cut);
         if let Some(lease) = self.lease.take() {
             lease.failed(Stage::Body);
         }
         self.cut = Some(cut);
         self.body = None;
         self.in_flight.leave();
-        self.let_go_of_request();
+        self.let_go_of_request(talk);
     }
 
-    fn let_go_of_request(&mut self) {
+    fn let_go_of_request(&mut self, talk: &Conversation) {
         if let Some(request) = self.request.take() {
             let mut request = request.borrow_mut();
             self.account.received(request.bytes());
+            if !request.has_ended() {
+                talk.owe_lingering();
+            }
             request.abandon();
         }
+    }
+
+    fn account_cut(&mut self) {
+        if let Some(cut) = self.cut.as_ref().filter(|cut| !matches!(cut, Cut::Before)) {
+            self.account.cut_off(cut.reason(), cut);
+        }
+    }
+
+    /// Whether the response was cut off before a byte of its body.
+    pub(super) fn is_stillborn(&self) -> bool {
+        self.cut.is_some() && self.ahead.is_empty()
+    }
+
+    /// Ends an exchange of which the client has seen nothing.
+    pub(super) fn into_account(self) -> Account {
+        *self.account
     }
 
     /// The client has all of it, or has gone.
@@ -255,7 +311,8 @@ impl Exchange {
         self.body = None;
         self.lease = None;
         self.in_flight.leave();
-        self.let_go_of_request();
+        self.let_go_of_request(talk);
+        self.account_cut();
         if !complete && self.cut.is_none() {
             self.account.client_gone();
         }
@@ -282,13 +339,12 @@ pub struct Relayed {
 
 impl Relayed {
     /// Hands an exchange to the client's connection.
-    pub fn new(exchange: Exchange, talk: &Rc<Conversation>) -> Self {
-        let length = exchange.length;
-        let exchange = Rc::new(RefCell::new(exchange));
+    pub(super) fn new(exchange: Rc<RefCell<Exchange>>, talk: Rc<Conversation>) -> Self {
+        let length = exchange.borrow().length;
         talk.relay(Rc::clone(&exchange));
         Self {
             exchange,
-            talk: Rc::clone(talk),
+            talk,
             length,
         }
     }

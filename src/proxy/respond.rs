@@ -10,6 +10,7 @@ use super::Caller;
 use super::account::{Account, Rest};
 use super::authority::Authority;
 use super::facts::Facts;
+use super::headers::request_id::RequestIdSlot;
 use super::headers::{charset, fields, forwarding, hop, reverse::Reverse};
 use super::plan::{ClusterPlan, RulePlan};
 use super::relay::ResponseBody;
@@ -25,8 +26,8 @@ pub(super) struct ResponseEdit<'a> {
     pub(super) rule: &'a RulePlan,
     pub(super) facts: Facts<'a>,
     pub(super) slot: Slot,
-    /// The Host that the backend saw.
-    pub(super) sent_host: &'a HeaderValue,
+    /// The Host that the backend saw, where anybody asks for it.
+    pub(super) sent_host: Option<HeaderValue>,
 }
 
 impl ResponseEdit<'_> {
@@ -66,14 +67,24 @@ impl ResponseEdit<'_> {
         let Some(own) = own.and_then(Authority::parse) else {
             return;
         };
+        let sent = self.sent_host.as_ref().and_then(|host| host.to_str().ok());
         Reverse {
             own,
-            sent: self.sent_host.to_str().ok().and_then(Authority::parse),
+            sent: sent.and_then(Authority::parse),
             scheme: self.facts.client.scheme(),
             host: self.facts.host,
             way_back,
         }
         .apply(headers, found);
+    }
+}
+
+/// Puts the request's id into a request or a response, if the configuration names a header.
+pub(super) fn name_request(view: &View, id: &RequestIdSlot<'_>, headers: &mut HeaderMap) {
+    if let Some(name) = &view.snapshot.config.request_id
+        && let Some(id) = id.id().value()
+    {
+        headers.insert(name.clone(), id);
     }
 }
 
@@ -93,12 +104,15 @@ pub(super) fn end_unread(caller: &Caller, headers: &mut HeaderMap) {
 }
 
 /// An answer of our own, whose status is accounted already: the account is closed.
+#[expect(clippy::boxed_local, reason = "it comes boxed, and ends here")]
 pub(super) fn made(
     caller: &Rc<Caller>,
     response: Response<Bytes>,
-    mut account: Account,
+    mut account: Box<Account>,
+    id: &RequestIdSlot<'_>,
 ) -> Response<ResponseBody> {
     let mut response = response;
+    name_request(account.view(), id, response.headers_mut());
     if account.rest() == Rest::Unread {
         end_unread(caller, response.headers_mut());
     }

@@ -98,6 +98,19 @@ pub fn again(view: &ClusterView, slot: Slot) -> Result<Chosen, Nobody> {
         .ok_or(Nobody::Free)
 }
 
+/// Whether a request that `slot` has answered could still be answered by another.
+pub fn is_another_free(view: &ClusterView, tried: &[Slot], slot: Slot) -> bool {
+    let balancing = view.cluster.balancing();
+    balancing.schedule.members().iter().any(|member| {
+        member.slot != slot
+            && !tried.contains(&member.slot)
+            && view
+                .cluster
+                .backend(member.slot)
+                .is_some_and(|backend| backend.has_room())
+    })
+}
+
 /// What a cluster that balances by hash hashes; `None`: nothing there, balance by turn.
 pub fn hash_key(balance: &Balance, parts: &Parts, client: Option<&[u8]>) -> Option<KeyHash> {
     let Balance::Hash(key) = balance else {

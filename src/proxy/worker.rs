@@ -295,7 +295,7 @@ fn close_what_left(before: Option<&View>, now: &[ClusterView]) {
         .flat_map(|cluster| &cluster.upstreams)
     {
         if !stays(upstream) {
-            upstream.close_idle();
+            upstream.retire();
         }
     }
 }

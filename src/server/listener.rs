@@ -8,16 +8,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::net::{TcpListener, UnixListener};
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::admission::Admitted;
 use super::connection::{Accepted, serve};
 use super::door::Door;
 use crate::clock::{Deadline, TICK};
 use crate::observe::metrics::ConnectionRefusal;
-use crate::proxy::Worker;
 use crate::proxy::client::Peer;
 use crate::proxy::client_address::peer;
+use crate::proxy::{Front, Worker};
 use crate::socket::Socket;
 
 /// A socket that clients queue at.
@@ -42,17 +43,44 @@ impl Queue {
                 .map_ok(|(stream, _)| (Socket::Unix(stream), None)),
         }
     }
+
+    /// What is queued, asked of the kernel itself: the runtime may not have heard of it yet, and
+    /// closing the socket would reset it.
+    fn accept_queued(&self) -> io::Result<(Socket, Option<SocketAddr>)> {
+        let queue = match self {
+            Self::Tcp(listener) => SockRef::from(listener),
+            Self::Unix(listener) => SockRef::from(listener),
+        };
+        let (socket, address) = queue.accept()?;
+        socket.set_nonblocking(true)?;
+        Ok(match self {
+            Self::Tcp(_) => {
+                let stream = TcpStream::from_std(socket.into())?;
+                drop(stream.set_nodelay(true));
+                (Socket::Tcp(stream), address.as_socket())
+            }
+            Self::Unix(_) => (Socket::Unix(UnixStream::from_std(socket.into())?), None),
+        })
+    }
 }
 
 /// Accepts until the worker stops; then takes what is queued, and closes.
-pub async fn accept(queue: Queue, door: Arc<Door>, worker: Rc<Worker>, open: Rc<Cell<usize>>) {
+pub async fn accept(
+    queue: Queue,
+    door: Arc<Door>,
+    worker: Rc<Worker>,
+    open: Rc<Cell<usize>>,
+    front: impl Front,
+) {
     let wake = worker.clock.deadline();
     let mut troubled = false;
     while let Some(accepted) = next(&queue, &worker, &wake).await {
         match accepted {
             Ok((socket, address)) => {
                 troubled = false;
-                admit(socket, address, &door, &worker, &open).await;
+                if let Some(accepted) = admit(socket, address, &door, &worker, &open).await {
+                    tokio::task::spawn_local(serve(accepted, front.clone()));
+                }
             }
             Err(error) if is_of_one_client(&error) => {}
             Err(error) => {
@@ -78,10 +106,12 @@ async fn next(
         }
         // Registers for the wake-up that a stop sends to everybody.
         let _never = wake.is_over(cx);
-        if worker.is_stopping() {
-            Poll::Ready(None)
-        } else {
-            Poll::Pending
+        if !worker.is_stopping() {
+            return Poll::Pending;
+        }
+        match queue.accept_queued() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Ready(None),
+            accepted => Poll::Ready(Some(accepted)),
         }
     })
     .await
@@ -93,12 +123,10 @@ async fn admit(
     door: &Arc<Door>,
     worker: &Rc<Worker>,
     open: &Rc<Cell<usize>>,
-) {
+) -> Option<Accepted> {
     let cells = door.cells.of(worker.id);
     cells.connections.inc();
-    let Some(mut place) = door.admission.place().await else {
-        return;
-    };
+    let mut place = door.admission.place().await?;
     let view = worker.view();
     let config = &view.snapshot.config;
     let peer: Peer = peer(address, door.entrance, &config.trusted_proxies);
@@ -108,23 +136,23 @@ async fn admit(
         .map(|listener| &listener.access);
     if access.is_some_and(|access| !access.admits(peer.ip())) {
         cells.refused.inc(ConnectionRefusal::Access);
-        return;
+        return None;
     }
     if let Some(ip) = peer.ip().filter(|ip| !config.trusted_proxies.contains(*ip)) {
         let limit = config.limits.connections_per_client;
         if place.count_for(&door.admission, ip, limit) == Admitted::No {
             cells.refused.inc(ConnectionRefusal::LimitClient);
-            return;
+            return None;
         }
     }
-    tokio::task::spawn_local(serve(Accepted {
+    Some(Accepted {
         socket,
         peer,
         place,
         door: Arc::clone(door),
         worker: Rc::clone(worker),
         open: Rc::clone(open),
-    }));
+    })
 }
 
 /// Out of descriptors or memory: those connected are served meanwhile.

@@ -7,5 +7,6 @@ mod listener;
 pub mod sockets;
 mod stream;
 
+pub use connection::protocol;
 pub use door::Door;
 pub use listener::accept;

@@ -92,8 +92,9 @@ async fn converse<S: Socket>(
             number,
         };
         let tomcat = Arc::clone(&open.tomcat);
-        let mut exchange = Exchange::begin(wire, tomcat, request, position);
+        // Before the request is noted: who has seen it there may count on how it is met.
         let now = *mode.borrow();
+        let mut exchange = Exchange::begin(wire, tomcat, request, position);
         if now == Mode::Stopping {
             exchange.persistence = Persistence::Close;
         }

@@ -81,8 +81,8 @@ pub struct BodySource {
     awaits_client: bool,
     /// Rises with every piece handed on, so that whoever watches an attempt sees progress.
     progress: u64,
-    /// Who waits for the end; the wait for the response begins there.
-    at_end: Option<Waker>,
+    /// Who waits for the answer: another time limit begins when the body has ended.
+    watcher: Option<Waker>,
 }
 
 #[derive(Debug)]
@@ -143,7 +143,7 @@ impl BodySource {
             deadline,
             awaits_client: false,
             progress: 0,
-            at_end: None,
+            watcher: None,
         }))
     }
 
@@ -189,13 +189,6 @@ impl BodySource {
         self.ended
     }
 
-    /// Wakes the task of `cx` when all of it was taken from the client.
-    pub fn wake_at_end(&mut self, cx: &Context<'_>) {
-        if !self.ended {
-            self.at_end = Some(cx.waker().clone());
-        }
-    }
-
     /// Whether the body waits for the client rather than for the backend.
     pub fn awaits_client(&self) -> bool {
         self.awaits_client && self.fault.is_none() && !self.ended
@@ -206,19 +199,31 @@ impl BodySource {
         self.progress
     }
 
-    /// Takes pieces into memory until the body ends or `limit` bytes are held, and what of the
-    /// last piece is beyond it.
+    /// Wakes the task when the body has ended.
+    pub fn watch(&mut self, cx: &Context<'_>) {
+        match &mut self.watcher {
+            Some(watcher) => watcher.clone_from(cx.waker()),
+            None => self.watcher = Some(cx.waker().clone()),
+        }
+    }
+
+    /// Takes pieces into memory until the body ends or `limit` bytes are held. The last piece is
+    /// held whole, also beyond the limit.
     pub fn poll_collect(&mut self, cx: &mut Context<'_>, limit: usize) -> Poll<()> {
-        let replay = std::mem::replace(&mut self.limits.replay, usize::MAX);
-        let mut outcome = Poll::Ready(());
-        while self.kept.len() < limit && !self.ended && self.fault.is_none() {
-            outcome = self.poll_take(cx).map(drop);
-            if outcome.is_pending() {
+        self.limits.replay = self.limits.replay.max(limit);
+        while self.whole && self.kept.len() < limit {
+            let Poll::Ready(taken) = self.poll_take(cx) else {
+                return Poll::Pending;
+            };
+            let Some(data) = taken else { break };
+            if !self.whole {
+                // Nobody else has this piece.
+                self.kept.extend_from_slice(&data);
+                self.whole = true;
                 break;
             }
         }
-        self.limits.replay = replay;
-        outcome
+        Poll::Ready(())
     }
 
     /// Takes the next piece from the client. `Ready(None)` at the end or at a fault.
@@ -273,7 +278,7 @@ impl BodySource {
                     return None;
                 }
                 self.keep(&data);
-                // With a Content-Length nobody asks for more once all of it is there.
+                // A body with a length is not asked again after its last byte.
                 if self.incoming.as_ref().is_some_and(Body::is_end_stream) {
                     self.end();
                 }
@@ -297,10 +302,11 @@ impl BodySource {
     fn end(&mut self) {
         self.ended = true;
         self.awaits_client = false;
+        self.progress += 1;
         self.incoming = None;
         self.deadline.disarm();
-        if let Some(waker) = self.at_end.take() {
-            waker.wake();
+        if let Some(watcher) = self.watcher.take() {
+            watcher.wake();
         }
     }
 

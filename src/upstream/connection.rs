@@ -35,7 +35,7 @@ pub trait Carrier: Sized + 'static {
     fn send(
         &mut self,
         request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Response<Self::Body>, SendFailure>>;
+    ) -> impl Future<Output = Result<Response<Self::Body>, SendFailure>> + 'static;
 
     /// Whether another request can be sent now.
     fn is_ready(&self) -> bool;
@@ -52,8 +52,8 @@ pub trait Carrier: Sized + 'static {
 pub struct SendFailure {
     /// What hyper says.
     pub error: hyper::Error,
-    /// The request, if provably no byte of it was sent.
-    pub unsent: Option<Request<RequestBody>>,
+    /// Whether provably no byte of the request was sent.
+    pub was_unsent: bool,
     /// What the backend had said by then.
     pub heard: Heard,
 }
@@ -74,8 +74,9 @@ const HEAD_BYTES: usize = 64 << 10;
 const HEAD_FIELDS: usize = 256;
 /// Room for the head, for interim responses before it, and for the body bytes that come with it.
 pub(super) const HEAD_ALLOWANCE: usize = 256 << 10;
-/// Hyper's read buffer towards a backend.
-const READ_BUFFER: usize = 64 << 10;
+/// What one read from a backend may bring. Larger pieces fall out of the second-level cache
+/// before they are written on.
+const READ_PIECE: usize = 32 << 10;
 
 /// A connection driven by hyper's client, its protocol machine in a task of its own.
 #[derive(Debug)]
@@ -95,6 +96,7 @@ async fn drive(
     hand_over: oneshot::Sender<Switched>,
     on_close: impl FnOnce(),
 ) {
+    let _closed = OnDrop(Some(on_close));
     let outcome = poll_fn(|cx| Pin::new(&mut connection).poll(cx)).await;
     if let Err(error) = outcome {
         tracing::debug!(%error, "connection to a backend ended");
@@ -103,7 +105,17 @@ async fn drive(
         // Nobody waits for a connection that ended otherwise; it closes here then.
         drop(hand_over.send(Rewound::new(parts.read_buf, parts.io.into_inner())));
     }
-    on_close();
+}
+
+/// Runs something at the end, however it comes, a panic included.
+struct OnDrop<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        if let Some(then) = self.0.take() {
+            then();
+        }
+    }
 }
 
 impl HyperCarrier {
@@ -117,7 +129,7 @@ impl HyperCarrier {
         let (sender, connection) = Builder::new()
             .max_headers(HEAD_FIELDS)
             .max_header_size(HEAD_BYTES)
-            .max_buf_size(READ_BUFFER.max(HEAD_BYTES))
+            .read_buf_exact_size(Some(READ_PIECE))
             .handshake(TokioIo::new(stream))
             .await?;
         let (hand_over, taken_over) = oneshot::channel();
@@ -137,7 +149,7 @@ impl Carrier for HyperCarrier {
     fn send(
         &mut self,
         request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Response<Incoming>, SendFailure>> {
+    ) -> impl Future<Output = Result<Response<Incoming>, SendFailure>> + 'static {
         self.wire.expect_head();
         let wire = Rc::clone(&self.wire);
         let sent = self.sender.try_send_request(request);
@@ -146,7 +158,7 @@ impl Carrier for HyperCarrier {
             let heard = wire.heard();
             wire.head_done();
             outcome.map_err(|mut failure| SendFailure {
-                unsent: failure.take_message(),
+                was_unsent: failure.take_message().is_some(),
                 error: failure.into_error(),
                 heard,
             })

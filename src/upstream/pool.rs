@@ -27,6 +27,8 @@ pub struct Upstream {
     clock: Rc<Clock>,
     settings: Cell<config::Pool>,
     idle: RefCell<Vec<Kept>>,
+    /// Whether the backend has left the configuration: nothing is kept for it any more.
+    retired: Cell<bool>,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,7 @@ impl Upstream {
             clock,
             settings: Cell::new(settings),
             idle: RefCell::default(),
+            retired: Cell::new(false),
         })
     }
 
@@ -91,7 +94,8 @@ impl Upstream {
             // Its last exchange is over for the client but not yet for the connection's task.
             busy.push(kept);
         };
-        for kept in busy {
+        // The youngest goes back on top.
+        for kept in busy.into_iter().rev() {
             self.cells().connections_idle.inc();
             idle.push(kept);
         }
@@ -150,8 +154,10 @@ impl Upstream {
         }
     }
 
-    /// Closes all idle connections: the backend has left the configuration.
-    pub fn close_idle(&self) {
+    /// The backend has left the configuration: closes all idle connections, and those in use as
+    /// soon as their exchange is over.
+    pub fn retire(&self) {
+        self.retired.set(true);
         for _ in self.idle.borrow_mut().drain(..) {
             self.cells().connections_idle.dec();
         }
@@ -163,6 +169,7 @@ impl Upstream {
         let within =
             |since: u64, limit: Duration| u128::from(now.saturating_sub(since)) < limit.as_millis();
         !kept.carrier.is_closed()
+            && !self.retired.get()
             && kept.epoch == self.backend.epoch()
             && within(kept.idle_since_ms, settings.idle)
             && within(kept.born_ms, settings.lifetime)

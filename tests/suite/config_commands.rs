@@ -146,3 +146,46 @@ fn a_secret_that_all_may_read_is_a_warning() {
         );
     }
 }
+
+#[test]
+fn the_environment_names_the_admin_address_where_the_file_does_not() {
+    let cases = [
+        ("", "0.0.0.0:9999", "  address: 0.0.0.0:9999\n"),
+        ("", "", "  address: 127.0.0.1:9180\n"),
+        ("admin:\n", "[::1]:9999", "  address: '[::1]:9999'\n"),
+        ("admin: {}\n", "0.0.0.0:9999", "  address: 0.0.0.0:9999\n"),
+        (
+            "admin: { address: '127.0.0.1:1' }\n",
+            "0.0.0.0:9999",
+            "  address: 127.0.0.1:1\n",
+        ),
+        ("admin: off\n", "0.0.0.0:9999", "admin: \"off\"\n"),
+    ];
+    for (admin, named, expected) in cases {
+        let (_directory, path) = file(&format!("{admin}{GOOD}"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cattail"));
+        command.args(["show-config", &path]);
+        command.env("TOMCAT", "10.0.0.32");
+        let output = command
+            .env("CATTAIL_ADMIN_ADDRESS", named)
+            .output()
+            .unwrap();
+        let shown = text(&output.stdout);
+        let shown = shown.replace('"', "'").replace("'off'", "\"off\"");
+        assert!(shown.contains(expected), "{admin}{named}: {shown}");
+    }
+}
+
+#[test]
+fn a_bad_admin_address_of_the_environment_is_a_problem() {
+    let (_directory, path) = file(GOOD);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cattail"));
+    command.args(["check", &path]).env("TOMCAT", "10.0.0.32");
+    let output = command
+        .env("CATTAIL_ADMIN_ADDRESS", "nowhere")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let told = text(&output.stderr);
+    assert!(told.contains("admin.address: found \"nowhere\""), "{told}");
+}

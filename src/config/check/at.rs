@@ -6,7 +6,7 @@
 
 use crate::config::keys::Kind;
 use crate::config::problem::quoted;
-use crate::config::raw::{Node, Place, Value};
+use crate::config::raw::{Node, Place, Value, path_of_item, path_of_key};
 
 use super::context::{Context, Words};
 use super::section::Section;
@@ -109,7 +109,7 @@ impl<'a> At<'a> {
             Value::Nothing | Value::Unfilled => Vec::new(),
             Value::List(nodes) => {
                 let at = |(index, node): (usize, &Node)| {
-                    self.below(node, item, |path| format!("{path}[{index}]"))
+                    self.below(node, item, |path| path_of_item(path, index))
                 };
                 nodes.iter().enumerate().map(at).collect()
             }
@@ -138,7 +138,7 @@ impl<'a> At<'a> {
             Value::Map(entries) => entries
                 .iter()
                 .map(|entry| {
-                    let path = format!("{}.{}", self.path, entry.key);
+                    let path = path_of_key(&self.path, &entry.key);
                     let mut key = Node::text(&entry.key);
                     key.place = entry.key_place;
                     let key = At {

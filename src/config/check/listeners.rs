@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::config::raw::Value;
 use crate::config::{Admin, ListenAddr, Listener};
 
 use super::at::At;
@@ -35,7 +36,7 @@ pub(super) fn listeners(top: &Section<'_>) -> Vec<Listener> {
         return Vec::new();
     };
     let items = list.items();
-    if items.is_empty() && matches!(list.node.value, crate::config::raw::Value::List(_)) {
+    if items.is_empty() && matches!(list.node.value, Value::List(_) | Value::Nothing) {
         list.unlike("at least one listener", None);
     }
     let mut seen: Vec<(At<'_>, Listener)> = Vec::new();

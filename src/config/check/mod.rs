@@ -20,7 +20,7 @@ mod top;
 mod words;
 
 pub(super) use files::read_limited;
-pub(super) use templates::{VARIABLES, log_fields};
+pub(super) use templates::VARIABLES;
 
 use std::path::Path;
 
@@ -60,17 +60,23 @@ pub(super) fn check(
         }
     };
     let config = tree.map(|mut tree| {
-        env::fill(&mut tree, env, &mut |node, unfilled| {
-            words::complain_unfilled(&context, node, unfilled);
+        env::fill(&mut tree, "", env, &mut |node, path, unfilled| {
+            words::complain_unfilled(&context, node, path, unfilled);
         });
+        env::put_admin_address(&mut tree, env);
         read(&context, tree)
     });
     finish(context, config)
 }
 
 /// Checks a tree that was not typed as a file.
-pub(super) fn check_tree(file: &str, tree: Node) -> Result<Config, Report> {
+pub(super) fn check_tree(
+    file: &str,
+    mut tree: Node,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config, Report> {
     let context = Context::new(file, "", Path::new(""));
+    env::put_admin_address(&mut tree, env);
     let config = read(&context, tree);
     finish(context, Some(config))
 }

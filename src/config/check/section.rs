@@ -5,7 +5,7 @@ use crate::config::keys::{Key, Presence};
 use crate::config::load::{self, Duplicates};
 use crate::config::nearest::nearest;
 use crate::config::problem::quoted;
-use crate::config::raw::{Entry, Node, Place, Value};
+use crate::config::raw::{Entry, Node, Place, Value, path_of_key};
 
 use super::at::At;
 use super::context::Words;
@@ -36,7 +36,9 @@ impl<'a> Section<'a> {
             None if key.default.is_empty() => return None,
             None => (preset(key.default, self.at.key_place), self.at.key_place),
         };
-        let mut value = self.at.below(&node, &key.kind, |path| join(path, name));
+        let mut value = self
+            .at
+            .below(&node, &key.kind, |path| path_of_key(path, name));
         value.key_place = key_place;
         Some(value)
     }
@@ -60,7 +62,7 @@ impl<'a> Section<'a> {
                 expected: key.map(|key| key.kind.expected()).unwrap_or_default(),
                 hint: None,
             };
-            let path = join(&self.at.path, name);
+            let path = path_of_key(&self.at.path, name);
             self.at.context.complain(self.at.key_place, &path, words);
         }
         value
@@ -103,17 +105,9 @@ impl<'a> Section<'a> {
                 expected: format!("one of {}", names().collect::<Vec<_>>().join(", ")),
                 hint: foreign.or(near),
             };
-            let path = join(&self.at.path, &entry.key);
+            let path = path_of_key(&self.at.path, &entry.key);
             self.at.context.complain(entry.key_place, &path, words);
         }
-    }
-}
-
-fn join(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
     }
 }
 

@@ -4,53 +4,56 @@ use crate::config::env::Unfilled;
 use crate::config::load::NotYaml;
 use crate::config::nearest::nearest;
 use crate::config::problem::quoted;
-use crate::config::raw::{Node, Place, Value};
+use crate::config::raw::{Node, Place, Value, path_of_item, path_of_key};
 
 use super::context::{Context, Words};
 
 /// A text that is no YAML, or has a key twice; `rest` is what it holds besides.
 pub(super) fn complain_refused(context: &Context<'_>, refused: &NotYaml, rest: Option<&Node>) {
-    let words = match &refused.duplicate {
-        Some(key) => Words {
-            found: format!("the key {} a second time", quoted(key)),
-            expected: "each key once in its section".to_owned(),
-            hint: rest
-                .and_then(|rest| first_of(rest, key, refused.place))
-                .map(|place| format!("the first one is in line {}", place.line)),
-        },
-        None => Words {
+    let Some(key) = &refused.duplicate else {
+        let words = Words {
             found: refused.message.clone(),
             expected: "YAML".to_owned(),
             hint: yaml_hint(context, refused),
-        },
+        };
+        return context.complain(refused.place, "", words);
     };
-    let path = refused.duplicate.as_deref().unwrap_or_default();
-    context.complain(refused.place, path, words);
+    let first = rest.and_then(|rest| first_of(rest, key, refused.place));
+    let (place, path) = first.unzip();
+    let words = Words {
+        found: format!("the key {} a second time", quoted(key)),
+        expected: "each key once in its section".to_owned(),
+        hint: place.map(|place| format!("the first one is in line {}", place.line)),
+    };
+    context.complain(refused.place, path.as_deref().unwrap_or(key), words);
 }
 
-/// Where `key` stands before `second`: in the same column if there is one, else the last.
-fn first_of(node: &Node, key: &str, second: Place) -> Option<Place> {
-    let mut places = Vec::new();
-    key_places(node, key, &mut places);
-    places.retain(|place| *place < second);
-    let is_in_column = |place: &&Place| place.column == second.column;
-    let in_column = places.iter().filter(is_in_column).max();
-    in_column.or(places.iter().max()).copied()
+/// Where `key` stands before `second`, with its path: in the same column if there is one, else
+/// the last.
+fn first_of(node: &Node, key: &str, second: Place) -> Option<(Place, String)> {
+    let mut found = Vec::new();
+    places_of(node, "", key, &mut found);
+    found.retain(|(place, _)| *place < second);
+    let in_column = found
+        .iter()
+        .filter(|(place, _)| place.column == second.column);
+    in_column.max().or(found.iter().max()).cloned()
 }
 
-fn key_places(node: &Node, key: &str, places: &mut Vec<Place>) {
+fn places_of(node: &Node, path: &str, key: &str, found: &mut Vec<(Place, String)>) {
     match &node.value {
         Value::List(items) => {
-            for item in items {
-                key_places(item, key, places);
+            for (index, item) in items.iter().enumerate() {
+                places_of(item, &path_of_item(path, index), key, found);
             }
         }
         Value::Map(entries) => {
             for entry in entries {
+                let path = path_of_key(path, &entry.key);
+                places_of(&entry.value, &path, key, found);
                 if entry.key == key {
-                    places.push(entry.key_place);
+                    found.push((entry.key_place, path));
                 }
-                key_places(&entry.value, key, places);
             }
         }
         Value::Nothing | Value::Unfilled | Value::Scalar(_) => {}
@@ -75,7 +78,12 @@ fn yaml_hint(context: &Context<'_>, refused: &NotYaml) -> Option<String> {
 }
 
 /// A variable that could not be put in.
-pub(super) fn complain_unfilled(context: &Context<'_>, node: &Node, unfilled: Unfilled) {
+pub(super) fn complain_unfilled(
+    context: &Context<'_>,
+    node: &Node,
+    path: &str,
+    unfilled: Unfilled,
+) {
     let Value::Scalar(scalar) = &node.value else {
         return;
     };
@@ -94,7 +102,7 @@ pub(super) fn complain_unfilled(context: &Context<'_>, node: &Node, unfilled: Un
             hint: Some("write $${ for the characters ${".to_owned()),
         },
     };
-    context.complain(node.place, "", words);
+    context.complain(node.place, path, words);
 }
 
 /// "write NEAREST", if one of `known` is near enough.

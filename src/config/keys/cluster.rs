@@ -1,6 +1,8 @@
-//! The keys of a cluster and its backends.
+//! The keys of a cluster.
 
-use super::{HEADERS, HOUR, Key, Kind, MINUTE, SECOND};
+use super::backend::BACKEND;
+use super::upstream::{HEALTH, POOL, RETRY, TIMEOUTS};
+use super::{HEADERS, Key, Kind};
 
 /// One cluster.
 pub(in crate::config) const CLUSTER: &[Key] = &[
@@ -113,127 +115,6 @@ const HASH: &[Key] = &[
     ),
 ];
 
-const TIMEOUTS: &[Key] = &[
-    Key::new(
-        "connect",
-        Kind::Duration(1, 10 * MINUTE),
-        "For a connection.",
-    )
-    .or("2s"),
-    Key::new(
-        "response",
-        Kind::Duration(1, 24 * HOUR),
-        "For the response head, from the last byte of the request sent.",
-    )
-    .or("60s"),
-    Key::new(
-        "body_idle",
-        Kind::Duration(1, 24 * HOUR),
-        "Between two pieces of the response body, and of the request body sent.",
-    )
-    .or("60s"),
-];
-
-const POOL: &[Key] = &[
-    Key::new(
-        "max_idle",
-        Kind::Count(0, 65_536),
-        "Idle connections kept per worker and backend.",
-    )
-    .or("64"),
-    Key::new(
-        "idle",
-        Kind::Duration(1, 24 * HOUR),
-        "How long one may be idle; shorter than Tomcat's keepAliveTimeout (20s).",
-    )
-    .or("15s"),
-    Key::new(
-        "lifetime",
-        Kind::Duration(SECOND, 24 * HOUR),
-        "How long one may be used in all.",
-    )
-    .or("10m"),
-];
-
-const HEALTH: &[Key] = &[
-    Key::new(
-        "path",
-        Kind::Text("a path that starts with '/'"),
-        "What is asked for; absent: no check by HTTP, a dead backend returns once it accepts a connection.",
-    ),
-    Key::new(
-        "host",
-        Kind::Text("a host name"),
-        "The Host that the check sends; absent: the backend's address.",
-    ),
-    Key::new(
-        "interval",
-        Kind::Duration(10, HOUR),
-        "Time between two checks.",
-    )
-    .or("2s"),
-    Key::new(
-        "timeout",
-        Kind::Duration(1, HOUR),
-        "Longest wait for a check's answer.",
-    )
-    .or("2s"),
-    Key::new(
-        "rise",
-        Kind::Count(1, 1000),
-        "Good checks in a row that bring a backend up.",
-    )
-    .or("2"),
-    Key::new(
-        "fall",
-        Kind::Count(1, 1000),
-        "Bad checks in a row that take it down.",
-    )
-    .or("3"),
-];
-
-const RETRY: &[Key] = &[
-    Key::new(
-        "on",
-        Kind::List(&Kind::Text("\"timeout\" or a status from 400 to 599")),
-        "What else counts as a failed attempt of an idempotent request.",
-    )
-    .or("[]"),
-    Key::new(
-        "time",
-        Kind::Duration(1, HOUR),
-        "No new attempt after this long since the first.",
-    )
-    .or("10s"),
-    Key::new(
-        "buffer",
-        Kind::Size(0, 64 << 20),
-        "Request bodies up to this size can be sent again.",
-    )
-    .or("64KiB"),
-    Key::new(
-        "budget",
-        Kind::Section(BUDGET),
-        "How much of the traffic may be retries for `on`.",
-    )
-    .or("{}"),
-];
-
-const BUDGET: &[Key] = &[
-    Key::new(
-        "percent",
-        Kind::Count(0, 100),
-        "Share of the requests in flight.",
-    )
-    .or("20"),
-    Key::new(
-        "min",
-        Kind::Count(0, 100_000),
-        "Retries that are always allowed at a time.",
-    )
-    .or("10"),
-];
-
 const FORWARDED: &[Key] = &[
     Key::new(
         "x_forwarded",
@@ -285,47 +166,4 @@ const BUFFERS: &[Key] = &[
         "How much of a request body is collected before a backend is chosen.",
     )
     .or("0B"),
-];
-
-/// One backend.
-const BACKEND: &[Key] = &[
-    Key::new(
-        "name",
-        Kind::Text("1 to 128 visible ASCII characters"),
-        "Its name in metrics and commands; absent: the jvm route, else the address as written.",
-    ),
-    Key::needed(
-        "address",
-        Kind::Text("a host and a port, such as 10.0.0.32:8080, or unix:/path/of.sock"),
-        "Where the Tomcat listens.",
-    ),
-    Key::new(
-        "jvm_route",
-        Kind::Text("1 to 64 letters, digits, '-' or '_'"),
-        "The Tomcat's `jvmRoute`, unique in the cluster.",
-    ),
-    Key::new(
-        "weight",
-        Kind::Count(1, 65_535),
-        "Its share of the requests.",
-    )
-    .or("1"),
-    Key::new(
-        "backup",
-        Kind::Switch,
-        "Only used when no other backend is usable.",
-    )
-    .or("false"),
-    Key::new(
-        "state",
-        Kind::Choice(&["up", "draining", "disabled"]),
-        "Serve; serve known sessions only; serve nothing.",
-    )
-    .or("up"),
-    Key::new(
-        "max_requests",
-        Kind::Count(0, 1_000_000),
-        "Requests in flight over all workers; 0: no bound.",
-    )
-    .or("0"),
 ];

@@ -3,10 +3,12 @@
 //! The one place where keys and defaults are named. `check` reads the file by these tables, the
 //! schema and the reference in the docs are made from them, so that none of them can drift.
 
+mod backend;
 mod cluster;
 mod kind;
 mod rule;
 mod top;
+mod upstream;
 
 pub(super) use cluster::CLUSTER;
 pub(super) use kind::{HOUR, Key, Kind, MINUTE, Presence, SECOND};

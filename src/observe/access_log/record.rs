@@ -6,6 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use http::{Method, StatusCode, Version};
 
+use super::clock::TimeText;
+use super::line;
+use crate::observe::settings::LogFormat;
+
 /// One request, ended. Everything is borrowed: writing a line allocates nothing.
 ///
 /// Session ids in `uri` and `referer` are shortened by the caller; what is here is written.
@@ -52,4 +56,14 @@ pub struct Record<'a> {
     pub user_agent: Option<&'a [u8]>,
     /// The request's id.
     pub request_id: Option<&'a [u8]>,
+}
+
+impl Record<'_> {
+    /// The line that a log of this format gets, with its end. Workers write into buffers of
+    /// theirs instead.
+    pub fn line(&self, format: &LogFormat) -> Vec<u8> {
+        let mut line = Vec::new();
+        line::write(&mut line, &mut TimeText::default(), format, self);
+        line
+    }
 }

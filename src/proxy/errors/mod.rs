@@ -117,9 +117,10 @@ pub enum Connection {
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 impl ProxyError {
-    /// The table.
+    /// The table. What strikes every request for a while (no backend left) is no warning each
+    /// time: the change of the backend's state was one.
     pub fn answer(self) -> Answer {
-        use LogLevel::{Debug, Info, Warn};
+        use LogLevel::{Debug, Warn};
         match self {
             Self::Refused(refusal) => {
                 let mut answer = row(refusal.status(), refusal.reason(), Debug);
@@ -127,18 +128,18 @@ impl ProxyError {
                 answer
             }
             Self::NoRule => row(StatusCode::NOT_FOUND, "no_rule", Debug),
-            Self::AccessDenied => row(StatusCode::FORBIDDEN, "access_denied", Info),
-            Self::NoBackend => later("no_backend", Warn),
-            Self::BackendsFull => later("backends_full", Warn),
+            Self::AccessDenied => row(StatusCode::FORBIDDEN, "access_denied", Debug),
+            Self::NoBackend => later("no_backend", Debug),
+            Self::BackendsFull => later("backends_full", Debug),
             Self::UpstreamConnect(ConnectFailure::Timeout) => {
                 row(StatusCode::GATEWAY_TIMEOUT, "connect_timeout", Warn)
             }
             Self::UpstreamConnect(ConnectFailure::Refused) => {
-                row(StatusCode::BAD_GATEWAY, "connect_refused", Warn)
+                row(StatusCode::BAD_GATEWAY, "connect", Warn)
             }
             Self::UpstreamTimeout => row(StatusCode::GATEWAY_TIMEOUT, "response_timeout", Warn),
-            Self::UpstreamProtocol => row(StatusCode::BAD_GATEWAY, "bad_response", Warn),
-            Self::UpstreamClosed => row(StatusCode::BAD_GATEWAY, "upstream_closed", Warn),
+            Self::UpstreamProtocol => row(StatusCode::BAD_GATEWAY, "protocol", Warn),
+            Self::UpstreamClosed => row(StatusCode::BAD_GATEWAY, "closed", Warn),
             Self::BodyTooLarge => {
                 let mut answer = row(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", Debug);
                 answer.connection = Connection::Close;
@@ -166,7 +167,7 @@ impl ProxyError {
             }
             Self::UpgradeRefused => row(StatusCode::FORBIDDEN, "upgrade_refused", Debug),
             Self::ShuttingDown => {
-                let mut answer = later("shutting_down", Info);
+                let mut answer = later("shutting_down", Debug);
                 answer.connection = Connection::Close;
                 answer
             }
@@ -209,6 +210,27 @@ impl ProxyError {
             Self::ClientGone => ErrorReason::ClientGone,
             Self::UpgradeRefused => ErrorReason::UpgradeRefused,
         })
+    }
+
+    /// Whether it comes of a failed attempt, which is logged where it failed.
+    pub fn is_of_an_attempt(self) -> bool {
+        match self {
+            Self::Refused(_)
+            | Self::NoRule
+            | Self::AccessDenied
+            | Self::NoBackend
+            | Self::BackendsFull
+            | Self::UpgradeRefused
+            | Self::ShuttingDown => false,
+            Self::UpstreamConnect(_)
+            | Self::UpstreamTimeout
+            | Self::UpstreamProtocol
+            | Self::UpstreamClosed
+            | Self::BodyTooLarge
+            | Self::BodyTimeout
+            | Self::BodyMalformed
+            | Self::ClientGone => true,
+        }
     }
 
     /// What a visitor is told: true of the error, and silent about what stands behind us.

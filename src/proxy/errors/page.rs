@@ -26,7 +26,8 @@ pub struct Asked<'a> {
 #[derive(Debug, Clone)]
 pub struct ErrorPages {
     own: BTreeMap<u16, Bytes>,
-    retry_after: HeaderValue,
+    /// `None`: not told.
+    retry_after: Option<HeaderValue>,
 }
 
 impl ErrorPages {
@@ -36,7 +37,8 @@ impl ErrorPages {
         let seconds = errors.retry_after.as_millis().div_ceil(1000);
         Self {
             own: errors.pages.clone(),
-            retry_after: HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX)),
+            retry_after: (seconds > 0)
+                .then(|| HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX))),
         }
     }
 
@@ -63,8 +65,8 @@ impl ErrorPages {
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         );
-        if answer.retry_after == RetryAfter::Told {
-            headers.insert(header::RETRY_AFTER, self.retry_after.clone());
+        if let (RetryAfter::Told, Some(time)) = (answer.retry_after, &self.retry_after) {
+            headers.insert(header::RETRY_AFTER, time.clone());
         }
         if answer.connection == Connection::Close {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

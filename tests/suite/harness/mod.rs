@@ -5,6 +5,7 @@
 //! - `client`: raw sockets, bytes in and bytes out; `request` writes requests, `response` reads
 //!   answers strictly; `browser` keeps cookies and the connection
 //! - `metrics`: scrape and match
+//! - `load`: clients that go on asking while something happens
 //! - `wait`: deadlines and polling; nothing sleeps a fixed time and hopes
 //! - `proxy`: the real app in-process, from YAML text, on port 0, joined on drop
 //!
@@ -13,6 +14,7 @@
 pub(crate) mod backend;
 pub(crate) mod browser;
 pub(crate) mod client;
+pub(crate) mod load;
 pub(crate) mod metrics;
 pub(crate) mod proxy;
 pub(crate) mod request;
@@ -22,8 +24,9 @@ pub(crate) mod wait;
 pub(crate) use backend::{BlackHole, Tomcat, tomcats};
 pub(crate) use browser::Browser;
 pub(crate) use client::{End, Raw};
+pub(crate) use load::under_load;
 pub(crate) use metrics::Metrics;
-pub(crate) use proxy::Proxy;
+pub(crate) use proxy::{Proxy, cluster};
 pub(crate) use request::{Request, get};
 pub(crate) use response::{Broken, Framing};
-pub(crate) use wait::{eventually, in_parallel};
+pub(crate) use wait::{eventually, in_parallel, scaled, stays};

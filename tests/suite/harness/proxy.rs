@@ -62,6 +62,12 @@ impl Proxy {
         Metrics::scrape(self.admin())
     }
 
+    /// Whether it gives requests to this Tomcat, as its metrics have it.
+    pub(crate) fn is_up(&self, tomcat: &Tomcat) -> bool {
+        let labels = [("backend", tomcat.name())];
+        self.metrics().exactly("cattail_backend_up", &labels) == 1
+    }
+
     /// Loads `text` as the new configuration; the complaint if it is refused. The listener stays
     /// where it is.
     pub(crate) fn reload(&self, text: &str) -> Result<(), String> {

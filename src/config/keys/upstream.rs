@@ -1,0 +1,124 @@
+//! The keys about connections to backends: waits, pools, checks, further attempts.
+
+use super::{HOUR, Key, Kind, MINUTE, SECOND};
+
+pub(super) const TIMEOUTS: &[Key] = &[
+    Key::new(
+        "connect",
+        Kind::Duration(1, 10 * MINUTE),
+        "For a connection.",
+    )
+    .or("2s"),
+    Key::new(
+        "response",
+        Kind::Duration(1, 24 * HOUR),
+        "For the response head, from the last byte of the request sent.",
+    )
+    .or("60s"),
+    Key::new(
+        "body_idle",
+        Kind::Duration(1, 24 * HOUR),
+        "Between two pieces of the response body, and of the request body sent.",
+    )
+    .or("60s"),
+];
+
+pub(super) const POOL: &[Key] = &[
+    Key::new(
+        "max_idle",
+        Kind::Count(0, 65_536),
+        "Idle connections kept per worker and backend.",
+    )
+    .or("64"),
+    Key::new(
+        "idle",
+        Kind::Duration(1, 24 * HOUR),
+        "How long one may be idle; shorter than Tomcat's keepAliveTimeout (20s).",
+    )
+    .or("15s"),
+    Key::new(
+        "lifetime",
+        Kind::Duration(SECOND, 24 * HOUR),
+        "How long one may be used in all.",
+    )
+    .or("10m"),
+];
+
+pub(super) const HEALTH: &[Key] = &[
+    Key::new(
+        "path",
+        Kind::Text("a path that starts with '/'"),
+        "What is asked for; absent: no check by HTTP, a dead backend returns once it accepts a connection.",
+    ),
+    Key::new(
+        "host",
+        Kind::Text("a host name"),
+        "The Host that the check sends; absent: the backend's address.",
+    ),
+    Key::new(
+        "interval",
+        Kind::Duration(10, HOUR),
+        "Time between two checks.",
+    )
+    .or("2s"),
+    Key::new(
+        "timeout",
+        Kind::Duration(1, HOUR),
+        "Longest wait for a check's answer.",
+    )
+    .or("2s"),
+    Key::new(
+        "rise",
+        Kind::Count(1, 1000),
+        "Good checks in a row that bring a backend up.",
+    )
+    .or("2"),
+    Key::new(
+        "fall",
+        Kind::Count(1, 1000),
+        "Bad checks in a row that take it down.",
+    )
+    .or("3"),
+];
+
+pub(super) const RETRY: &[Key] = &[
+    Key::new(
+        "on",
+        Kind::List(&Kind::Text("\"timeout\" or a status from 400 to 599")),
+        "What else counts as a failed attempt of an idempotent request.",
+    )
+    .or("[]"),
+    Key::new(
+        "time",
+        Kind::Duration(1, HOUR),
+        "No new attempt after this long since the first.",
+    )
+    .or("10s"),
+    Key::new(
+        "buffer",
+        Kind::Size(0, 64 << 20),
+        "Request bodies up to this size can be sent again.",
+    )
+    .or("64KiB"),
+    Key::new(
+        "budget",
+        Kind::Section(BUDGET),
+        "How much of the traffic may be retries for `on`.",
+    )
+    .or("{}"),
+];
+
+const BUDGET: &[Key] = &[
+    Key::new(
+        "percent",
+        Kind::Count(0, 100),
+        "Share of the requests in flight.",
+    )
+    .or("20"),
+    Key::new(
+        "min",
+        Kind::Count(0, 100_000),
+        "Retries that are always allowed at a time.",
+    )
+    .or("10"),
+];

@@ -1,0 +1,203 @@
+//! The request as a backend gets it.
+//!
+//! Built anew from the client's head for each attempt: the head stays as it came, so a second
+//! attempt needs no copy of the first one's.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
+use hyper::body::Incoming;
+
+use super::answer::Asked;
+use super::errors::ProxyError;
+use super::facts::Facts;
+use super::headers::{forwarding, hop};
+use super::plan::{ClusterPlan, RulePlan};
+use super::prefix;
+use super::refuse::{DeclaredBody, Expectation};
+use super::respond;
+use super::retry::Repeat;
+use super::tunnel::Offer;
+use crate::balance::Slot;
+use crate::config::Cluster;
+use crate::upstream::{BodyLimits, BodySource, ContinueSignal, RequestBody};
+
+/// Room for the fields that we put in, so that the map need not grow.
+const OUR_FIELDS: usize = 8;
+
+/// What all attempts of a request have in common.
+pub(super) struct Outgoing {
+    /// Where the rule replaces the client's target.
+    target: Option<PathAndQuery>,
+    pub(super) source: Option<Rc<RefCell<BodySource>>>,
+    continues: Option<Arc<ContinueSignal>>,
+    pub(super) offer: Option<Offer>,
+    pub(super) repeat: Repeat,
+}
+
+/// By which plan a request is changed.
+#[derive(Clone, Copy)]
+pub(super) struct Plans<'a> {
+    pub(super) config: &'a Cluster,
+    pub(super) cluster: &'a ClusterPlan,
+    pub(super) rule: &'a RulePlan,
+}
+
+impl Plans<'_> {
+    /// The Host that the backend in `slot` sees.
+    pub(super) fn host(&self, asked: &Asked<'_>, slot: Slot) -> HeaderValue {
+        self.cluster.backends.get(usize::from(slot.0)).map_or_else(
+            || HeaderValue::from_static("localhost"),
+            |plan| plan.host.value(asked.checked.host.as_ref()),
+        )
+    }
+}
+
+/// What takes the place of the client's target; `None`: it goes on as it is.
+fn target(head: &Parts, plans: Plans<'_>) -> Result<Option<PathAndQuery>, ProxyError> {
+    let way_there = plans.rule.way_there.as_ref();
+    let rooted = head
+        .uri
+        .path_and_query()
+        .is_some_and(|sent| !sent.as_str().starts_with('?'));
+    if way_there.is_none() && rooted {
+        return Ok(None);
+    }
+    prefix::upstream_target(&head.uri, way_there)
+        .map(Some)
+        .map_err(ProxyError::Refused)
+}
+
+impl Outgoing {
+    /// Prepares a request for its attempts.
+    pub(super) fn new(
+        asked: &Asked<'_>,
+        plans: Plans<'_>,
+        body: Incoming,
+    ) -> Result<Self, ProxyError> {
+        let head = asked.head;
+        let target = target(head, plans)?;
+        let repeat = Repeat::of(&head.method);
+        let source = source(asked, plans.config, repeat, body);
+        let continues = source
+            .as_ref()
+            .filter(|_| asked.checked.expectation == Expectation::Continue)
+            .map(|source| source.borrow_mut().hold_for_continue());
+        let offer = Offer::read(&head.headers, &plans.config.upgrades);
+        Ok(Self {
+            target,
+            source,
+            continues,
+            offer,
+            repeat,
+        })
+    }
+
+    /// The request for the backend in `slot`.
+    pub(super) fn request(
+        &self,
+        asked: &Asked<'_>,
+        plans: Plans<'_>,
+        slot: Slot,
+    ) -> Request<RequestBody> {
+        let body = self
+            .source
+            .as_ref()
+            .map_or(RequestBody::Empty, RequestBody::of);
+        let mut request = Request::new(body);
+        *request.method_mut() = asked.head.method.clone();
+        let asked_for = asked.head.uri.path_and_query();
+        if let Some(target) = self.target.as_ref().or(asked_for) {
+            *request.uri_mut() = Uri::from(target.clone());
+        }
+        *request.headers_mut() = self.headers(asked, plans, plans.host(asked, slot));
+        if let Some(signal) = &self.continues {
+            let signal = Arc::clone(signal);
+            hyper::ext::on_informational(&mut request, move |interim| {
+                if interim.status() == StatusCode::CONTINUE {
+                    signal.give();
+                }
+            });
+        }
+        request
+    }
+
+    fn headers(&self, asked: &Asked<'_>, plans: Plans<'_>, host: HeaderValue) -> HeaderMap {
+        let (sent, found) = (&asked.head.headers, asked.checked.fields);
+        let mut headers = HeaderMap::with_capacity(sent.len() + OUR_FIELDS);
+        headers.insert(header::HOST, host);
+        for (name, value) in sent {
+            if *name != header::HOST {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+        hop::strip(&mut headers, found);
+        let subject = forwarding::Subject {
+            peer: &asked.caller.peer,
+            client: asked.client,
+            host: asked.checked.host.as_ref(),
+            version: asked.head.version,
+        };
+        forwarding::apply(&mut headers, found, plans.config.forwarded, subject);
+        hop::frame_request(&mut headers, asked.checked.body);
+        hop::pass_expectation(&mut headers, found, asked.checked.expectation);
+        respond::name_request(asked.view, asked.id, &mut headers);
+        for edits in [&plans.cluster.request, &plans.rule.request] {
+            if !edits.is_empty() {
+                let cluster = Some(plans.config.name.as_str());
+                let left_out = edits.apply(
+                    &mut headers,
+                    &Facts {
+                        cluster,
+                        ..asked.facts()
+                    },
+                );
+                if left_out.0 > 0 {
+                    tracing::debug!(left_out = left_out.0, "header values that cannot be sent");
+                }
+            }
+        }
+        if let Some(offer) = &self.offer {
+            offer.apply(&mut headers);
+        }
+        headers
+    }
+
+    /// Whether the body can be sent from its start.
+    pub(super) fn is_replayable(&self) -> bool {
+        self.source
+            .as_ref()
+            .is_none_or(|source| source.borrow().is_replayable())
+    }
+}
+
+fn source(
+    asked: &Asked<'_>,
+    cluster: &Cluster,
+    repeat: Repeat,
+    body: Incoming,
+) -> Option<Rc<RefCell<BodySource>>> {
+    match asked.checked.body {
+        DeclaredBody::None | DeclaredBody::Length(0) => None,
+        DeclaredBody::Length(_) | DeclaredBody::Chunked => {
+            let limits = &asked.view.snapshot.config.limits;
+            let limits = BodyLimits {
+                bytes: limits.body_bytes.0,
+                idle: limits.body_idle,
+                replay: match repeat {
+                    Repeat::Idempotent => cluster.retry.buffer.as_usize(),
+                    Repeat::Once => 0,
+                },
+            };
+            Some(BodySource::new(
+                body,
+                limits,
+                asked.caller.worker.clock.deadline(),
+            ))
+        }
+    }
+}

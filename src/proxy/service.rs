@@ -1,0 +1,98 @@
+//! The proxy as a service: as hyper asks it, and as a tower service that users of the library can
+//! put layers around.
+//!
+//! Layers stand outside, one service for each client connection; between a request's head and
+//! its answer there is none. Who wants none pays nothing for them: hyper asks the proxy itself.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper_util::service::TowerToHyperService;
+
+use super::{Caller, ResponseBody, handle};
+
+/// Answers the requests of one client connection, as a tower service.
+pub fn service(
+    caller: Rc<Caller>,
+) -> impl tower::Service<
+    Request<Incoming>,
+    Response = Response<ResponseBody>,
+    Error = Infallible,
+    Future: 'static,
+> + Clone
++ 'static {
+    tower::service_fn(move |request| {
+        let caller = Rc::clone(&caller);
+        async move { Ok(handle(&caller, request).await) }
+    })
+}
+
+/// The same as hyper asks it.
+pub fn bare(
+    caller: Rc<Caller>,
+) -> impl hyper::service::Service<
+    Request<Incoming>,
+    Response = Response<ResponseBody>,
+    Error = Infallible,
+    Future: 'static,
+> + 'static {
+    hyper::service::service_fn(move |request| {
+        let caller = Rc::clone(&caller);
+        async move { Ok(handle(&caller, request).await) }
+    })
+}
+
+/// A front whose services are those of `layers`.
+pub fn layered<S, B>(layers: impl Fn(Rc<Caller>) -> S + Clone + Send + 'static) -> impl Front
+where
+    S: tower::Service<
+            Request<Incoming>,
+            Response = Response<B>,
+            Error = Infallible,
+            Future: 'static,
+        > + Clone
+        + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
+{
+    move |caller| TowerToHyperService::new(layers(caller))
+}
+
+/// Makes the service of each client connection; every worker has a clone of it.
+pub trait Front: Clone + Send + 'static {
+    /// The service; it stays on the worker's thread.
+    type Service: hyper::service::Service<
+            Request<Incoming>,
+            Response = Response<Self::Body>,
+            Error = Infallible,
+            Future: 'static,
+        > + 'static;
+    /// The body of its answers.
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + 'static;
+
+    /// The service of one connection.
+    fn service(&self, caller: Rc<Caller>) -> Self::Service;
+}
+
+impl<F, S, B> Front for F
+where
+    F: Fn(Rc<Caller>) -> S + Clone + Send + 'static,
+    S: hyper::service::Service<
+            Request<Incoming>,
+            Response = Response<B>,
+            Error = Infallible,
+            Future: 'static,
+        > + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
+{
+    type Service = S;
+    type Body = B;
+
+    fn service(&self, caller: Rc<Caller>) -> S {
+        self(caller)
+    }
+}

@@ -1,0 +1,197 @@
+//! The published set-ups, from their files in `examples/`, with fake Tomcats at their addresses.
+
+use std::fs;
+
+use cattail::standin::SharedSessions;
+
+use super::harness::*;
+
+/// The two Tomcats of a set-up: one store of sessions, and what their ids look like.
+fn pair(route: Option<&str>, store_node: &str) -> [Tomcat; 2] {
+    let sessions = SharedSessions::default();
+    ["TomcatA", "TomcatB"].map(|name| {
+        Tomcat::build(name, |tomcat| {
+            let tomcat = tomcat.sessions(&sessions).store_node(store_node);
+            match route {
+                Some(route) => tomcat.jvm_route(route),
+                None => tomcat.without_jvm_route(),
+            }
+        })
+    })
+}
+
+/// The proxy of an example, its addresses replaced by those of the fakes and its port by a free
+/// one.
+fn example(name: &str, published: [&str; 3], tomcats: &[Tomcat; 2]) -> Proxy {
+    let path = format!("{}/examples/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+    let mut text = fs::read_to_string(path).expect("the example");
+    let [listen, one, two] = published;
+    for (published, own) in [
+        (listen, "127.0.0.1:0".to_owned()),
+        (one, tomcats[0].address().to_string()),
+        (two, tomcats[1].address().to_string()),
+    ] {
+        assert!(text.contains(published), "{published} in {name}");
+        text = text.replace(published, &own);
+    }
+    Proxy::start(&text)
+}
+
+const S1: [&str; 3] = ["0.0.0.0:80", "10.0.0.32:8080", "10.0.0.33:8080"];
+const S2: [&str; 3] = ["0.0.0.0:13355", "10.104.37.25:8080", "10.104.42.64:8080"];
+const S3: [&str; 3] = ["0.0.0.0:80", "172.16.100.7:8080", "172.16.100.8:8080"];
+const S5: [&str; 3] = ["0.0.0.0:80", "192.168.0.11:8080", "192.168.0.12:8080"];
+
+/// Presses reload on `page`: the Tomcats alternate exactly, session and its creation stay.
+fn reload_alternates(proxy: &Proxy, page: &str) -> Browser {
+    let mut browser = Browser::new(proxy.address());
+    let mut served = Vec::new();
+    let mut created = Vec::new();
+    let mut ids = Vec::new();
+    for _ in 0..10 {
+        let response = browser.get(page).expect(200);
+        served.push(response.tomcat().to_owned());
+        ids.push(browser.session_id().to_owned());
+        let text = response.text();
+        let row = text.lines().find(|line| line.contains("Created on"));
+        created.push(
+            row.unwrap_or_else(|| panic!("no creation time in {text}"))
+                .to_owned(),
+        );
+    }
+    let expected: Vec<_> = ["TomcatA", "TomcatB"]
+        .into_iter()
+        .cycle()
+        .take(10)
+        .collect();
+    assert_eq!(served, expected);
+    ids.dedup();
+    created.dedup();
+    assert_eq!((ids.len(), created.len()), (1, 1), "{ids:?} {created:?}");
+    browser
+}
+
+#[test]
+fn s1_alternates_and_keeps_the_session() {
+    let tomcats = pair(Some("jvm1"), "n1");
+    let proxy = example("s1-nginx-round-robin", S1, &tomcats);
+    let browser = reload_alternates(&proxy, "/test/");
+    assert!(browser.session_id().ends_with("-n1.jvm1"));
+    let seen = tomcats[0].last_request();
+    assert_eq!(seen.header("X-Forwarded-For"), Some("127.0.0.1"));
+    assert_eq!(seen.header("X-Real-IP"), None);
+    let own = tomcats[0].address().to_string();
+    assert_eq!(seen.header("Host"), Some(own.as_str()));
+}
+
+#[test]
+fn s1_goes_on_when_one_tomcat_is_stopped_and_started() {
+    let tomcats = pair(Some("jvm1"), "n1");
+    let proxy = example("s1-nginx-round-robin", S1, &tomcats);
+    let mut browser = reload_alternates(&proxy, "/test/");
+    let id = browser.session_id().to_owned();
+    tomcats[0].stop();
+    for _ in 0..4 {
+        assert_eq!(browser.get("/test/").expect(200).tomcat(), "TomcatB");
+    }
+    tomcats[0].restart().expect("restarts");
+    eventually("TomcatA serves again", || {
+        browser.get("/test/").expect(200).tomcat() == "TomcatA"
+    });
+    assert_eq!(browser.session_id(), id);
+}
+
+#[test]
+fn s2_alternates_by_weight_with_charset_and_real_ip() {
+    let tomcats = pair(None, "n1");
+    let proxy = example("s2-nginx-weighted", S2, &tomcats);
+    let browser = reload_alternates(&proxy, "/ShareSession/ShowSession");
+    assert!(browser.session_id().ends_with("-n1"));
+    let seen = tomcats[1].last_request();
+    assert_eq!(seen.header("X-Real-IP"), Some("127.0.0.1"));
+    assert_eq!(seen.header("X-Forwarded-For"), Some("127.0.0.1"));
+    let of = |kind: &str| {
+        for tomcat in &tomcats {
+            let head =
+                format!("HTTP/1.1 200 \r\nContent-Type: {kind}\r\nContent-Length: 0\r\n\r\n");
+            tomcat.raw_answer("/typed", head);
+        }
+        let response = get(proxy.address(), "/typed").expect(200);
+        response.header("Content-Type").map(str::to_owned)
+    };
+    assert_eq!(of("text/html").as_deref(), Some("text/html; charset=utf-8"));
+    assert_eq!(of("image/png").as_deref(), Some("image/png"));
+    // proxy_redirect off
+    let to = format!("http://{}/x", tomcats[0].address());
+    let moved = get(proxy.address(), &format!("/location?to={to}"));
+    assert_eq!(moved.header("Location"), Some(to.as_str()));
+}
+
+#[test]
+fn s3_alternates_and_rewrites_where_the_tomcats_point() {
+    let tomcats = pair(None, "n2");
+    let proxy = example("s3-apache-balancer", S3, &tomcats);
+    let browser = reload_alternates(&proxy, "/test/");
+    assert!(browser.session_id().ends_with("-n2"));
+    let response = Request::get("/location?to=/test/next")
+        .header("Host", "www.example.com")
+        .send(proxy.address());
+    assert_eq!(response.header("Location"), Some("/test/next"));
+    // The turn is TomcatB's.
+    let own = format!("http://{}/test/next", tomcats[1].address());
+    let response = Request::get(&format!("/location?to={own}"))
+        .header("Host", "www.example.com")
+        .send(proxy.address());
+    assert_eq!(response.tomcat(), "TomcatB");
+    assert_eq!(
+        response.header("Location"),
+        Some("http://www.example.com/test/next")
+    );
+    assert_eq!(response.header("Via"), None);
+    assert_eq!(tomcats[1].last_request().header("Via"), None);
+    // ProxyRequests Off: never a forward proxy.
+    let elsewhere = Request::get("http://other.example/").header("Host", "other.example");
+    assert_eq!(
+        elsewhere.send(proxy.address()).expect(200).tomcat(),
+        "TomcatA"
+    );
+}
+
+#[test]
+fn s5_alternates_and_keeps_the_session() {
+    let tomcats = pair(None, "n1");
+    let proxy = example("s5-nginx-round-robin", S5, &tomcats);
+    reload_alternates(&proxy, "/test/");
+}
+
+#[test]
+fn the_recommended_set_ups_survive_the_death_of_a_tomcat() {
+    let examples = [
+        ("s1-recommended", S1, "/test/"),
+        ("s2-recommended", S2, "/ShareSession/ShowSession"),
+        ("s3-recommended", S3, "/test/"),
+        ("s5-recommended", S5, "/test/"),
+    ];
+    in_parallel(examples.len(), |number| {
+        let (name, published, page) = examples[number];
+        let sessions = SharedSessions::default();
+        let tomcats = ["jvm1", "jvm2"]
+            .map(|name| Tomcat::build(name, |it| it.sessions(&sessions).store_node("n1")));
+        let proxy = example(name, published, &tomcats);
+        let mut browser = Browser::new(proxy.address());
+        browser.get(page).expect(200);
+        let base = browser.session_id().split('-').next().map(str::to_owned);
+        tomcats[0].kill();
+        for _ in 0..4 {
+            let page = browser.get(page).expect(200);
+            assert_eq!(page.tomcat(), "jvm2", "{name}");
+        }
+        let now = browser.session_id().split('-').next().map(str::to_owned);
+        assert_eq!(base, now, "{name}");
+        eventually("the example's check", || {
+            let seen = tomcats[1].requests_to(page);
+            seen.iter()
+                .any(|seen| seen.header("User-Agent") == Some("cattail-health"))
+        });
+    });
+}
