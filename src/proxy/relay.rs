@@ -297,8 +297,8 @@ impl Exchange {
     }
 
     /// Ends an exchange of which the client has seen nothing.
-    pub(super) fn into_account(self) -> Box<Account> {
-        self.account
+    pub(super) fn into_account(self) -> Account {
+        *self.account
     }
 
     /// The client has all of it, or has gone.

@@ -20,7 +20,7 @@ mod top;
 mod words;
 
 pub(super) use files::read_limited;
-pub(super) use templates::{VARIABLES, log_fields};
+pub(super) use templates::VARIABLES;
 
 use std::path::Path;
 
