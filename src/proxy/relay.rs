@@ -36,7 +36,8 @@ pub struct Exchange {
     ahead_bytes: usize,
     ahead_limit: usize,
     trailers: Option<HeaderMap>,
-    /// Whether the protocol machine waits for us; then there is nothing to read ahead.
+    /// Whether the protocol machine has asked in this turn and found nothing; then there is nothing
+    /// to read ahead.
     starved: bool,
     cut: Option<Cut>,
     account: Box<Account>,
@@ -139,7 +140,11 @@ impl Exchange {
 
     /// See [`Conversation::read_ahead`].
     pub(super) fn read_ahead(&mut self, cx: &mut Context<'_>, talk: &Conversation) {
-        while !self.starved && self.body.is_some() && self.ahead_bytes < self.ahead_limit {
+        // Only this turn's: when more has come, a blocked protocol machine does not ask for it.
+        if std::mem::take(&mut self.starved) {
+            return;
+        }
+        while self.body.is_some() && self.ahead_bytes < self.ahead_limit {
             match self.poll_backend(cx, talk) {
                 Poll::Ready(Some(Ok(data))) => self.hold(data),
                 Poll::Ready(_) | Poll::Pending => return,
@@ -292,8 +297,12 @@ impl Exchange {
     }
 
     /// Ends an exchange of which the client has seen nothing.
-    pub(super) fn into_account(self) -> Account {
-        *self.account
+    #[expect(
+        clippy::unnecessary_box_returns,
+        reason = "a request's account keeps its box"
+    )]
+    pub(super) fn into_account(self) -> Box<Account> {
+        self.account
     }
 
     /// The client has all of it, or has gone.

@@ -8,7 +8,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::net::{TcpListener, UnixListener};
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::admission::Admitted;
 use super::connection::{Accepted, serve};
@@ -41,6 +42,25 @@ impl Queue {
                 .poll_accept(cx)
                 .map_ok(|(stream, _)| (Socket::Unix(stream), None)),
         }
+    }
+
+    /// What is queued, asked of the kernel itself: the runtime may not have heard of it yet, and
+    /// closing the socket would reset it.
+    fn accept_queued(&self) -> io::Result<(Socket, Option<SocketAddr>)> {
+        let queue = match self {
+            Self::Tcp(listener) => SockRef::from(listener),
+            Self::Unix(listener) => SockRef::from(listener),
+        };
+        let (socket, address) = queue.accept()?;
+        socket.set_nonblocking(true)?;
+        Ok(match self {
+            Self::Tcp(_) => {
+                let stream = TcpStream::from_std(socket.into())?;
+                drop(stream.set_nodelay(true));
+                (Socket::Tcp(stream), address.as_socket())
+            }
+            Self::Unix(_) => (Socket::Unix(UnixStream::from_std(socket.into())?), None),
+        })
     }
 }
 
@@ -86,16 +106,17 @@ async fn next(
         }
         // Registers for the wake-up that a stop sends to everybody.
         let _never = wake.is_over(cx);
-        if worker.is_stopping() {
-            Poll::Ready(None)
-        } else {
-            Poll::Pending
+        if !worker.is_stopping() {
+            return Poll::Pending;
+        }
+        match queue.accept_queued() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Ready(None),
+            accepted => Poll::Ready(Some(accepted)),
         }
     })
     .await
 }
 
-/// Whether a client may come in; `None`: not, and its connection is closed.
 async fn admit(
     socket: Socket,
     address: Option<SocketAddr>,

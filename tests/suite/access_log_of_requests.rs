@@ -175,7 +175,7 @@ limits: {{ body: 10B }}
         (Request::get("/closed"), 403),
         (Request::new("TRACE", "/shop"), 501),
         (Request::post("/shop", "more than ten"), 413),
-        (Request::get("/shop/1"), 502),
+        (Request::get("/shop/1"), 503),
         (Request::get("/shop/2"), 503),
     ] {
         let response = request.send(log.address()).expect(status);
@@ -189,7 +189,7 @@ limits: {{ body: 10B }}
         json!([403, "access_denied", 0, "shop", null, "/closed"]),
         json!([501, "method_trace", 0, null, null, "/shop"]),
         json!([413, "body_too_large", 0, null, null, "/shop"]),
-        json!([502, "connect", 1, "shop", "jvm1", "/shop/1"]),
+        json!([503, "no_backend", 1, "shop", "jvm1", "/shop/1"]),
         json!([503, "no_backend", 0, "shop", null, "/shop/2"]),
     ];
     assert_eq!(found, expected);
@@ -315,7 +315,7 @@ fn an_own_format_is_filled_in_field_by_field() {
 
 /// What a client may put into a line.
 fn forger() -> Vec<u8> {
-    let mut request = b"GET /\"%0a\\x?\xc3\xa9\x7f HTTP/1.1\r\nHost: shop.example\r\n".to_vec();
+    let mut request = b"GET /\"%0a\\x?\xc3\xa9 HTTP/1.1\r\nHost: shop.example\r\n".to_vec();
     request.extend_from_slice(b"User-Agent: x\" 200 5 \"-\" \\\xff\x80\xe2\x80\xa8\t\"}\r\n");
     request.extend_from_slice(b"Referer: \",\"status\":200,\"x\":\"\xc2\x9b2J\r\n\r\n");
     request

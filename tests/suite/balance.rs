@@ -314,7 +314,8 @@ fn max_requests_is_exact_over_all_workers() {
         scope.spawn(|| {
             eventually("both are full and the others told so", || {
                 let full = [("reason", "backends_full")];
-                proxy.metrics().value("cattail_errors_total", &full) == 12
+                held.map(|tomcat| tomcat.counts().in_progress) == [3, 5]
+                    && proxy.metrics().value("cattail_errors_total", &full) == 12
             });
             for tomcat in held {
                 tomcat.release("/held");
@@ -334,9 +335,10 @@ fn max_requests_is_exact_over_all_workers() {
         (one.counts().concurrent_peak, two.counts().concurrent_peak),
         (3, 5)
     );
-    // All places were given back.
-    let metrics = proxy.metrics();
-    assert_eq!(metrics.value("cattail_backend_requests_in_flight", &[]), 0);
+    eventually("all places are given back", || {
+        let metrics = proxy.metrics();
+        metrics.value("cattail_backend_requests_in_flight", &[]) == 0
+    });
 }
 
 #[test]

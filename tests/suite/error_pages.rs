@@ -11,7 +11,7 @@ fn without_tomcat(head: &str) -> (Proxy, Tomcat) {
     let proxy = Proxy::start(&format!("{head}\n{}", cluster(&[&tomcat], "")));
     tomcat.kill();
     // The first request finds it out.
-    get(proxy.address(), "/shop").expect(502);
+    get(proxy.address(), "/shop").expect(503);
     (proxy, tomcat)
 }
 

@@ -24,9 +24,9 @@ pub struct BackendCells {
     pub responses: ByClass,
     /// From the start of the attempt to the response head.
     pub response_time: Histogram,
-    /// Bytes of request bodies sent.
+    /// Bytes sent, heads and framing included.
     pub bytes_sent: Counter,
-    /// Bytes of response bodies received.
+    /// Bytes received, heads and framing included.
     pub bytes_received: Counter,
     /// Connections made.
     pub connects: Counter,

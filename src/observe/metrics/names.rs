@@ -88,9 +88,9 @@ metrics! {
     BACKEND_RESPONSE_TIME = Histogram "cattail_backend_response_time_seconds" ["cluster", "backend"]
         "From the start of an attempt to its response head.";
     BACKEND_SENT_BYTES = Counter "cattail_backend_sent_bytes_total" ["cluster", "backend"]
-        "Bytes of request bodies sent to the backend.";
+        "Bytes sent to the backend, heads and framing included.";
     BACKEND_RECEIVED_BYTES = Counter "cattail_backend_received_bytes_total" ["cluster", "backend"]
-        "Bytes of response bodies received from the backend.";
+        "Bytes received from the backend, heads and framing included.";
     BACKEND_CONNECTS = Counter "cattail_backend_connects_total" ["cluster", "backend"]
         "Connections made to the backend.";
     BACKEND_CONNECT_FAILURES = Counter "cattail_backend_connect_failures_total" ["cluster", "backend"]
