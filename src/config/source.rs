@@ -55,8 +55,12 @@ pub fn load_text(
 }
 
 /// A configuration of one cluster from `--listen ADDRESS` and `--backend [NAME=]ADDRESS`. The
-/// name is the jvm route too.
-pub fn from_arguments(listen: &[String], backends: &[String]) -> Result<Config, Report> {
+/// name is the jvm route too. `env` may name where the admin side listens, as for a file.
+pub fn from_arguments(
+    listen: &[String],
+    backends: &[String],
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config, Report> {
     let list = |items: Vec<Node>| Node::nowhere(Value::List(items));
     let listeners = listen
         .iter()
@@ -70,7 +74,7 @@ pub fn from_arguments(listen: &[String], backends: &[String]) -> Result<Config, 
         ("listeners", list(listeners)),
         ("clusters", Node::map(vec![(CLUSTER, cluster)])),
     ]);
-    check_tree("command line", tree)
+    check_tree("command line", tree, env)
 }
 
 fn backend(argument: &str) -> Node {

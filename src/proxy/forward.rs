@@ -100,17 +100,11 @@ pub(super) async fn forward(
                 Passed::Relayed(head, exchange) => (head, exchange),
             };
             first_piece(&exchange, &talk).await;
-            // Nothing of the head has left yet: an answer that breaks at once is no answer.
-            let exchange = if exchange.borrow().is_stillborn() {
-                match Rc::try_unwrap(exchange) {
-                    Ok(exchange) => return Err(stillborn(exchange.into_inner())),
-                    Err(exchange) => exchange,
-                }
-            } else {
-                exchange
-            };
-            let body = ResponseBody::Relayed(Relayed::new(exchange, talk));
-            Ok(Response::from_parts(head, body))
+            let exchange = alive(exchange)?;
+            Ok(Response::from_parts(
+                head,
+                ResponseBody::Relayed(Relayed::new(exchange, talk)),
+            ))
         }
         Err(error) => {
             if let Some(source) = &outgoing.source {
@@ -126,6 +120,24 @@ pub(super) async fn forward(
             Err((error, forwarding.account))
         }
     }
+}
+
+/// Nothing of the head has left yet: an answer whose body breaks at once is no answer.
+fn alive(exchange: Rc<RefCell<Exchange>>) -> Result<Rc<RefCell<Exchange>>, Failed> {
+    if !exchange.borrow().is_stillborn() {
+        return Ok(exchange);
+    }
+    let account = match Rc::try_unwrap(exchange) {
+        Ok(exchange) => Box::new(exchange.into_inner().into_account()),
+        Err(shared) => return Ok(shared),
+    };
+    let (cluster, backend) = account.names();
+    tracing::warn!(
+        cluster,
+        backend,
+        "the response's body broke at its beginning"
+    );
+    Err((ProxyError::UpstreamClosed, account))
 }
 
 /// The optional request buffer: a slow client costs no backend anything while it fills. Returns
@@ -457,17 +469,6 @@ fn edit(forwarding: &Forwarding<'_>, chosen: &Chosen, response: &mut Response<Ba
     };
     edit.apply(response.headers_mut(), version);
     respond::name_request(asked.view, asked.id, response.headers_mut());
-}
-
-fn stillborn(exchange: Exchange) -> Failed {
-    let account = exchange.into_account();
-    let (cluster, backend) = account.names();
-    tracing::warn!(
-        cluster,
-        backend,
-        "the response's body broke at its beginning"
-    );
-    (ProxyError::UpstreamProtocol, account)
 }
 
 /// Waits for the first piece of the body, so that it leaves in one write with the head. A body of

@@ -297,12 +297,8 @@ impl Exchange {
     }
 
     /// Ends an exchange of which the client has seen nothing.
-    #[expect(
-        clippy::unnecessary_box_returns,
-        reason = "a request's account keeps its box"
-    )]
-    pub(super) fn into_account(self) -> Box<Account> {
-        self.account
+    pub(super) fn into_account(self) -> Account {
+        *self.account
     }
 
     /// The client has all of it, or has gone.

@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::config::nearest::nearest;
 use crate::config::{Piece, Template, Variable};
-use crate::observe::{LogField, LogPiece};
+use crate::observe::{LogField, LogFormatProblem, LogPiece};
 
 use super::at::At;
 
@@ -53,32 +53,6 @@ const NGINX: &[(&str, &str)] = &[
     ("upstream_addr", "backend"),
 ];
 
-/// Every field of the access log by its name.
-pub(in crate::config) fn log_fields() -> &'static [(&'static str, LogField)] {
-    &[
-        ("time", LogField::Time),
-        ("client_ip", LogField::ClientIp),
-        ("peer", LogField::Peer),
-        ("listener", LogField::Listener),
-        ("method", LogField::Method),
-        ("host", LogField::Host),
-        ("uri", LogField::Uri),
-        ("protocol", LogField::Protocol),
-        ("status", LogField::Status),
-        ("bytes_in", LogField::BytesIn),
-        ("bytes_out", LogField::BytesOut),
-        ("duration", LogField::Duration),
-        ("backend_duration", LogField::BackendDuration),
-        ("cluster", LogField::Cluster),
-        ("backend", LogField::Backend),
-        ("attempts", LogField::Attempts),
-        ("error", LogField::Error),
-        ("referer", LogField::Referer),
-        ("user_agent", LogField::UserAgent),
-        ("request_id", LogField::RequestId),
-    ]
-}
-
 const NGINX_FIELDS: &[(&str, &str)] = &[
     ("remote_addr", "client_ip"),
     ("time_local", "time"),
@@ -114,26 +88,29 @@ pub(super) fn template(at: &At<'_>, used: Use) -> Option<Template> {
 
 /// A log line's form.
 pub(super) fn log_format(at: &At<'_>) -> Option<Vec<LogPiece>> {
-    let known = log_fields();
-    let mut pieces = Vec::new();
-    for piece in split(at, at.text()?)? {
-        pieces.push(match piece {
-            Split::Text(text) if text.contains(['\n', '\r']) => {
-                at.unlike("a text of one line", None);
-                return None;
-            }
-            Split::Text(text) => LogPiece::Text(text),
-            Split::Name(name) => {
-                let found = known.iter().find(|(field, _)| *field == name);
-                let Some((_, field)) = found else {
-                    unknown(at, &name, known.iter().map(|(name, _)| *name), NGINX_FIELDS);
-                    return None;
-                };
-                LogPiece::Field(*field)
-            }
-        });
-    }
-    Some(pieces)
+    let bare = "write $$ for the character '$'".to_owned();
+    let (expected, hint) = match LogPiece::parse(at.text()?) {
+        Ok(pieces) => return Some(pieces),
+        Err(LogFormatProblem::UnknownField { name, .. }) => {
+            unknown(
+                at,
+                &name,
+                LogField::ALL.map(LogField::name).into_iter(),
+                NGINX_FIELDS,
+            );
+            return None;
+        }
+        Err(LogFormatProblem::BareDollar { .. }) => {
+            ("a variable's name after each '$'", Some(bare))
+        }
+        Err(LogFormatProblem::OpenBrace { .. }) => ("a '}' behind each '${'", Some(bare)),
+        Err(LogFormatProblem::ControlCharacter { .. }) => {
+            ("a text of one line, without control characters", None)
+        }
+        Err(LogFormatProblem::NoField) => ("a text with at least one field", None),
+    };
+    at.unlike(expected, hint);
+    None
 }
 
 fn named(at: &At<'_>, name: &str, used: Use) -> Option<Piece> {

@@ -8,9 +8,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::observe::{AccessLog, Diagnostics, LogFormat, LogLevel, LogPath, LogPiece};
+use crate::observe::{AccessLog, Diagnostics, LogLevel, LogPath};
 
-use super::check::log_fields;
 use super::units::show_duration;
 use super::{Access, Config, Errors, Limits, ListenAddr, Listener, Networks, Shutdown, env, load};
 
@@ -112,22 +111,7 @@ fn access_log(log: &AccessLog) -> Value {
         LogPath::Stdout => "stdout".to_owned(),
         LogPath::File(path) => shown(path),
     };
-    let format = match &log.format {
-        LogFormat::Combined => "combined".to_owned(),
-        LogFormat::Json => "json".to_owned(),
-        LogFormat::Own(pieces) => pieces.iter().map(log_piece).collect(),
-    };
-    json!({ "path": path, "format": format })
-}
-
-fn log_piece(piece: &LogPiece) -> String {
-    match piece {
-        LogPiece::Text(text) => text.replace('$', "$$"),
-        LogPiece::Field(field) => {
-            let named = log_fields().iter().find(|(_, known)| known == field);
-            format!("${}", named.map(|(name, _)| *name).unwrap_or_default())
-        }
-    }
+    json!({ "path": path, "format": log.format.to_string() })
 }
 
 fn shutdown(shutdown: Shutdown) -> Value {
