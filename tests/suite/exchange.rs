@@ -131,7 +131,7 @@ fn an_answer_that_breaks_before_its_first_byte_is_a_bad_one() {
     let proxy = Proxy::start(&one_worker(&tomcat, ""));
     tomcat.script("/bad", Fault::ChunkedBadSize);
     get(proxy.address(), "/bad").expect(502);
-    let protocol = [("reason", "protocol")];
+    let closed = [("reason", "closed")];
     let metrics = proxy.metrics();
-    assert_eq!(metrics.value_or_zero("cattail_errors_total", &protocol), 1);
+    assert_eq!(metrics.value_or_zero("cattail_errors_total", &closed), 1);
 }
