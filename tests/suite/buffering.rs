@@ -83,7 +83,7 @@ fn a_client_that_reads_slowly_is_not_ended() {
     let tomcat = Tomcat::start("jvm1");
     let proxy = start(&tomcat, "send_idle: 1s", "");
     let mut client = Raw::connect(proxy.address());
-    client.send(Request::get("/bytes/30000000").bytes());
+    client.send(Request::get("/bytes/100000000").bytes());
     for _ in 0..15 {
         wait::stays("reading slowly", Duration::from_millis(100), || true);
         client.read_exactly(1_000_000);
