@@ -35,7 +35,7 @@ impl Source {
     pub fn load(&self) -> Result<Config, Report> {
         match &self.config {
             Some(file) => config::load_file(file, &environment),
-            None => config::from_arguments(&self.listen, &self.backend),
+            None => config::from_arguments(&self.listen, &self.backend, &environment),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::check::{Source, check, check_tree, read_limited};
+use super::env::put_admin_address;
 use super::load::MAX_FILE_BYTES;
 use super::raw::{Node, Value};
 use super::{Config, Problem, Report};
@@ -55,8 +56,12 @@ pub fn load_text(
 }
 
 /// A configuration of one cluster from `--listen ADDRESS` and `--backend [NAME=]ADDRESS`. The
-/// name is the jvm route too.
-pub fn from_arguments(listen: &[String], backends: &[String]) -> Result<Config, Report> {
+/// name is the jvm route too. `env` may name the admin address.
+pub fn from_arguments(
+    listen: &[String],
+    backends: &[String],
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config, Report> {
     let list = |items: Vec<Node>| Node::nowhere(Value::List(items));
     let listeners = listen
         .iter()
@@ -66,10 +71,11 @@ pub fn from_arguments(listen: &[String], backends: &[String]) -> Result<Config, 
         "backends",
         list(backends.iter().map(|b| backend(b)).collect()),
     )]);
-    let tree = Node::map(vec![
+    let mut tree = Node::map(vec![
         ("listeners", list(listeners)),
         ("clusters", Node::map(vec![(CLUSTER, cluster)])),
     ]);
+    put_admin_address(&mut tree, env);
     check_tree("command line", tree)
 }
 

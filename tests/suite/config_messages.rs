@@ -175,7 +175,10 @@ fn the_command_line_is_checked_as_a_file_is() {
         "10.0.0.33:8080",
         "unix:/run/a=b.sock",
     ]);
-    let config = config::from_arguments(&text(&["0.0.0.0:80"]), &good).unwrap();
+    let config = config::from_arguments(&text(&["0.0.0.0:80"]), &good, &|_| None).unwrap();
+    let named = |name: &str| (name == "CATTAIL_ADMIN_ADDRESS").then(|| "127.0.0.1:9999".to_owned());
+    let other = config::from_arguments(&text(&["0.0.0.0:80"]), &good, &named).unwrap();
+    assert_eq!(other.admin.unwrap().address.port(), 9999);
     let backends = &config.clusters[0].backends;
     assert_eq!(backends[0].name.as_str(), "jvm1");
     assert_eq!(backends[0].jvm_route.as_ref().unwrap().as_str(), "jvm1");
@@ -183,7 +186,7 @@ fn the_command_line_is_checked_as_a_file_is() {
     assert_eq!(backends[1].jvm_route, None);
     assert_eq!(config.rules.len(), 1);
     let bad = text(&["jvm.1=10.0.0.32", "a=10.0.0.1:1", "a=10.0.0.1:1"]);
-    let report = config::from_arguments(&[], &bad).unwrap_err();
+    let report = config::from_arguments(&[], &bad, &|_| None).unwrap_err();
     assert_eq!(report.problems.len(), 5, "{report}");
     assert!(report.to_string().starts_with("command line: "));
 }

@@ -90,6 +90,15 @@ fn requests_bytes_and_connections_add_up() {
     let heads = received - handed_out;
     assert!((8 * 50..8 * 1000).contains(&heads), "{received}");
     assert_eq!(metrics.value("cattail_requests_unrouted_total", &[]), 0);
+}
+
+#[test]
+fn connections_are_open_until_either_side_ends_them() {
+    let tomcat = Tomcat::start("jvm1");
+    let proxy = Proxy::in_front_of(&[&tomcat], "");
+    let mut connection = Raw::connect(proxy.address());
+    Request::get("/echo").send_on(&mut connection).expect(200);
+    let metrics = proxy.metrics();
     assert_eq!(metrics.value("cattail_connections_total", &[]), 1);
     assert_eq!(metrics.value("cattail_connections_open", &[]), 1);
     drop(connection);
