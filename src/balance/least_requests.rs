@@ -41,22 +41,10 @@ pub fn pick(
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::Member;
     use super::*;
 
-    fn schedule(weights: &[u32]) -> Schedule {
-        let members: Vec<_> = (0..)
-            .zip(weights)
-            .map(|(slot, weight)| Member {
-                slot: Slot(slot),
-                weight: *weight,
-            })
-            .collect();
-        Schedule::new(&members)
-    }
-
     fn pick_of(weights: &[u32], loads: &[Option<usize>], cursor: usize) -> Option<u16> {
-        pick(&schedule(weights), cursor, |slot| {
+        pick(&Schedule::of_weights(weights), cursor, |slot| {
             loads[usize::from(slot.0)]
         })
         .map(|slot| slot.0)
@@ -116,7 +104,7 @@ mod tests {
             weights in prop::collection::vec(1_u32..=10, 1..8),
             rounds in 1_usize..20,
         ) {
-            let schedule = schedule(&weights);
+            let schedule = Schedule::of_weights(&weights);
             let sum: u32 = weights.iter().sum();
             let mut loads = vec![0_usize; weights.len()];
             for cursor in 0..usize::try_from(sum).unwrap() * rounds {

@@ -32,23 +32,11 @@ pub fn pick(
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::Member;
     use super::*;
-
-    fn schedule(weights: &[u32]) -> Schedule {
-        let members: Vec<_> = (0..)
-            .zip(weights)
-            .map(|(slot, weight)| Member {
-                slot: Slot(slot),
-                weight: *weight,
-            })
-            .collect();
-        Schedule::new(&members)
-    }
 
     #[test]
     fn free_members_take_their_turns() {
-        let schedule = schedule(&[5, 1, 1]);
+        let schedule = Schedule::of_weights(&[5, 1, 1]);
         let order: Vec<_> = (0..7)
             .filter_map(|n| pick(&schedule, n, |_| true))
             .collect();
@@ -57,7 +45,7 @@ mod tests {
 
     #[test]
     fn a_full_member_is_passed_over() {
-        let schedule = schedule(&[5, 1, 1]);
+        let schedule = Schedule::of_weights(&[5, 1, 1]);
         let order: Vec<_> = (0..4)
             .filter_map(|n| pick(&schedule, n, |slot| slot != Slot(0)))
             .collect();
@@ -66,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_light_member_is_found_when_all_others_are_full() {
-        let schedule = schedule(&[4_000, 1, 1]);
+        let schedule = Schedule::of_weights(&[4_000, 1, 1]);
         let mut asked = 0;
         let found = pick(&schedule, 0, |slot| {
             asked += 1;
@@ -83,7 +71,7 @@ mod tests {
             cursor in any::<usize>(),
         ) {
             let weights: Vec<u32> = free.iter().map(|(weight, _)| *weight).collect();
-            let found = pick(&schedule(&weights), cursor, |slot| free[usize::from(slot.0)].1);
+            let found = pick(&Schedule::of_weights(&weights), cursor, |slot| free[usize::from(slot.0)].1);
             prop_assert_eq!(found.is_some(), free.iter().any(|(_, free)| *free));
             prop_assert!(found.is_none_or(|slot| free[usize::from(slot.0)].1));
         }

@@ -35,6 +35,21 @@ pub struct Schedule {
     turns: Box<[u16]>,
 }
 
+#[cfg(test)]
+impl Schedule {
+    /// Slots from zero on with these weights.
+    pub(super) fn of_weights(weights: &[u32]) -> Self {
+        let members: Vec<_> = (0..)
+            .zip(weights)
+            .map(|(slot, weight)| Member {
+                slot: Slot(slot),
+                weight: *weight,
+            })
+            .collect();
+        Self::new(&members)
+    }
+}
+
 impl Schedule {
     /// Lays out the round of `members`; at most 65,536 of them, further ones are left out.
     /// Costs members times entries: not for the request's way.

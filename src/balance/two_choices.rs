@@ -53,19 +53,7 @@ fn scale(random: u64, below: usize) -> usize {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::Member;
     use super::*;
-
-    fn schedule(weights: &[u32]) -> Schedule {
-        let members: Vec<_> = (0..)
-            .zip(weights)
-            .map(|(slot, weight)| Member {
-                slot: Slot(slot),
-                weight: *weight,
-            })
-            .collect();
-        Schedule::new(&members)
-    }
 
     /// Draws member `first` of `members` with equal weights, and the `second` of the others.
     fn draw(first: u64, second: u64, members: u64) -> Draw {
@@ -74,7 +62,7 @@ mod tests {
     }
 
     fn pick_of(loads: &[Option<usize>], draw: Draw) -> Option<u16> {
-        pick(&schedule(&vec![1; loads.len()]), draw, |slot| {
+        pick(&Schedule::of_weights(&vec![1; loads.len()]), draw, |slot| {
             loads[usize::from(slot.0)]
         })
         .map(|slot| slot.0)
@@ -102,7 +90,7 @@ mod tests {
 
     #[test]
     fn an_idle_cluster_is_shared_by_weight() {
-        let schedule = schedule(&[3, 1]);
+        let schedule = Schedule::of_weights(&[3, 1]);
         let mut counts = [0; 2];
         for part in 0..1_000_u64 {
             let random = part * (u64::MAX / 1_000);

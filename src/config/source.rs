@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use super::check::{Source, check, check_tree, read_limited};
-use super::env::put_admin_address;
 use super::load::MAX_FILE_BYTES;
 use super::raw::{Node, Value};
 use super::{Config, Problem, Report};
@@ -56,7 +55,7 @@ pub fn load_text(
 }
 
 /// A configuration of one cluster from `--listen ADDRESS` and `--backend [NAME=]ADDRESS`. The
-/// name is the jvm route too. `env` may name the admin address.
+/// name is the jvm route too. `env` may name where the admin side listens, as for a file.
 pub fn from_arguments(
     listen: &[String],
     backends: &[String],
@@ -71,12 +70,11 @@ pub fn from_arguments(
         "backends",
         list(backends.iter().map(|b| backend(b)).collect()),
     )]);
-    let mut tree = Node::map(vec![
+    let tree = Node::map(vec![
         ("listeners", list(listeners)),
         ("clusters", Node::map(vec![(CLUSTER, cluster)])),
     ]);
-    put_admin_address(&mut tree, env);
-    check_tree("command line", tree)
+    check_tree("command line", tree, env)
 }
 
 fn backend(argument: &str) -> Node {

@@ -100,6 +100,7 @@ pub(super) async fn forward(
                 Passed::Relayed(head, exchange) => (head, exchange),
             };
             first_piece(&exchange, &talk).await;
+            let exchange = alive(exchange)?;
             Ok(Response::from_parts(
                 head,
                 ResponseBody::Relayed(Relayed::new(exchange, talk)),
@@ -119,6 +120,24 @@ pub(super) async fn forward(
             Err((error, forwarding.account))
         }
     }
+}
+
+/// Nothing of the head has left yet: an answer whose body breaks at once is no answer.
+fn alive(exchange: Rc<RefCell<Exchange>>) -> Result<Rc<RefCell<Exchange>>, Failed> {
+    if !exchange.borrow().is_stillborn() {
+        return Ok(exchange);
+    }
+    let account = match Rc::try_unwrap(exchange) {
+        Ok(exchange) => Box::new(exchange.into_inner().into_account()),
+        Err(shared) => return Ok(shared),
+    };
+    let (cluster, backend) = account.names();
+    tracing::warn!(
+        cluster,
+        backend,
+        "the response's body broke at its beginning"
+    );
+    Err((ProxyError::UpstreamClosed, account))
 }
 
 /// The optional request buffer: a slow client costs no backend anything while it fills. Returns

@@ -36,7 +36,8 @@ pub struct Exchange {
     ahead_bytes: usize,
     ahead_limit: usize,
     trailers: Option<HeaderMap>,
-    /// Whether the protocol machine waits for us; then there is nothing to read ahead.
+    /// Whether the protocol machine has asked in this turn and found nothing; then there is nothing
+    /// to read ahead.
     starved: bool,
     cut: Option<Cut>,
     account: Box<Account>,
@@ -71,6 +72,15 @@ pub enum Cut {
     /// An earlier poll has already said why.
     #[error("the response was cut off")]
     Before,
+}
+
+impl Cut {
+    fn reason(&self) -> ErrorReason {
+        match self {
+            Self::Backend(_) | Self::Before => ErrorReason::Closed,
+            Self::TimedOut => ErrorReason::ResponseTimeout,
+        }
+    }
 }
 
 impl Exchange {
@@ -130,7 +140,11 @@ impl Exchange {
 
     /// See [`Conversation::read_ahead`].
     pub(super) fn read_ahead(&mut self, cx: &mut Context<'_>, talk: &Conversation) {
-        while !self.starved && self.body.is_some() && self.ahead_bytes < self.ahead_limit {
+        // Only this turn's: when more has come, a blocked protocol machine does not ask for it.
+        if std::mem::take(&mut self.starved) {
+            return;
+        }
+        while self.body.is_some() && self.ahead_bytes < self.ahead_limit {
             match self.poll_backend(cx, talk) {
                 Poll::Ready(Some(Ok(data))) => self.hold(data),
                 Poll::Ready(_) | Poll::Pending => return,
@@ -155,10 +169,11 @@ impl Exchange {
         }
         match self.poll_backend(cx, talk) {
             Poll::Ready(Some(Ok(data))) => self.hand_out(data),
-            Poll::Ready(Some(Err(()))) => Poll::Ready(Some(Err(self
-                .cut
-                .replace(Cut::Before)
-                .unwrap_or(Cut::Before)))),
+            Poll::Ready(Some(Err(()))) => {
+                self.account_cut();
+                let cut = self.cut.replace(Cut::Before);
+                Poll::Ready(Some(Err(cut.unwrap_or(Cut::Before))))
+            }
             Poll::Ready(None) => Poll::Ready(
                 self.trailers
                     .take()
@@ -184,7 +199,7 @@ impl Exchange {
     ) -> Poll<Option<Result<Bytes, ()>>> {
         let polled = self.poll_piece(cx, talk);
         if polled.is_pending() && talk.upstream.is_over(cx) {
-            self.cut_off(Cut::TimedOut, ErrorReason::ResponseTimeout, talk);
+            self.cut_off(Cut::TimedOut, talk);
             return Poll::Ready(Some(Err(())));
         }
         polled
@@ -204,7 +219,7 @@ impl Exchange {
             };
             match ready!(Pin::new(body).poll_frame(cx)) {
                 None => self.backend_done(talk),
-                Some(Err(error)) => self.cut_off(Cut::Backend(error), ErrorReason::Closed, talk),
+                Some(Err(error)) => self.cut_off(Cut::Backend(error), talk),
                 Some(Ok(frame)) => {
                     if let Some(data) = self.accept(frame, talk) {
                         return Poll::Ready(Some(Ok(data)));
@@ -248,9 +263,8 @@ impl Exchange {
         self.let_go_of_request(talk);
     }
 
-    fn cut_off(&mut self, cut: Cut, reason: ErrorReason, talk: &Conversation) {
+    fn cut_off(&mut self, cut: Cut, talk: &Conversation) {
         talk.upstream.disarm();
-        self.account.cut_off(reason, &cut);
         if let Some(lease) = self.lease.take() {
             lease.failed(Stage::Body);
         }
@@ -271,6 +285,22 @@ impl Exchange {
         }
     }
 
+    fn account_cut(&mut self) {
+        if let Some(cut) = self.cut.as_ref().filter(|cut| !matches!(cut, Cut::Before)) {
+            self.account.cut_off(cut.reason(), cut);
+        }
+    }
+
+    /// Whether the response was cut off before a byte of its body.
+    pub(super) fn is_stillborn(&self) -> bool {
+        self.cut.is_some() && self.ahead.is_empty()
+    }
+
+    /// Ends an exchange of which the client has seen nothing.
+    pub(super) fn into_account(self) -> Account {
+        *self.account
+    }
+
     /// The client has all of it, or has gone.
     fn finish(&mut self, talk: &Conversation) {
         let complete = self.body.is_none()
@@ -282,6 +312,7 @@ impl Exchange {
         self.lease = None;
         self.in_flight.leave();
         self.let_go_of_request(talk);
+        self.account_cut();
         if !complete && self.cut.is_none() {
             self.account.client_gone();
         }

@@ -90,6 +90,19 @@ impl AsyncRead for BackendStream {
     }
 }
 
+impl BackendStream {
+    fn count(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = &written {
+            self.backend
+                .cells
+                .of(self.worker)
+                .bytes_sent
+                .add(*bytes as u64);
+        }
+        written
+    }
+}
+
 impl AsyncWrite for BackendStream {
     fn poll_write(
         self: Pin<&mut Self>,
@@ -97,13 +110,8 @@ impl AsyncWrite for BackendStream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = ready!(Pin::new(&mut this.socket).poll_write(cx, buf))?;
-        this.backend
-            .cells
-            .of(this.worker)
-            .bytes_sent
-            .add(written as u64);
-        Poll::Ready(Ok(written))
+        let written = Pin::new(&mut this.socket).poll_write(cx, buf);
+        this.count(written)
     }
 
     fn poll_write_vectored(
@@ -112,13 +120,8 @@ impl AsyncWrite for BackendStream {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = ready!(Pin::new(&mut this.socket).poll_write_vectored(cx, bufs))?;
-        this.backend
-            .cells
-            .of(this.worker)
-            .bytes_sent
-            .add(written as u64);
-        Poll::Ready(Ok(written))
+        let written = Pin::new(&mut this.socket).poll_write_vectored(cx, bufs);
+        this.count(written)
     }
 
     fn is_write_vectored(&self) -> bool {

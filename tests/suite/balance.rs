@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use super::harness::proxy::cluster;
 use super::harness::*;
 
+/// The request with this key.
+type AskWith = fn(usize) -> Request;
+
 /// How often each Tomcat answered.
 type Shares = BTreeMap<String, usize>;
 
@@ -201,7 +204,7 @@ fn two_choices_never_takes_the_busier_of_its_two() {
 
 #[test]
 fn one_key_goes_to_one_tomcat_and_its_death_moves_only_its_own() {
-    let request: [(&str, fn(usize) -> Request); 3] = [
+    let requests: [(&str, AskWith); 3] = [
         ("uri", |key| Request::get(&format!("/echo/{key}?x=1"))),
         ("{ header: X-User }", |key| {
             Request::get("/echo").header("X-User", &key.to_string())
@@ -210,7 +213,7 @@ fn one_key_goes_to_one_tomcat_and_its_death_moves_only_its_own() {
             Request::get("/echo").header("Cookie", &format!("a=b; user={key}"))
         }),
     ];
-    for (by, request) in request {
+    for (by, request) in requests {
         let more = format!("balance: {{ hash: {by} }}");
         let (tomcats, proxy) = weighted(&[1, 1, 1], 2, &more);
         let owners = || -> Vec<String> {

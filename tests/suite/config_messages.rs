@@ -176,9 +176,6 @@ fn the_command_line_is_checked_as_a_file_is() {
         "unix:/run/a=b.sock",
     ]);
     let config = config::from_arguments(&text(&["0.0.0.0:80"]), &good, &|_| None).unwrap();
-    let named = |name: &str| (name == "CATTAIL_ADMIN_ADDRESS").then(|| "127.0.0.1:9999".to_owned());
-    let other = config::from_arguments(&text(&["0.0.0.0:80"]), &good, &named).unwrap();
-    assert_eq!(other.admin.unwrap().address.port(), 9999);
     let backends = &config.clusters[0].backends;
     assert_eq!(backends[0].name.as_str(), "jvm1");
     assert_eq!(backends[0].jvm_route.as_ref().unwrap().as_str(), "jvm1");

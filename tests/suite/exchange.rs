@@ -124,3 +124,14 @@ fn a_slow_client_costs_no_attempt() {
 fn one_worker(tomcat: &Tomcat, more: &str) -> String {
     "workers: 1\n".to_owned() + &proxy::cluster(&[tomcat], more)
 }
+
+#[test]
+fn an_answer_that_breaks_before_its_first_byte_is_a_bad_one() {
+    let tomcat = Tomcat::start("jvm1");
+    let proxy = Proxy::start(&one_worker(&tomcat, ""));
+    tomcat.script("/bad", Fault::ChunkedBadSize);
+    get(proxy.address(), "/bad").expect(502);
+    let closed = [("reason", "closed")];
+    let metrics = proxy.metrics();
+    assert_eq!(metrics.value_or_zero("cattail_errors_total", &closed), 1);
+}

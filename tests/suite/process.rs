@@ -26,6 +26,7 @@ fn cattail() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cattail"));
     command
         .env_clear()
+        .env("CATTAIL_ADMIN_ADDRESS", "127.0.0.1:0")
         .stdin(Stdio::null())
         .stdout(Stdio::null());
     command
@@ -279,6 +280,7 @@ fn an_address_of_another_cattail_is_in_use() {
     let backend = tomcat.address().to_string();
     let output = output(&["run", "--listen", &address, "--backend", &backend]);
     assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+    assert!(told(&output).contains(&address), "{}", told(&output));
     get(first.address(), "/echo").expect(200);
 }
 

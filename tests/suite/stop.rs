@@ -74,22 +74,10 @@ fn requests_under_load_end_with_an_answer_or_before_they_began() {
     let address = proxy.address();
     std::thread::scope(|scope| {
         for _ in 0..8 {
+            // Once it is refused the proxy is gone.
             scope.spawn(|| {
-                // A client as browsers are: one that is told to go, or whose idle connection was
-                // closed, opens another; once it is refused the proxy is gone.
-                while let Ok(mut client) = Raw::try_connect(&address) {
-                    loop {
-                        if client.try_send(Request::get("/echo").bytes()).is_err() {
-                            break;
-                        }
-                        match client.try_read_response() {
-                            Ok(response) if response.keeps_alive() => response.expect(200),
-                            Ok(response) => break drop(response.expect(200)),
-                            // Only an idle connection may be closed under a request.
-                            Err(Broken::Closed | Broken::Reset) => break,
-                            Err(other) => panic!("{other}"),
-                        };
-                    }
+                while let Ok(client) = Raw::try_connect(&address) {
+                    ask_until_told_to_go(client);
                 }
             });
         }
@@ -98,6 +86,21 @@ fn requests_under_load_end_with_an_answer_or_before_they_began() {
         eventually("the end", || proxy.running().has_ended());
     });
     proxy.stop();
+}
+
+fn ask_until_told_to_go(mut client: Raw) {
+    while client.try_send(Request::get("/echo").bytes()).is_ok() {
+        match client.try_read_response() {
+            Ok(response) => {
+                if !response.expect(200).keeps_alive() {
+                    return;
+                }
+            }
+            // An idle connection may be closed under a request.
+            Err(Broken::Closed | Broken::Reset) => return,
+            Err(other) => panic!("{other}"),
+        }
+    }
 }
 
 #[test]

@@ -70,8 +70,13 @@ pub(super) fn check(
 }
 
 /// Checks a tree that was not typed as a file.
-pub(super) fn check_tree(file: &str, tree: Node) -> Result<Config, Report> {
+pub(super) fn check_tree(
+    file: &str,
+    mut tree: Node,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config, Report> {
     let context = Context::new(file, "", Path::new(""));
+    env::put_admin_address(&mut tree, env);
     let config = read(&context, tree);
     finish(context, Some(config))
 }

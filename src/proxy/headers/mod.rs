@@ -13,3 +13,16 @@ pub mod hop;
 pub mod host;
 pub mod request_id;
 pub mod reverse;
+
+/// A head for tests.
+#[cfg(test)]
+fn map(fields: &[(&str, &str)]) -> http::HeaderMap {
+    let mut headers = http::HeaderMap::new();
+    for (name, value) in fields {
+        headers.append(
+            http::HeaderName::from_bytes(name.as_bytes()).unwrap(),
+            http::HeaderValue::from_str(value).unwrap(),
+        );
+    }
+    headers
+}

@@ -30,6 +30,7 @@ fuzz_target!(|text: &str| {
             // Of something that is no proper id all is base.
             let most = 6.min(id.len() / 4);
             if let Some(secret) = id.get(..=most).filter(|it| it.len() > 4)
+                && id.matches(secret).count() == 1
                 && !before.contains(secret)
                 && !after.contains(secret)
                 && !name.contains(secret)

@@ -5,18 +5,8 @@ use crate::config::Variable;
 use crate::proxy::client::{Entrance, Peer, Scheme, Trust};
 use crate::proxy::headers::request_id::{RequestIdSlot, RequestIds};
 
+use super::super::map;
 use super::*;
-
-fn map(fields: &[(&str, &str)]) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    for (name, value) in fields {
-        headers.append(
-            HeaderName::from_bytes(name.as_bytes()).unwrap(),
-            HeaderValue::from_str(value).unwrap(),
-        );
-    }
-    headers
-}
 
 fn text(text: &str) -> Template {
     Template(vec![Piece::Text(text.to_owned())])

@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use crate::proxy::client::{Entrance, Scheme};
 
 use super::super::fields::scan;
+use super::super::map;
 use super::*;
 
 const ALL: Forwarded = Forwarded {
@@ -17,17 +18,6 @@ const NOTHING: Forwarded = Forwarded {
     rfc7239: false,
     via: false,
 };
-
-fn map(fields: &[(&str, &str)]) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    for (name, value) in fields {
-        headers.append(
-            HeaderName::from_bytes(name.as_bytes()).unwrap(),
-            HeaderValue::from_str(value).unwrap(),
-        );
-    }
-    headers
-}
 
 fn told(peer: Option<&str>, trust: Trust, told: Forwarded, fields: &[(&str, &str)]) -> HeaderMap {
     let address = peer.map(|text| text.parse::<SocketAddr>().unwrap());

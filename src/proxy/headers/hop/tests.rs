@@ -1,18 +1,8 @@
 use proptest::prelude::*;
 
 use super::super::fields::scan;
+use super::super::map;
 use super::*;
-
-fn map(fields: &[(&str, &str)]) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    for (name, value) in fields {
-        headers.append(
-            HeaderName::from_bytes(name.as_bytes()).unwrap(),
-            HeaderValue::from_str(value).unwrap(),
-        );
-    }
-    headers
-}
 
 fn stripped(fields: &[(&str, &str)]) -> HeaderMap {
     let mut headers = map(fields);
