@@ -3,8 +3,8 @@
 //! A thread, because a stand-in must stay alive while a test blocks, and because joining it proves
 //! that its sockets are gone.
 
-use std::net::Shutdown;
 use std::io;
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
