@@ -4,10 +4,12 @@
 //! that its sockets are gone.
 
 use std::io;
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet, LocalSet};
@@ -78,6 +80,19 @@ impl Life {
 enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener),
+}
+
+impl Drop for Listener {
+    /// Closing alone is not enough: a process that is just being started holds a copy of every
+    /// socket until it is another program, and so long the address would still accept.
+    fn drop(&mut self) {
+        let socket = match self {
+            Self::Tcp(listener) => SockRef::from(&*listener),
+            Self::Unix(listener) => SockRef::from(&*listener),
+        };
+        // It fails only where nothing listens any more.
+        drop(socket.shutdown(Shutdown::Both));
+    }
 }
 
 async fn live(

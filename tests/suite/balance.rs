@@ -196,7 +196,7 @@ fn two_choices_never_takes_the_busier_of_its_two() {
         });
         held.push(client);
     }
-    let shares = count(ask(&proxy, 4, 100));
+    let shares = count(ask(&proxy, 1, 200));
     let busy = shares.get("jvm1").copied().unwrap_or(0);
     let idle = shares["jvm2"];
     assert!(idle > busy, "{shares:?}");

@@ -32,6 +32,15 @@ fn expect(metrics: &Metrics, expected: &[(&str, &str, &str, i64)]) {
     }
 }
 
+/// On the wire, so with the heads of eight requests.
+fn expect_on_the_wire(metrics: &Metrics, handed_out: i64) {
+    let sent = metrics.value("cattail_backend_sent_bytes_total", &[SHOP]);
+    assert!((505 + 8 * 100..505 + 8 * 1000).contains(&sent), "{sent}");
+    let received = metrics.value("cattail_backend_received_bytes_total", &[SHOP]);
+    let heads = received - handed_out;
+    assert!((8 * 50..8 * 1000).contains(&heads), "{received}");
+}
+
 #[test]
 fn requests_bytes_and_connections_add_up() {
     let tomcat = Tomcat::start("jvm1");
@@ -83,13 +92,17 @@ fn requests_bytes_and_connections_add_up() {
         let name = format!("cattail_backend_connections_{name}");
         assert_eq!(metrics.value(&name, &[SHOP]), connects, "{name}");
     }
-    // On the wire, so with the heads.
-    let sent = metrics.value("cattail_backend_sent_bytes_total", &[SHOP]);
-    assert!((505 + 8 * 100..505 + 8 * 1000).contains(&sent), "{sent}");
-    let received = metrics.value("cattail_backend_received_bytes_total", &[SHOP]);
-    let heads = received - handed_out;
-    assert!((8 * 50..8 * 1000).contains(&heads), "{received}");
+    expect_on_the_wire(&metrics, handed_out);
     assert_eq!(metrics.value("cattail_requests_unrouted_total", &[]), 0);
+}
+
+#[test]
+fn connections_are_open_until_either_side_ends_them() {
+    let tomcat = Tomcat::start("jvm1");
+    let proxy = Proxy::in_front_of(&[&tomcat], "");
+    let mut connection = Raw::connect(proxy.address());
+    Request::get("/echo").send_on(&mut connection).expect(200);
+    let metrics = proxy.metrics();
     assert_eq!(metrics.value("cattail_connections_total", &[]), 1);
     assert_eq!(metrics.value("cattail_connections_open", &[]), 1);
     drop(connection);
@@ -165,13 +178,12 @@ fn attempts_are_requests_and_retries() {
 #[test]
 fn errors_are_counted_by_their_reason_and_are_no_retries() {
     let tomcat = Tomcat::start("jvm1");
-    let text = cluster(&[&tomcat], "timeouts: { response: 50ms }");
+    let text = cluster(&[&tomcat], "");
     let proxy = Proxy::start(&format!("limits: {{ body: 10B }}\n{text}"));
     for (path, fault, status) in [
         ("/junk", Fault::Junk, 502),
         ("/two", Fault::LengthsDiffer, 502),
         ("/closed", Fault::CloseBeforeHead, 502),
-        ("/hangs", Fault::HangBeforeHead, 504),
     ] {
         tomcat.script(path, fault);
         // Not idempotent: what failed is not tried again.
@@ -188,19 +200,37 @@ fn errors_are_counted_by_their_reason_and_are_no_retries() {
     get(proxy.address(), "/echo");
     get(proxy.address(), "/echo").expect(503);
     expect(
-        &after(&proxy, 8),
+        &after(&proxy, 7),
         &[
             ("errors_total", "reason", "protocol", 2),
-            ("errors_total", "reason", "response_timeout", 1),
             ("errors_total", "reason", "body_too_large", 1),
-            ("errors_total", "", "", 8),
+            ("errors_total", "", "", 7),
             ("retries_total", "", "", 0),
             ("requests_total", "code", "2xx", 1),
             ("requests_total", "code", "4xx", 1),
-            ("requests_total", "code", "5xx", 6),
-            ("requests_total", "", "", 8),
+            ("requests_total", "code", "5xx", 5),
+            ("requests_total", "", "", 7),
             ("backend_requests_in_flight", "", "", 0),
             ("backend_failures_total", "stage", "body", 1),
+        ],
+    );
+}
+
+#[test]
+fn a_response_that_does_not_come_in_time_is_counted_as_such() {
+    let tomcat = Tomcat::start("jvm1");
+    let proxy = Proxy::in_front_of(&[&tomcat], "timeouts: { response: 50ms }");
+    tomcat.script("/hangs", Fault::HangBeforeHead);
+    get(proxy.address(), "/hangs").expect(504);
+    tomcat.unscript_all();
+    expect(
+        &after(&proxy, 1),
+        &[
+            ("errors_total", "reason", "response_timeout", 1),
+            ("errors_total", "", "", 1),
+            ("requests_total", "code", "5xx", 1),
+            ("retries_total", "", "", 0),
+            ("backend_requests_in_flight", "", "", 0),
         ],
     );
 }

@@ -57,7 +57,7 @@ fn play(cases: &[Case]) {
             "{name}: more than one answer: {}",
             rest.escape_ascii()
         );
-        let status = answer.as_ref().map(|answer| answer.status());
+        let status = answer.as_ref().map(response::Response::status);
         match fate {
             Refused(expected) => assert_eq!(status, Ok(*expected), "{name}: {answer:?}"),
             Dropped => assert_eq!(status, Err(&Broken::Closed), "{name}: {answer:?}"),
@@ -172,6 +172,11 @@ fn a_transfer_coding_is_chunked_or_refused() {
         })
         .collect();
     play(&cases);
+}
+
+#[test]
+fn a_transfer_coding_stands_in_one_whole_line_or_is_refused() {
+    let rest = format!("0\r\n\r\n{SMUGGLED}");
     play(&[
         post(
             "two lines",
@@ -315,10 +320,8 @@ fn other_protocols_and_versions_are_refused() {
 }
 
 #[test]
-fn host_and_target_are_one_place_or_refused() {
+fn a_host_is_one_name_or_refused() {
     let get = |target: &str, lines: &str| format!("GET {target} HTTP/1.1\r\n{lines}\r\n");
-    let long = format!("/echo/{}", "x".repeat(17 << 10));
-    let longer = format!("/echo/{}", "x".repeat(70 << 10));
     play(&[
         head("no Host", get("/echo/one", ""), Refused(400)),
         head("an empty Host", get("/echo/one", "Host:\r\n"), Refused(400)),
@@ -352,6 +355,15 @@ fn host_and_target_are_one_place_or_refused() {
             get("/echo/one", "Host: a:b\r\n"),
             Refused(400),
         ),
+    ]);
+}
+
+#[test]
+fn a_target_is_a_place_on_this_host_or_refused() {
+    let get = |target: &str, lines: &str| format!("GET {target} HTTP/1.1\r\n{lines}\r\n");
+    let long = format!("/echo/{}", "x".repeat(17 << 10));
+    let longer = format!("/echo/{}", "x".repeat(70 << 10));
+    play(&[
         head(
             "another Host",
             get("http://b/echo/one", "Host: a\r\n"),
