@@ -3,8 +3,8 @@
 //! A thread, because a stand-in must stay alive while a test blocks, and because joining it proves
 //! that its sockets are gone.
 
-use std::net::Shutdown;
 use std::io;
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -87,8 +87,8 @@ impl Drop for Listener {
     /// socket until it is another program, and so long the address would still accept.
     fn drop(&mut self) {
         let socket = match self {
-            Self::Tcp(listener) => SockRef::from(listener),
-            Self::Unix(listener) => SockRef::from(listener),
+            Self::Tcp(listener) => SockRef::from(&*listener),
+            Self::Unix(listener) => SockRef::from(&*listener),
         };
         // It fails only where nothing listens any more.
         drop(socket.shutdown(Shutdown::Both));
