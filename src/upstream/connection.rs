@@ -70,12 +70,12 @@ pub enum Heard {
 }
 
 /// Bounds on what a backend may say before its response head is complete.
-const HEAD_BYTES: usize = 64 << 10;
+const HEAD_BYTES: usize = READ_PIECE;
 const HEAD_FIELDS: usize = 256;
 /// Room for the head, for interim responses before it, and for the body bytes that come with it.
 pub(super) const HEAD_ALLOWANCE: usize = 256 << 10;
-/// What one read from a backend may bring. Larger pieces fall out of the second-level cache
-/// before they are written on.
+/// What one read from a backend may bring; hyper begins with a quarter of it and grows while reads
+/// fill it. Larger pieces fall out of the second-level cache before they are written on.
 const READ_PIECE: usize = 32 << 10;
 
 /// A connection driven by hyper's client, its protocol machine in a task of its own.
@@ -129,7 +129,7 @@ impl HyperCarrier {
         let (sender, connection) = Builder::new()
             .max_headers(HEAD_FIELDS)
             .max_header_size(HEAD_BYTES)
-            .read_buf_exact_size(Some(READ_PIECE))
+            .max_buf_size(READ_PIECE)
             .handshake(TokioIo::new(stream))
             .await?;
         let (hand_over, taken_over) = oneshot::channel();

@@ -32,6 +32,15 @@ fn expect(metrics: &Metrics, expected: &[(&str, &str, &str, i64)]) {
     }
 }
 
+/// On the wire, so with the heads of eight requests.
+fn expect_on_the_wire(metrics: &Metrics, handed_out: i64) {
+    let sent = metrics.value("cattail_backend_sent_bytes_total", &[SHOP]);
+    assert!((505 + 8 * 100..505 + 8 * 1000).contains(&sent), "{sent}");
+    let received = metrics.value("cattail_backend_received_bytes_total", &[SHOP]);
+    let heads = received - handed_out;
+    assert!((8 * 50..8 * 1000).contains(&heads), "{received}");
+}
+
 #[test]
 fn requests_bytes_and_connections_add_up() {
     let tomcat = Tomcat::start("jvm1");
@@ -83,12 +92,7 @@ fn requests_bytes_and_connections_add_up() {
         let name = format!("cattail_backend_connections_{name}");
         assert_eq!(metrics.value(&name, &[SHOP]), connects, "{name}");
     }
-    // On the wire, so with the heads.
-    let sent = metrics.value("cattail_backend_sent_bytes_total", &[SHOP]);
-    assert!((505 + 8 * 100..505 + 8 * 1000).contains(&sent), "{sent}");
-    let received = metrics.value("cattail_backend_received_bytes_total", &[SHOP]);
-    let heads = received - handed_out;
-    assert!((8 * 50..8 * 1000).contains(&heads), "{received}");
+    expect_on_the_wire(&metrics, handed_out);
     assert_eq!(metrics.value("cattail_requests_unrouted_total", &[]), 0);
 }
 

@@ -25,17 +25,21 @@ fuzz_target!(|text: &str| {
     }
     for name in ["jsessionid", "JSESSIONID", "myid"] {
         for (mark, equals) in [(";", "="), ("?", "="), ("%3B", "%3D"), ("%253b", "%253d")] {
-            let text = format!("{before}{mark}{name}{equals}{id};{after}");
-            let shown = REDACTOR.redact(&text);
+            let (front, back) = (format!("{before}{mark}{name}{equals}"), format!(";{after}"));
+            let shown = REDACTOR.redact(&format!("{front}{id}{back}")).into_owned();
             // Of something that is no proper id all is base.
             let most = 6.min(id.len() / 4);
-            if let Some(secret) = id.get(..=most).filter(|it| it.len() > 4)
-                && id.matches(secret).count() == 1
-                && !before.contains(secret)
-                && !after.contains(secret)
-                && !name.contains(secret)
-            {
-                assert!(!shown.contains(secret), "{text} is shown as {shown}");
+            let secret = id.get(..=most).filter(|secret| {
+                secret.len() > 4
+                    && id.matches(secret).count() == 1
+                    && !front.contains(secret)
+                    && !back.contains(secret)
+            });
+            if let Some(secret) = secret {
+                assert!(
+                    !shown.contains(secret),
+                    "{front}{id}{back} is shown as {shown}"
+                );
             }
         }
     }
