@@ -39,6 +39,8 @@ pub struct Cluster {
     seen: AtomicU64,
     /// One lays it out, so that an older view never replaces a newer one.
     laying_out: Mutex<()>,
+    /// One judges silence.
+    judging: Mutex<()>,
     cursor: AtomicUsize,
     retrying: AtomicUsize,
     changes: Arc<Changes>,
@@ -80,6 +82,7 @@ impl Cluster {
             balancing: ArcSwap::default(),
             seen: AtomicU64::new(u64::MAX),
             laying_out: Mutex::default(),
+            judging: Mutex::default(),
             cursor: AtomicUsize::new(cursor),
             retrying: AtomicUsize::new(0),
             changes: Arc::clone(changes),
@@ -172,6 +175,8 @@ impl Cluster {
 
     /// A request waited the whole response time-out for a backend.
     pub fn report_silence(&self, slot: Slot) {
+        // One at a time: two that fall silent at once must not both count on the other.
+        let _one = self.judging.lock().unwrap_or_else(PoisonError::into_inner);
         self.report(slot, Event::ResponseTimeout(self.peers()));
     }
 

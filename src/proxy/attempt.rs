@@ -12,8 +12,10 @@ use tokio::time::Instant;
 
 use super::conversation::Conversation;
 use super::retry::Repeat;
-use super::select::Chosen;
+use super::select::{self, Chosen};
 use super::tunnel::Offer;
+use super::worker::ClusterView;
+use crate::balance::Slot;
 use crate::cluster::machine::Event;
 use crate::cluster::{Backend, Cluster};
 use crate::observe::metrics::Stage;
@@ -29,6 +31,10 @@ type BackendBody = <upstream::Chosen as Carrier>::Body;
 pub(super) struct Attempt<'a> {
     /// The cluster, which is told what was seen of the backend.
     pub(super) cluster: &'a Cluster,
+    /// The same as this worker sees it.
+    pub(super) view: &'a ClusterView,
+    /// Backends that failed this request before.
+    pub(super) tried: &'a [Slot],
     /// The backend, with a place among its requests.
     pub(super) chosen: &'a Chosen,
     /// The client's connection, whose deadline bounds the wait.
@@ -214,13 +220,15 @@ impl Attempt<'_> {
             .is_some_and(|source| source.borrow().awaits_client())
     }
 
-    /// A backend that went down while the request waited: what may be sent again is, at once.
+    /// A backend that went down while the request waited: what may be sent to another is, at once.
+    /// Where there is no other, the answer may still come.
     fn must_leave(&self) -> bool {
         self.repeat == Repeat::Idempotent
             && self.chosen.upstream.backend.is_down()
             && self
                 .source
                 .is_none_or(|source| source.borrow().is_replayable())
+            && select::is_another_free(self.view, self.tried, self.chosen.slot)
     }
 }
 

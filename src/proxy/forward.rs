@@ -5,27 +5,21 @@ use std::error::Error as _;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use http::response::Parts;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::account::{Account, Rest};
 use super::answer::{Asked, Failed};
 use super::attempt::{Attempt, Connections};
-use super::conversation::Conversation;
+use super::back::{Passed, first_piece, pass_back};
 use super::errors::ProxyError;
-use super::facts::Facts;
 use super::outgoing::{Outgoing, Plans};
-use super::relay::{Begun, Exchange, Relayed, ResponseBody};
-use super::respond::{self, ResponseEdit};
+use super::relay::{Exchange, Relayed, ResponseBody};
 use super::retry::{self, Body, Load, Past, Situation};
 use super::select::{self, Chosen, Nobody};
-use super::tunnel::Tunnel;
 use super::worker::ClusterView;
 use crate::balance::Slot;
 use crate::cluster::Cluster;
@@ -37,10 +31,10 @@ type BackendBody = <upstream::Chosen as Carrier>::Body;
 
 /// Where a request goes and by which plan.
 pub(super) struct Forwarding<'a> {
-    asked: &'a Asked<'a>,
-    cluster: &'a ClusterView,
-    plans: Plans<'a>,
-    account: Box<Account>,
+    pub(super) asked: &'a Asked<'a>,
+    pub(super) cluster: &'a ClusterView,
+    pub(super) plans: Plans<'a>,
+    pub(super) account: Box<Account>,
 }
 
 impl<'a> Forwarding<'a> {
@@ -72,11 +66,11 @@ impl<'a> Forwarding<'a> {
 }
 
 /// What came of the attempts.
-struct Won {
-    response: Response<BackendBody>,
-    at: Instant,
-    lease: Lease,
-    chosen: Chosen,
+pub(super) struct Won {
+    pub(super) response: Response<BackendBody>,
+    pub(super) at: Instant,
+    pub(super) lease: Lease,
+    pub(super) chosen: Chosen,
 }
 
 /// Passes a request on and the response back.
@@ -256,6 +250,8 @@ async fn attempt(
 ) -> Result<Won, UpstreamFailure> {
     let attempt = Attempt {
         cluster: &forwarding.cluster.cluster,
+        view: forwarding.cluster,
+        tried: &history.tried,
         chosen: &chosen,
         talk: &forwarding.asked.caller.talk,
         source: outgoing.source.as_ref(),
@@ -388,113 +384,4 @@ fn log_failure(
     } else {
         tracing::warn!(cluster, backend, attempt, %failure, cause, next, "attempt failed");
     }
-}
-
-/// How a response goes back.
-enum Passed {
-    /// The connection switches protocols.
-    Switched(Response<ResponseBody>),
-    /// Its body follows.
-    Relayed(Parts, Rc<RefCell<Exchange>>),
-}
-
-fn pass_back(mut forwarding: Forwarding<'_>, mut outgoing: Outgoing, won: Won) -> Passed {
-    let Won {
-        mut response,
-        at,
-        lease,
-        chosen,
-    } = won;
-    let asked = forwarding.asked;
-    let status = response.status();
-    forwarding.account.responded(status, at);
-    edit(&forwarding, &chosen, &mut response);
-    if let Some(offer) = outgoing
-        .offer
-        .take_if(|_| status == StatusCode::SWITCHING_PROTOCOLS)
-    {
-        offer.apply(response.headers_mut());
-        let cluster = Arc::clone(&forwarding.cluster.cluster);
-        let worker = asked.caller.worker.id;
-        let tunnel = Tunnel {
-            lease,
-            in_flight: chosen.in_flight,
-            cluster,
-            worker,
-        };
-        asked.caller.talk.switch(tunnel);
-        forwarding.account.close();
-        return Passed::Switched(response.map(|_| ResponseBody::Whole(None)));
-    }
-    respond::end_if_due(asked.caller, asked.view, response.headers_mut());
-    let source = outgoing.source.as_ref();
-    if source.is_some_and(|source| !source.borrow().has_ended()) {
-        respond::end_unread(asked.caller, response.headers_mut());
-    }
-    let config = forwarding.plans.config;
-    let begun = Begun {
-        lease,
-        in_flight: chosen.in_flight,
-        request: outgoing.source,
-        idle: config.timeouts.body_idle,
-        ahead_limit: config.buffers.response.as_usize(),
-        account: forwarding.account,
-    };
-    let (mut head, body) = response.into_parts();
-    head.version = http::Version::HTTP_11;
-    head.extensions.clear();
-    let exchange = Exchange::begin(begun, body, &asked.caller.talk);
-    Passed::Relayed(head, Rc::new(RefCell::new(exchange)))
-}
-
-fn edit(forwarding: &Forwarding<'_>, chosen: &Chosen, response: &mut Response<BackendBody>) {
-    let (asked, plans) = (forwarding.asked, forwarding.plans);
-    let (status, version) = (response.status(), response.version());
-    let edit = ResponseEdit {
-        cluster: plans.config,
-        plan: plans.cluster,
-        rule: plans.rule,
-        facts: Facts {
-            cluster: Some(plans.config.name.as_str()),
-            backend: Some(chosen.upstream.backend.name.as_str()),
-            status: Some(status),
-            ..asked.facts()
-        },
-        slot: chosen.slot,
-        sent_host: plans
-            .config
-            .rewrite
-            .location
-            .then(|| plans.host(asked, chosen.slot)),
-    };
-    edit.apply(response.headers_mut(), version);
-    respond::name_request(asked.view, asked.id, response.headers_mut());
-}
-
-/// Waits for the first piece of the body, so that it leaves in one write with the head. A body of
-/// known length follows its head at once as a rule, and is waited for until the next tick of the
-/// clock. Of any other nobody knows when it begins: it is given one turn of the event loop.
-async fn first_piece(exchange: &RefCell<Exchange>, talk: &Conversation) {
-    let known = exchange.borrow().has_known_length();
-    if known {
-        talk.upstream.arm(Duration::ZERO);
-    }
-    let mut polls = 0;
-    poll_fn(|cx| {
-        polls += 1;
-        let mut exchange = exchange.borrow_mut();
-        if exchange.poll_first(cx, talk).is_ready() {
-            return Poll::Ready(());
-        }
-        match (known, polls) {
-            (true, _) if !talk.upstream.is_over(cx) => Poll::Pending,
-            (false, 1) => {
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            _ => Poll::Ready(()),
-        }
-    })
-    .await;
-    exchange.borrow().await_more(talk);
 }

@@ -7,6 +7,7 @@ mod account;
 mod answer;
 mod attempt;
 pub mod authority;
+mod back;
 pub mod client;
 pub mod client_address;
 pub mod conversation;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, Version, header};
 use hyper::body::Incoming;
 
 use super::answer::Asked;
@@ -87,7 +87,9 @@ impl Outgoing {
             .as_ref()
             .filter(|_| asked.checked.expectation == Expectation::Continue)
             .map(|source| source.borrow_mut().hold_for_continue());
-        let offer = Offer::read(&head.headers, &plans.config.upgrades);
+        // A switch within a body, or one that HTTP/1.0 does not know, would be read in two ways.
+        let may_switch = source.is_none() && head.version != Version::HTTP_10;
+        let offer = Offer::read(&head.headers, &plans.config.upgrades).filter(|_| may_switch);
         Ok(Self {
             target,
             source,

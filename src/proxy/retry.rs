@@ -82,7 +82,12 @@ impl Repeat {
 
 /// Why the request may be tried again; `None`: it may not.
 pub fn may_retry(failure: &UpstreamFailure, now: &Situation<'_>) -> Option<RetryReason> {
-    if now.body == Body::Gone || now.elapsed >= now.policy.time {
+    // A backend that is down is left whenever that is noticed: nobody waits for a dead one.
+    let is_down = matches!(
+        failure.kind,
+        FailureKind::WentDown | FailureKind::Farewell(_)
+    );
+    if now.body == Body::Gone || (now.elapsed >= now.policy.time && !is_down) {
         return None;
     }
     match (&failure.kind, failure.request) {

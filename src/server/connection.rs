@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use super::admission::Place;
 use super::door::Door;
 use super::stream::ClientStream;
 use crate::config::Limits;
-use crate::observe::metrics::{ListenerCells, ParseError};
+use crate::observe::metrics::ParseError;
 use crate::proxy::client::Peer;
 use crate::proxy::conversation::{Conversation, Phase};
 use crate::proxy::{Caller, Front, Worker};
@@ -102,10 +103,10 @@ pub(super) async fn serve(accepted: Accepted, front: impl Front) {
         talk: Rc::clone(&talk),
         listener: Arc::clone(&door.name),
     });
+    let client = caller.peer.ip();
     let stream = TokioIo::new(ClientStream::new(socket, Rc::clone(&talk)));
     let mut connection = builder.serve_connection(stream, front.service(caller));
     let mut told_to_end = false;
-    let cells = door.cells.of(worker.id);
     let end = poll_fn(|cx| {
         if worker.is_stopping() && !told_to_end && may_end(&talk) {
             told_to_end = true;
@@ -126,9 +127,16 @@ pub(super) async fn serve(accepted: Accepted, front: impl Front) {
                     .await;
             }
         }
-        Some(Err(error)) => count_failure(&error, &talk, cells),
-        None if matches!(talk.phase(), Phase::Head | Phase::New) && talk.requests() == 0 => {
-            cells.parse_errors.inc(ParseError::Timeout);
+        Some(Err(error)) => {
+            if let Some(reason) = refused(&error, &talk) {
+                refuse(&door, &worker, (client, reason));
+            } else {
+                // A client that went away: what it asked for is accounted by its request.
+                tracing::debug!(%error, "client connection ended");
+            }
+        }
+        None if matches!(talk.phase(), Phase::Head | Phase::New) => {
+            refuse(&door, &worker, (client, ParseError::Timeout));
         }
         None => {}
     }
@@ -150,20 +158,29 @@ fn watch<T>(talk: &Conversation, cx: &mut Context<'_>) -> Poll<Option<T>> {
     }
 }
 
-fn count_failure(error: &hyper::Error, talk: &Conversation, cells: &ListenerCells) {
-    let reason = if error.is_parse_too_large() {
-        ParseError::TooLarge
+/// Why a head was refused before it was a request, if it was.
+fn refused(error: &hyper::Error, talk: &Conversation) -> Option<ParseError> {
+    if error.is_parse_too_large() {
+        Some(ParseError::TooLarge)
     } else if error.is_parse_version_h2() {
-        ParseError::Version
+        Some(ParseError::Version)
     } else if error.is_parse() {
-        ParseError::Malformed
+        Some(ParseError::Malformed)
     } else if error.is_incomplete_message() && talk.phase() == Phase::Head {
-        ParseError::Incomplete
+        Some(ParseError::Incomplete)
     } else {
-        // A client that went away: what it asked for is accounted by its request.
-        tracing::debug!(%error, "client connection ended");
-        return;
-    };
-    cells.parse_errors.inc(reason);
-    tracing::debug!(%error, reason = reason.label(), "request head refused");
+        None
+    }
+}
+
+/// Counts and logs a head that did not become a request.
+fn refuse(door: &Door, worker: &Worker, (client, reason): (Option<IpAddr>, ParseError)) {
+    door.cells.of(worker.id).parse_errors.inc(reason);
+    let client = client.map(tracing::field::display);
+    tracing::debug!(
+        listener = &*door.name,
+        client,
+        reason = reason.label(),
+        "head refused"
+    );
 }

@@ -81,6 +81,8 @@ pub struct BodySource {
     awaits_client: bool,
     /// Rises with every piece handed on, so that whoever watches an attempt sees progress.
     progress: u64,
+    /// Who reads the body: must hear when nothing more comes of it.
+    reader: Option<Waker>,
     /// Who waits for the answer: another time limit begins when the body has ended.
     watcher: Option<Waker>,
 }
@@ -143,6 +145,7 @@ impl BodySource {
             deadline,
             awaits_client: false,
             progress: 0,
+            reader: None,
             watcher: None,
         }))
     }
@@ -167,6 +170,10 @@ impl BodySource {
         }
         self.incoming = None;
         self.deadline.disarm();
+        // Or its connection would wait for more of it, for as long as the backend likes.
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
     }
 
     /// Why the body failed, if it did.
@@ -234,6 +241,7 @@ impl BodySource {
             }
             if let Gate::Shut(signal) = &self.gate {
                 if !signal.is_given(cx) && !self.deadline.is_over(cx) {
+                    self.reader = Some(cx.waker().clone());
                     return Poll::Pending;
                 }
                 self.gate = Gate::Open;
@@ -263,6 +271,10 @@ impl BodySource {
         if self.deadline.is_over(cx) {
             self.fail(BodyFault::TimedOut);
             return Poll::Ready(None);
+        }
+        match &mut self.reader {
+            Some(reader) => reader.clone_from(cx.waker()),
+            None => self.reader = Some(cx.waker().clone()),
         }
         Poll::Pending
     }

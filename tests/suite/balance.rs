@@ -189,11 +189,13 @@ fn two_choices_never_takes_the_busier_of_its_two() {
     // Of two, both are drawn or one twice; enough of them to have jvm1 hold some.
     while tomcats[0].counts().in_progress < 2 {
         let mut client = Raw::connect(proxy.address());
-        let seen = tomcats[0].count() + tomcats[1].count();
+        let arrived = || {
+            let held = tomcats[0].counts().in_progress;
+            held + tomcats[0].count() + tomcats[1].count()
+        };
+        let seen = arrived();
         client.send(Request::get("/held").bytes());
-        eventually("it arrived", || {
-            tomcats[0].count() + tomcats[1].count() > seen
-        });
+        eventually("it arrived", || arrived() > seen);
         held.push(client);
     }
     let shares = count(ask(&proxy, 1, 200));

@@ -1,0 +1,140 @@
+//! A response on its way back: its head edited, its first piece awaited.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use http::response::Parts;
+use http::{Response, StatusCode};
+
+use super::conversation::Conversation;
+use super::facts::Facts;
+use super::forward::{Forwarding, Won};
+use super::outgoing::Outgoing;
+use super::relay::{Begun, Exchange, ResponseBody};
+use super::respond::{self, ResponseEdit};
+use super::select::Chosen;
+use super::tunnel::Tunnel;
+use crate::upstream::{self, Carrier};
+
+type BackendBody = <upstream::Chosen as Carrier>::Body;
+
+/// How a response goes back.
+pub(super) enum Passed {
+    /// The connection switches protocols.
+    Switched(Response<ResponseBody>),
+    /// Its body follows.
+    Relayed(Parts, Rc<RefCell<Exchange>>),
+}
+
+pub(super) fn pass_back(
+    mut forwarding: Forwarding<'_>,
+    mut outgoing: Outgoing,
+    won: Won,
+) -> Passed {
+    let Won {
+        mut response,
+        at,
+        lease,
+        chosen,
+    } = won;
+    let asked = forwarding.asked;
+    let status = response.status();
+    forwarding.account.responded(status, at);
+    edit(&forwarding, &chosen, &mut response);
+    if let Some(offer) = outgoing
+        .offer
+        .take_if(|_| status == StatusCode::SWITCHING_PROTOCOLS)
+    {
+        offer.apply(response.headers_mut());
+        let cluster = Arc::clone(&forwarding.cluster.cluster);
+        let worker = asked.caller.worker.id;
+        let tunnel = Tunnel {
+            lease,
+            in_flight: chosen.in_flight,
+            cluster,
+            worker,
+        };
+        asked.caller.talk.switch(tunnel);
+        forwarding.account.close();
+        return Passed::Switched(response.map(|_| ResponseBody::Whole(None)));
+    }
+    respond::end_if_due(asked.caller, asked.view, response.headers_mut());
+    let source = outgoing.source.as_ref();
+    if source.is_some_and(|source| !source.borrow().has_ended()) {
+        respond::end_unread(asked.caller, response.headers_mut());
+    }
+    let config = forwarding.plans.config;
+    let begun = Begun {
+        lease,
+        in_flight: chosen.in_flight,
+        request: outgoing.source,
+        idle: config.timeouts.body_idle,
+        ahead_limit: config.buffers.response.as_usize(),
+        account: forwarding.account,
+    };
+    let (mut head, body) = response.into_parts();
+    head.version = http::Version::HTTP_11;
+    head.extensions.clear();
+    let exchange = Exchange::begin(begun, body, &asked.caller.talk);
+    Passed::Relayed(head, Rc::new(RefCell::new(exchange)))
+}
+
+pub(super) fn edit(
+    forwarding: &Forwarding<'_>,
+    chosen: &Chosen,
+    response: &mut Response<BackendBody>,
+) {
+    let (asked, plans) = (forwarding.asked, forwarding.plans);
+    let (status, version) = (response.status(), response.version());
+    let edit = ResponseEdit {
+        cluster: plans.config,
+        plan: plans.cluster,
+        rule: plans.rule,
+        facts: Facts {
+            cluster: Some(plans.config.name.as_str()),
+            backend: Some(chosen.upstream.backend.name.as_str()),
+            status: Some(status),
+            ..asked.facts()
+        },
+        slot: chosen.slot,
+        sent_host: plans
+            .config
+            .rewrite
+            .location
+            .then(|| plans.host(asked, chosen.slot)),
+    };
+    edit.apply(response.headers_mut(), version);
+    respond::name_request(asked.view, asked.id, response.headers_mut());
+}
+
+/// Waits for the first piece of the body, so that it leaves in one write with the head. A body of
+/// known length follows its head at once as a rule, and is waited for until the next tick of the
+/// clock. Of any other nobody knows when it begins: it is given one turn of the event loop.
+pub(super) async fn first_piece(exchange: &RefCell<Exchange>, talk: &Conversation) {
+    let known = exchange.borrow().has_known_length();
+    if known {
+        talk.upstream.arm(Duration::ZERO);
+    }
+    let mut polls = 0;
+    poll_fn(|cx| {
+        polls += 1;
+        let mut exchange = exchange.borrow_mut();
+        if exchange.poll_first(cx, talk).is_ready() {
+            return Poll::Ready(());
+        }
+        match (known, polls) {
+            (true, _) if !talk.upstream.is_over(cx) => Poll::Pending,
+            (false, 1) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            _ => Poll::Ready(()),
+        }
+    })
+    .await;
+    exchange.borrow().await_more(talk);
+}
