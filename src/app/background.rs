@@ -15,7 +15,7 @@ use crate::cluster::resolve::{INTERVAL, News, SystemResolver, keep_resolved};
 use crate::cluster::{Addresses, Backend, Cluster};
 use crate::config::BackendAddr;
 use crate::health::{Endpoint, Network, Outcome, ProbeFailure, Subject, Target};
-use crate::health::{start_offset, watch};
+use crate::health::{SOON, start_offset, watch};
 use crate::observe::metrics::CheckResult;
 use crate::proxy::Snapshot;
 use crate::proxy::headers::host::own_host;
@@ -82,6 +82,12 @@ fn watchers(snapshot: &Snapshot) -> JoinSet<()> {
             };
             let (name, health) = (cluster.config.name.as_str(), cluster.config.health.clone());
             let offset = start_offset(name, backend.name.as_str(), health.interval);
+            // A reload must not make one that is on its way back wait longer.
+            let offset = if backend.is_down() {
+                offset.min(SOON)
+            } else {
+                offset
+            };
             let watched = Watched {
                 cluster: Arc::clone(cluster),
                 backend: Arc::clone(backend),

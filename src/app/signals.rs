@@ -35,6 +35,7 @@ pub fn run(
 ) -> Result<(), RunFailure> {
     let config = load()?;
     let diagnostics = config.log.install()?;
+    warn(&config);
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()
@@ -55,6 +56,14 @@ pub fn run(
         tracing::info!("ended");
         Ok(())
     })
+}
+
+/// What is accepted, but risky: one line each, without the source line.
+fn warn(config: &Config) {
+    for warning in config.warnings() {
+        let warning = warning.to_string();
+        tracing::warn!("{}", warning.lines().next().unwrap_or_default());
+    }
 }
 
 struct Signals {
@@ -131,7 +140,12 @@ fn reload(
     diagnostics: &DiagnosticsHandle,
 ) {
     let mut log = None;
-    let outcome = proxy.reload(|| load().inspect(|config| log = Some(config.log)));
+    let outcome = proxy.reload(|| {
+        load().inspect(|config| {
+            log = Some(config.log);
+            warn(config);
+        })
+    });
     match outcome {
         Ok(()) => {
             if let Some(Err(error)) = log.map(|log| diagnostics.change(log)) {

@@ -6,5 +6,5 @@
 pub mod monitor;
 pub mod probe;
 
-pub use monitor::{Outcome, Subject, start_offset, watch};
+pub use monitor::{Outcome, SOON, Subject, start_offset, watch};
 pub use probe::{Endpoint, Network, Probe, ProbeFailure, Target};
