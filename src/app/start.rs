@@ -23,7 +23,7 @@ use super::{Proxy, reload};
 use crate::admin::{self, AdminHandle};
 use crate::cluster::resolve::{ResolveFailure, SystemResolver, resolve};
 use crate::cluster::{Addresses, Changes, Cluster};
-use crate::config::{BackendAddr, Config, ListenAddr};
+use crate::config::{BackendAddr, Config, Finding, ListenAddr};
 use crate::observe::access_log::LogCounters;
 use crate::observe::metrics::{PerWorker, WorkerId};
 use crate::proxy::client::{Entrance, Scheme};
@@ -106,6 +106,58 @@ fn hint(refusal: &io::Error) -> &'static str {
             "\n    hint: a port below 1024 takes root or CAP_NET_BIND_SERVICE; try 8080"
         }
         _ => "",
+    }
+}
+
+impl StartFailure {
+    /// What is wrong with which field; empty where no field is to blame.
+    pub fn findings(&self) -> Vec<Finding> {
+        match self {
+            Self::Listener { place, failure } => {
+                vec![taken(
+                    format!("listeners[{place}].address"),
+                    &failure.address,
+                    &failure.source,
+                )]
+            }
+            Self::Admin { address, source } => {
+                vec![taken(
+                    "admin.address".to_owned(),
+                    &address.to_string(),
+                    source,
+                )]
+            }
+            Self::Names(names) => names.iter().map(UnknownName::finding).collect(),
+            Self::AccessLog { path, source } => vec![Finding {
+                path: "access_log.path".to_owned(),
+                found: format!("{path:?} ({source})"),
+                expected: "a file that can be written",
+                hint: None,
+            }],
+            Self::System(_) => Vec::new(),
+        }
+    }
+}
+
+fn taken(path: String, address: &str, refusal: &io::Error) -> Finding {
+    let hint = hint(refusal).trim_start().strip_prefix("hint: ");
+    let found = format!("{address} ({refusal})");
+    Finding {
+        path,
+        found,
+        expected: "a free address of this machine",
+        hint,
+    }
+}
+
+impl UnknownName {
+    fn finding(&self) -> Finding {
+        Finding {
+            path: format!("clusters.{}.backends[{}].address", self.cluster, self.place),
+            found: format!("{}{}", self.failure, cause(&self.failure)),
+            expected: "a name that resolves at the start",
+            hint: None,
+        }
     }
 }
 

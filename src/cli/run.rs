@@ -2,11 +2,23 @@
 
 use super::{Failure, Source};
 use crate::app::{self, RunFailure, StartFailure};
+use crate::config::Report;
 
 /// Loads the configuration and runs the proxy until it is told to stop. `source` is loaded again
 /// at each reload. Returns once every worker has ended.
 pub(super) fn run(source: &Source) -> Result<(), Failure> {
-    Ok(app::run(|| source.load(), |_| {})?)
+    app::run(|| source.load(), |_| {}).map_err(|failure| placed(failure, source))
+}
+
+/// A start that failed for what the file says, told as a problem of the file.
+fn placed(failure: RunFailure, source: &Source) -> Failure {
+    if let (RunFailure::Start(failure), Some(file)) = (&failure, &source.config) {
+        let findings = failure.findings();
+        if !findings.is_empty() {
+            return Failure::Configuration(Report::of_findings(file, findings));
+        }
+    }
+    failure.into()
 }
 
 impl From<StartFailure> for Failure {

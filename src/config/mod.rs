@@ -11,6 +11,7 @@ mod env;
 mod foreign;
 mod keys;
 mod load;
+mod locate;
 mod model;
 mod names;
 mod nearest;
@@ -24,6 +25,7 @@ mod template;
 mod units;
 
 pub use bytes::ByteSize;
+pub use locate::Finding;
 pub use model::*;
 pub use names::{BackendAddr, BackendName, ClusterName, JvmRoute};
 pub use networks::{Access, Networks};

@@ -39,7 +39,7 @@ enum Unstarted {
 #[error("cannot listen on {address}")]
 pub struct BindFailure {
     /// As written.
-    address: String,
+    pub address: String,
     /// What the system says.
     #[source]
     pub source: io::Error,

@@ -251,12 +251,15 @@ fn what_cannot_be_used_ends_with_exit_code_2_and_says_why() {
         (format!("{free}clusters: {{}}\n"), "clusters"),
         (
             format!("{free}clusters: {{ shop: {{ backends: ['x.invalid:1'] }} }}\n"),
-            "x.invalid",
+            "cattail.yaml:3:32: clusters.shop.backends[0].address: found ",
         ),
-        (format!("{listener}{cluster}"), "listeners[0].address"),
+        (
+            format!("{listener}{cluster}"),
+            "cattail.yaml:1:25: listeners[0].address: found ",
+        ),
         (
             format!("{free}access_log: {{ path: /nonexistent/access.log }}\n{cluster}"),
-            "access_log.path",
+            "cattail.yaml:3:21: access_log.path: found ",
         ),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
