@@ -255,7 +255,7 @@ fn what_cannot_be_used_ends_with_exit_code_2_and_says_why() {
         ),
         (
             format!("{listener}{cluster}"),
-            "cattail.yaml:1:25: listeners[0].address: found ",
+            "cattail.yaml:1:24: listeners[0].address: found ",
         ),
         (
             format!("{free}access_log: {{ path: /nonexistent/access.log }}\n{cluster}"),
