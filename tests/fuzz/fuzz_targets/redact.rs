@@ -35,9 +35,11 @@ fuzz_target!(|text: &str| {
                     && !front.contains(secret)
                     && !back.contains(secret)
             });
-            if let Some(secret) = secret {
+            // Looked for behind the name alone: its `%253d` may end as the id begins.
+            let shown_id = shown.strip_prefix(&*REDACTOR.redact(&front));
+            if let (Some(secret), Some(shown_id)) = (secret, shown_id) {
                 assert!(
-                    !shown.contains(secret),
+                    !shown_id.contains(secret),
                     "{front}{id}{back} is shown as {shown}"
                 );
             }
