@@ -13,7 +13,7 @@ use cattail::{app, config};
 use libfuzzer_sys::fuzz_target;
 
 /// Longer than any limit of the proxy.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Setting {
     backend: UnixListener,
