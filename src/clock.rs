@@ -2,7 +2,8 @@
 //!
 //! A worker advances its clock every [`TICK`]; whoever waits for something holds a [`Deadline`],
 //! a slot in the clock's table. Arming one is a store, no heap and no timer wheel. The price is
-//! precision: a deadline is over between its time and one tick later, never before.
+//! precision: a deadline counts from the last tick and ends at one, so it is up to two ticks late;
+//! it is early only by what a stalled worker's last tick was late.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -109,7 +110,7 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// Starts the wait anew: over after `wait`, at most one tick later.
+    /// Starts the wait anew: over after `wait`, up to two ticks later.
     pub fn arm(&self, wait: Duration) {
         let wait = u64::try_from(wait.saturating_add(TICK).as_millis()).unwrap_or(NEVER);
         self.set(self.clock.now_ms().saturating_add(wait).min(NEVER - 1));

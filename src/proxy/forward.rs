@@ -338,7 +338,6 @@ fn told(outgoing: &Outgoing, failure: &UpstreamFailure) -> ProxyError {
     )
 }
 
-/// One line per failed attempt, here alone: nobody further out logs it again.
 /// What a client is told whose last attempt failed and who cannot have another one. A cluster
 /// that was found dead by this very request is told as for all that follow: try again later.
 fn last_told(
@@ -359,6 +358,7 @@ fn last_told(
     }
 }
 
+/// One line per failed attempt, here alone: nobody further out logs it again.
 fn log_failure(
     forwarding: &Forwarding<'_>,
     slot: Slot,
