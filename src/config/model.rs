@@ -14,7 +14,8 @@ use http::{HeaderName, StatusCode};
 use crate::observe::{AccessLog, Diagnostics};
 
 use super::{
-    Access, BackendAddr, BackendName, ByteSize, ClusterName, JvmRoute, Networks, Problem, Template,
+    Access, BackendAddr, BackendName, ByteSize, ClusterName, JvmRoute, Networks, Problem, Sessions,
+    Template,
 };
 
 /// A whole configuration that passed every check.
@@ -38,6 +39,8 @@ pub struct Config {
     pub access_log: Option<AccessLog>,
     /// The header that carries the request id to the backend and to the client, if any.
     pub request_id: Option<HeaderName>,
+    /// Clients who are told in a response header how their backend was chosen.
+    pub decision_header: Networks,
     /// What an error answer looks like.
     pub errors: Errors,
     /// How the process ends.
@@ -147,6 +150,8 @@ pub struct Limits {
     pub send_idle: Duration,
     /// How long a connection without a request stays open.
     pub idle_time: Duration,
+    /// Sessions that are remembered, over all clusters.
+    pub ledger: usize,
 }
 
 /// Host and path to what is done with the request.
@@ -238,8 +243,8 @@ pub struct Cluster {
     pub backends: Vec<Backend>,
     /// Whether sessions stay with their Tomcat.
     pub affinity: Affinity,
-    /// Names of the session cookie, in order of trust.
-    pub session_cookies: Vec<String>,
+    /// How sessions are recognised and kept.
+    pub sessions: Sessions,
     /// Who gets a request that no session binds.
     pub balance: Balance,
     /// Longest waits for a backend.
@@ -264,6 +269,9 @@ pub struct Cluster {
     pub buffers: Buffers,
     /// Protocols that a client may switch to, in lower case.
     pub upgrades: Vec<String>,
+    /// How long a backend that came back gets a growing share of what no session binds; zero: its
+    /// whole share at once.
+    pub slow_start: Duration,
 }
 
 /// One Tomcat.
@@ -316,6 +324,8 @@ pub enum Balance {
     LeastRequests,
     /// The less busy of two picked at random.
     TwoChoices,
+    /// Fewest live sessions per weight.
+    LeastSessions,
     /// Weighted rendezvous hash.
     Hash(HashKey),
 }

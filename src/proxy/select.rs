@@ -74,7 +74,7 @@ pub fn select(
         (Balance::RoundRobin | Balance::Hash(_), _) => {
             round_robin::pick(&balancing.schedule, cluster.next_turn(), enter)
         }
-        (Balance::LeastRequests, _) => by_load(cluster, tried, |load| {
+        (Balance::LeastRequests | Balance::LeastSessions, _) => by_load(cluster, tried, |load| {
             least_requests::pick(&balancing.schedule, cluster.next_turn(), load)
         }),
         (Balance::TwoChoices, _) => by_load(cluster, tried, |load| {

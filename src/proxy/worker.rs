@@ -67,7 +67,7 @@ impl Snapshot {
         let names = config
             .clusters
             .iter()
-            .flat_map(|cluster| &cluster.session_cookies);
+            .flat_map(|cluster| &cluster.sessions.cookies);
         Self {
             rules: RuleTable::new(&config.rules),
             rule_plans: config.rules.iter().map(RulePlan::new).collect(),

@@ -52,7 +52,7 @@ fn defaults_are_right_for_tomcat() {
     assert_eq!(limits.body_bytes, ByteSize::gib(1));
     let cluster = &config.clusters[0];
     assert_eq!(cluster.affinity, Affinity::Sticky);
-    assert_eq!(cluster.session_cookies, ["JSESSIONID"]);
+    assert_eq!(cluster.sessions.cookies, ["JSESSIONID"]);
     assert_eq!(cluster.timeouts.connect, Duration::from_secs(2));
     assert_eq!(cluster.timeouts.response, Duration::from_mins(1));
     assert_eq!(cluster.timeouts.body_idle, Duration::from_mins(1));

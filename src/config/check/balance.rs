@@ -13,6 +13,7 @@ pub(super) fn balance(at: &At<'_>) -> Balance {
             ("round_robin", Balance::RoundRobin),
             ("least_requests", Balance::LeastRequests),
             ("two_choices", Balance::TwoChoices),
+            ("least_sessions", Balance::LeastSessions),
         ];
         return at.choice(&words).unwrap_or(Balance::RoundRobin);
     }

@@ -3,8 +3,8 @@
 use http::StatusCode;
 
 use crate::config::{
-    Affinity, Buffers, Cluster, ClusterName, Forwarded, Health, HostHeader, Pool, Retry, Rewrite,
-    Timeouts,
+    Affinity, Buffers, Cluster, ClusterName, Dialect, Forwarded, Health, HostHeader, OwnerBy, Pool,
+    Retry, Rewrite, Sessions, Timeouts,
 };
 
 use super::addresses::{is_authority, is_host};
@@ -39,7 +39,19 @@ fn cluster(key: &At<'_>, at: &At<'_>) -> Cluster {
     Cluster {
         name: ClusterName::new(name),
         affinity: affinity(&section.get("affinity")),
-        session_cookies: session_cookies(&section.get("session_cookies")),
+        sessions: Sessions {
+            cookies: session_cookies(&section.get("session_cookies")),
+            parameters: vec!["jsessionid".to_owned()],
+            dialect: Dialect::Tomcat,
+            owner: OwnerBy::Learn,
+            strict: false,
+            hold: std::time::Duration::ZERO,
+            hold_requests: 1000,
+            idle: std::time::Duration::from_mins(30),
+            replicated: false,
+            ignore: None,
+            ignore_drops_cookie: false,
+        },
         balance: balance(&section.get("balance")),
         timeouts: timeouts(&section.get("timeouts").section()),
         pool: pool(&section.get("pool").section()),
@@ -52,6 +64,7 @@ fn cluster(key: &At<'_>, at: &At<'_>) -> Cluster {
         rewrite: rewrite(&section.get("rewrite").section()),
         buffers: buffers(&section.get("buffers").section()),
         upgrades: upgrades(&section.get("upgrades")),
+        slow_start: std::time::Duration::ZERO,
         backends: backends(&section),
     }
 }

@@ -30,6 +30,7 @@ pub(super) fn config(at: &At<'_>) -> Config {
         clusters: clusters.into_iter().map(|(_, cluster)| cluster).collect(),
         access_log,
         request_id,
+        decision_header: crate::config::Networks::default(),
         errors,
         shutdown: logs::shutdown(&top.get("shutdown").section()),
         log: logs::diagnostics(&top.get("log").section()),
@@ -63,6 +64,7 @@ fn limits(section: &Section<'_>) -> Limits {
         body_idle: section.get("body_idle").duration(),
         send_idle: section.get("send_idle").duration(),
         idle_time: section.get("idle").duration(),
+        ledger: 1_000_000,
     };
     if limits.target_bytes > limits.head_bytes && limits.head_bytes.0 > 0 {
         let (at, other) = if section.has("target") {

@@ -20,7 +20,7 @@ pub(super) fn named(cluster: &Cluster) -> (String, Value) {
     let forwarded = &cluster.forwarded;
     let value = json!({
         "affinity": affinity,
-        "session_cookies": cluster.session_cookies,
+        "session_cookies": cluster.sessions.cookies,
         "balance": balance(&cluster.balance),
         "timeouts": {
             "connect": show_duration(timeouts.connect),
@@ -63,6 +63,7 @@ fn balance(balance: &Balance) -> Value {
         Balance::RoundRobin => json!("round_robin"),
         Balance::LeastRequests => json!("least_requests"),
         Balance::TwoChoices => json!("two_choices"),
+        Balance::LeastSessions => json!("least_sessions"),
         Balance::Hash(HashKey::ClientAddress) => json!({ "hash": "client_address" }),
         Balance::Hash(HashKey::Uri) => json!({ "hash": "uri" }),
         Balance::Hash(HashKey::Header(name)) => json!({ "hash": { "header": name.as_str() } }),

@@ -8,8 +8,8 @@ use http::StatusCode;
 use super::cells::{ByKind, Counter, Gauge, SharedCounter};
 use super::histogram::Histogram;
 use super::kinds::{
-    CheckResult, ConnectionRefusal, EjectionCause, ErrorReason, ParseError, RefusalReason,
-    ReloadResult, RetryReason, Stage, StatusClass,
+    Binding, CheckResult, ConnectionRefusal, EjectionCause, ErrorReason, LossCause, ParseError,
+    RefusalReason, RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage, StatusClass, Verdict,
 };
 
 /// Answers by the first digit of their status.
@@ -40,6 +40,10 @@ pub struct BackendCells {
     pub reuses: Counter,
     /// Attempts that failed.
     pub failures: ByKind<Stage, { Stage::COUNT }>,
+    /// What its responses said about sessions.
+    pub verdicts: ByKind<Verdict, { Verdict::COUNT }>,
+    /// Sessions lost, counted where the new one was made.
+    pub losses: ByKind<LossCause, { LossCause::COUNT }>,
 }
 
 impl BackendCells {
@@ -67,6 +71,12 @@ pub struct ClusterCells {
     pub errors: ByKind<ErrorReason, { ErrorReason::COUNT }>,
     /// Upgraded connections.
     pub tunnels: Gauge,
+    /// Requests by how their session decided where they went.
+    pub bindings: ByKind<Binding, { Binding::COUNT }>,
+    /// Ids and cookies that were not believed.
+    pub rejected_ids: ByKind<RejectedId, { RejectedId::COUNT }>,
+    /// What was seen to be wrong with jvm routes.
+    pub route_alarms: ByKind<RouteAlarm, { RouteAlarm::COUNT }>,
 }
 
 impl ClusterCells {

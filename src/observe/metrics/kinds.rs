@@ -252,6 +252,104 @@ kind!(
     }
 );
 
+kind!(
+    /// What a response says about the session of its request.
+    Verdict {
+        /// The session goes on where it was.
+        CarriedOn = "carried_on",
+        /// Another backend has taken it over: the same base with another jvm route.
+        TakenOver = "taken_over",
+        /// It moved to another store node: the same base and jvm route.
+        StoreNodeChanged = "store_node_changed",
+        /// A session where the request showed none for that path.
+        Created = "created",
+        /// A new id from its owner: a login, a logout and a new visit, an expiry.
+        Renewed = "renewed",
+        /// The backend took the cookie away.
+        Ended = "ended",
+        /// A new, empty session in the place of one that was to be kept.
+        Lost = "lost",
+        /// Another backend than the owner answered without a word about the session.
+        Undecided = "undecided",
+    }
+);
+
+kind!(
+    /// Why a session was lost.
+    LossCause {
+        /// Its owner was Down, so that a survivor served it.
+        OwnerDown = "owner_down",
+        /// Its owner was Disabled.
+        OwnerDisabled = "owner_disabled",
+        /// This request could not connect to its owner.
+        NotConnected = "not_connected",
+        /// Its id names no backend that is known.
+        UnknownRoute = "unknown_route",
+        /// `affinity: prefer` sent it elsewhere, since its owner was full or slow.
+        Spilled = "spilled",
+        /// Its owner was down since the session's last response.
+        Restarted = "restarted",
+    }
+);
+
+kind!(
+    /// How a request's session decided where it went.
+    Binding {
+        /// The request shows no session.
+        NoSession = "no_session",
+        /// The path touches no session.
+        Ignored = "ignored",
+        /// To its owner.
+        Owner = "owner",
+        /// To the survivor that has it already or is taking it over.
+        Pin = "pin",
+        /// To a survivor, since its owner cannot serve.
+        Survivor = "survivor",
+        /// To the first in the order of its base: nobody knows its owner.
+        UnknownRoute = "unknown_route",
+        /// Balanced, since its owner is full or slow (`affinity: prefer`).
+        Spilled = "spilled",
+        /// Refused, since its owner cannot serve (`strict: true`).
+        Refused = "refused",
+    }
+);
+
+kind!(
+    /// Why something that should be a session id, or a cookie of ours, was not believed.
+    RejectedId {
+        /// Nothing stands before the store node and the jvm route.
+        NoBase = "no_base",
+        /// More than 512 bytes.
+        TooLong = "too_long",
+        /// A control character in it.
+        ControlCharacter = "control_character",
+        /// Not in the encoding of the dialect.
+        Undecodable = "undecodable",
+        /// More ids in one request than are looked at.
+        TooMany = "too_many",
+        /// A sealed cookie that no key opens.
+        SealForged = "seal_forged",
+        /// A sealed cookie that is too old.
+        SealExpired = "seal_expired",
+        /// A sealed cookie of another cluster.
+        SealForeign = "seal_foreign",
+        /// A sealed cookie of another session.
+        SealOther = "seal_other",
+    }
+);
+
+kind!(
+    /// What is wrong with the jvm routes of a cluster.
+    RouteAlarm {
+        /// Two backends issue ids with one jvm route.
+        Shared = "shared",
+        /// A client showed a jvm route that no backend has.
+        Unknown = "unknown",
+        /// A backend issues ids with another jvm route than its configured one.
+        Unused = "unused",
+    }
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,7 +21,8 @@ pub use exposition::{CONTENT_TYPE, Exposition};
 pub use families::BackendStatus;
 pub use histogram::{BOUNDS_SECONDS, Histogram, HistogramTotal};
 pub use kinds::{
-    CheckResult, ConnectionRefusal, EjectionCause, ErrorReason, Kind, ParseError, RefusalReason,
-    ReloadResult, RetryReason, Stage, StatusClass,
+    Binding, CheckResult, ConnectionRefusal, EjectionCause, ErrorReason, Kind, LossCause,
+    ParseError, RefusalReason, RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage,
+    StatusClass, Verdict,
 };
 pub use scrape::{Labels, Scrape};

@@ -1,0 +1,1 @@
+//! A route of the proxy's own in ids that have none.

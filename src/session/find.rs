@@ -1,0 +1,1 @@
+//! Where session ids stand in a request.

@@ -1,0 +1,1 @@
+//! The grammar of session ids, in each dialect.

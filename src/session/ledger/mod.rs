@@ -1,0 +1,1 @@
+//! What the proxy remembers of live sessions.

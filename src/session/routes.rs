@@ -1,0 +1,1 @@
+//! Which backend uses which jvm route.

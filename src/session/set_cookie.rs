@@ -1,0 +1,1 @@
+//! What a `Set-Cookie` line says.
