@@ -11,6 +11,7 @@ pub mod id;
 pub mod ledger;
 mod redact;
 pub mod routes;
+mod scan;
 pub mod seal;
 pub mod set_cookie;
 

@@ -14,7 +14,7 @@ const SERVLET_NAME: &str = "jsessionid";
 const MOST_SHOWN: usize = 6;
 const SMALLEST_SHARE: usize = 4;
 /// Stands for what is not shown.
-const MARK: char = '*';
+pub(super) const MARK: char = '*';
 /// No jvm route or store node is longer.
 const LONGEST_TAIL_PART: usize = 64;
 
@@ -135,10 +135,14 @@ fn value_end(text: &[u8], from: usize) -> usize {
 fn shorten_into(id: &str, shown: &mut String) {
     let base_len = base_len(id);
     let (base, tail) = id.split_at_checked(base_len).unwrap_or((id, ""));
-    let few = MOST_SHOWN.min(base.chars().count() / SMALLEST_SHARE);
-    shown.extend(base.chars().take(few));
+    shown.extend(base.chars().take(most_shown(base.chars().count())));
     shown.push(MARK);
     shown.push_str(tail);
+}
+
+/// How many characters may be shown of a base of `length`.
+pub(super) fn most_shown(length: usize) -> usize {
+    MOST_SHOWN.min(length / SMALLEST_SHARE)
 }
 
 /// How long the secret part is. All of an id that does not look like `base[-node][.route]`; a
