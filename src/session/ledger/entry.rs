@@ -1,0 +1,217 @@
+//! What is remembered of one session.
+
+use super::former::Former;
+use super::words::{Key, Kind, Member, PathNumber, Seconds, Store};
+
+/// No entry, in a chain or the list of free slots. Zero, so that untouched tables cost no memory;
+/// a link to slot n is n + 1.
+pub(super) const NONE: u32 = 0;
+
+/// What the ledger knows of a session; a copy, already old when it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// Who serves the session; [`Member::NOBODY`] if that was not to be remembered.
+    pub owner: Member,
+    /// The survivor that has requests of this session in flight, while nothing says that it has
+    /// taken the session over.
+    pub pin: Option<Member>,
+    /// The owner has taken the session over and the client has yet to show that it knows.
+    pub moved: bool,
+    /// Where the entry comes from.
+    pub kind: Kind,
+    /// The store node that the id names.
+    pub store: Store,
+    /// The Path under which it was issued.
+    pub path: PathNumber,
+    /// The owner's life at its last response.
+    pub life: u8,
+    /// When the entry was made.
+    pub created: Seconds,
+    /// When the session was last seen, this request not counted.
+    pub seen: Seconds,
+    /// Who owned it before.
+    pub former: Former,
+}
+
+/// One slot of a shard's slab.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry {
+    pub(super) key: Key,
+    /// The next of the chain, or of the free slots.
+    pub(super) next: u32,
+    pub(super) seen: Seconds,
+    pub(super) created: Seconds,
+    /// A confirmed pin is in force until then.
+    pub(super) moved_until: Seconds,
+    pub(super) owner: Member,
+    pub(super) pin: Member,
+    /// Requests in flight at `pin`.
+    pub(super) pins: u16,
+    pub(super) store: Store,
+    pub(super) path: PathNumber,
+    pub(super) life: u8,
+    /// Changes with each pin, so that a request of an older one ends nothing.
+    pub(super) generation: u8,
+    state: State,
+    // Apart, as a `Former` of its own would be padded: an entry has 48 bytes.
+    former_members: [Member; 3],
+    former_marks: [u8; 3],
+    /// The place among the claimed ones; 24 bits.
+    place: [u8; 3],
+}
+
+/// What a slot is, and whether a client has shown the id since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Free,
+    Claimed,
+    ClaimedSeen,
+    Issued,
+    IssuedSeen,
+}
+
+impl Entry {
+    /// A claimed entry that knows nothing but its owner.
+    pub(super) fn new(key: Key, now: Seconds, owner: Member) -> Self {
+        let Former { members, marks } = Former::default();
+        Self {
+            key,
+            next: NONE,
+            seen: now,
+            created: now,
+            moved_until: Seconds::default(),
+            owner,
+            pin: Member::NOBODY,
+            pins: 0,
+            store: Store::NONE,
+            path: PathNumber::UNKNOWN,
+            life: 0,
+            generation: 0,
+            state: State::Claimed,
+            former_members: members,
+            former_marks: marks,
+            place: [0; 3],
+        }
+    }
+
+    pub(super) fn known(&self, now: Seconds) -> Known {
+        Known {
+            owner: self.owner,
+            pin: (self.pins > 0).then_some(self.pin),
+            moved: self.is_moved(now),
+            kind: self.kind().unwrap_or(Kind::Claimed),
+            store: self.store,
+            path: self.path,
+            life: self.life,
+            created: self.created,
+            seen: self.seen,
+            former: self.former(),
+        }
+    }
+
+    /// `None` for a free slot.
+    pub(super) fn kind(&self) -> Option<Kind> {
+        match self.state {
+            State::Free => None,
+            State::Claimed | State::ClaimedSeen => Some(Kind::Claimed),
+            State::Issued | State::IssuedSeen => Some(Kind::Issued),
+        }
+    }
+
+    /// Whether a client has shown the id since the entry was made, or since a claimed one was last
+    /// spared.
+    pub(super) fn is_seen_again(&self) -> bool {
+        matches!(self.state, State::ClaimedSeen | State::IssuedSeen)
+    }
+
+    pub(super) fn is_moved(&self, now: Seconds) -> bool {
+        self.moved_until > now
+    }
+
+    /// Whether requests are in flight at a survivor, or a confirmed pin is in force.
+    pub(super) fn is_pinned(&self, now: Seconds) -> bool {
+        self.pins > 0 || self.is_moved(now)
+    }
+
+    pub(super) fn free(&mut self, next: u32) {
+        self.state = State::Free;
+        self.next = next;
+    }
+
+    /// Clocks of two workers may differ: never earlier than it was.
+    pub(super) fn seen_at(&mut self, now: Seconds) {
+        self.seen = self.seen.max(now);
+    }
+
+    /// A client has shown the id.
+    pub(super) fn shown_again(&mut self, now: Seconds) {
+        self.seen_at(now);
+        self.state = match self.state {
+            State::Free => State::Free,
+            State::Claimed | State::ClaimedSeen => State::ClaimedSeen,
+            State::Issued | State::IssuedSeen => State::IssuedSeen,
+        };
+    }
+
+    /// The next time it must have been seen again to be spared.
+    pub(super) fn spare(&mut self) {
+        if self.state == State::ClaimedSeen {
+            self.state = State::Claimed;
+        }
+    }
+
+    /// A backend has issued the id; a claimed one was shown by a client already.
+    pub(super) fn now_issued(&mut self) {
+        if self.kind() == Some(Kind::Claimed) {
+            self.state = State::IssuedSeen;
+        }
+    }
+
+    /// As [`now_issued`](Self::now_issued), for an entry that was made for this.
+    pub(super) fn born_issued(&mut self) {
+        self.state = State::Issued;
+    }
+
+    /// The owner is no former owner, and needs no pin.
+    pub(super) fn set_owner(&mut self, owner: Member) {
+        self.owner = owner;
+        self.set_former(self.former().without(owner));
+        if self.pin == owner {
+            self.end_pin();
+        }
+    }
+
+    pub(super) fn former(&self) -> Former {
+        Former {
+            members: self.former_members,
+            marks: self.former_marks,
+        }
+    }
+
+    pub(super) fn set_former(&mut self, former: Former) {
+        self.former_members = former.members;
+        self.former_marks = former.marks;
+    }
+
+    /// Pins the session to `survivor`, with one request in flight.
+    pub(super) fn begin_pin(&mut self, survivor: Member) {
+        self.generation = self.generation.wrapping_add(1);
+        self.pin = survivor;
+        self.pins = 1;
+    }
+
+    pub(super) fn end_pin(&mut self) {
+        self.pin = Member::NOBODY;
+        self.pins = 0;
+    }
+
+    pub(super) fn place(&self) -> u32 {
+        let [low, middle, high] = self.place;
+        u32::from_le_bytes([low, middle, high, 0])
+    }
+
+    pub(super) fn set_place(&mut self, place: u32) {
+        let [low, middle, high, _] = place.to_le_bytes();
+        self.place = [low, middle, high];
+    }
+}

@@ -1,0 +1,183 @@
+use super::*;
+use super::entry::NONE;
+use super::tallies::Share;
+
+mod bounds;
+mod expiry;
+mod model;
+mod names;
+mod pins;
+
+const A: Member = Member(0);
+const B: Member = Member(1);
+const C: Member = Member(2);
+const D: Member = Member(3);
+
+const NOW: Seconds = Seconds(1000);
+
+fn key(ledger: &Ledger, number: u32) -> Key {
+    ledger.key(ClusterNumber(0), &number.to_le_bytes())
+}
+
+fn issued_by(owner: Member) -> Issue {
+    Issue {
+        owner,
+        life: 0,
+        store: Store::NONE,
+        path: PathNumber::UNKNOWN,
+    }
+}
+
+fn claimed_of(owner: Member) -> Claim {
+    Claim {
+        owner,
+        life: 0,
+        store: Store::NONE,
+    }
+}
+
+fn taken(from: Member, to: Member) -> TakeOver {
+    TakeOver {
+        from,
+        to,
+        life: 0,
+        kind: Kind::Issued,
+        store: None,
+        until: NOW.after(1800),
+    }
+}
+
+/// Counts everything anew and compares; looks also at the order of the tables.
+fn expect_exact(ledger: &Ledger) {
+    let again = Tallies::new();
+    for Lone(shard) in &ledger.shards {
+        let shard = shard.lock().unwrap();
+        assert!(shard.slab.len() <= shard.capacity);
+        let (mut claimed, mut free) = (0, 0);
+        for entry in &shard.slab {
+            let Some(kind) = entry.kind() else {
+                free += 1;
+                continue;
+            };
+            claimed += usize::from(kind == Kind::Claimed);
+            let found = shard.find(entry.key).unwrap();
+            assert!(std::ptr::eq(found, entry), "two entries of one key");
+            again.changed(None, Some(Share::of(entry)));
+        }
+        assert_eq!(shard.claimed.length(), claimed);
+        assert_eq!(shard.free_slots(), free);
+    }
+    assert_eq!(ledger.tallies.totals(), again.totals());
+    for member in (0..tallies::MOST_MEMBERS).map(Member) {
+        assert_eq!(ledger.issued(member), again.issued(member));
+        assert_eq!(ledger.claimed(member), again.claimed(member));
+        let remembered = ledger.tallies.is_remembered(member);
+        assert_eq!(remembered, again.is_remembered(member));
+    }
+    for store in (0..tallies::MOST_STORES).map(Store) {
+        assert_eq!(ledger.tallies.of_store(store), again.of_store(store));
+    }
+}
+
+impl Shard {
+    fn free_slots(&self) -> usize {
+        let mut count = 0;
+        let mut link = self.free;
+        while link != NONE {
+            count += 1;
+            link = self.at(link).unwrap().next;
+        }
+        count
+    }
+}
+
+#[test]
+fn what_a_response_says_is_known_at_the_next_request() {
+    let ledger = Ledger::new(100);
+    let session = key(&ledger, 1);
+    assert_eq!(ledger.touch(session, NOW), None);
+
+    let (store, path) = (Store(7), PathNumber(3));
+    let issue = Issue {
+        owner: B,
+        life: 9,
+        store,
+        path,
+    };
+    ledger.issue(session, NOW, issue);
+
+    let known = ledger.touch(session, NOW.after(5)).unwrap();
+    assert_eq!(
+        known,
+        Known {
+            owner: B,
+            pin: None,
+            moved: false,
+            kind: Kind::Issued,
+            store,
+            path,
+            life: 9,
+            created: NOW,
+            seen: NOW,
+            former: Former::default(),
+        }
+    );
+    let seen = |ledger: &Ledger| ledger.peek(session, NOW.after(9)).unwrap().seen;
+    assert_eq!(seen(&ledger), NOW.after(5));
+    assert_eq!(seen(&ledger), NOW.after(5), "to peek is not to see");
+
+    ledger.served(session, NOW.after(10), 10);
+    assert_eq!(ledger.peek(session, NOW).unwrap().life, 10);
+
+    ledger.end(session);
+    assert_eq!(ledger.peek(session, NOW), None);
+    expect_exact(&ledger);
+}
+
+#[test]
+fn a_claim_neither_makes_nor_changes_an_issued_session() {
+    let ledger = Ledger::new(100);
+    let session = key(&ledger, 1);
+    ledger.claim(session, NOW, claimed_of(A));
+    assert_eq!((ledger.issued(A), ledger.claimed(A)), (0, 1));
+
+    ledger.claim(session, NOW, claimed_of(B));
+    assert_eq!((ledger.claimed(A), ledger.claimed(B)), (0, 1));
+
+    ledger.issue(session, NOW.after(1), issued_by(C));
+    ledger.claim(session, NOW.after(2), claimed_of(A));
+    let known = ledger.peek(session, NOW).unwrap();
+    assert_eq!((known.owner, known.kind), (C, Kind::Issued));
+    assert_eq!(known.created, NOW, "an upgrade is no new session");
+    assert_eq!((ledger.issued(C), ledger.claimed(B)), (1, 0));
+    expect_exact(&ledger);
+}
+
+#[test]
+fn clusters_and_ledgers_do_not_share_keys() {
+    let (ledger, other) = (Ledger::new(100), Ledger::new(100));
+    let (shop, wiki) = (ledger.cluster("shop"), ledger.cluster("wiki"));
+    let base = b"D20877C5D1C1D7A0B2";
+    assert_eq!(ledger.key(shop, base), ledger.key(shop, base));
+    assert_ne!(ledger.key(shop, base), ledger.key(wiki, base));
+    assert_ne!(ledger.key(shop, base), other.key(shop, base));
+}
+
+#[test]
+fn a_ledger_without_room_remembers_nothing() {
+    let ledger = Ledger::new(0);
+    let session = key(&ledger, 1);
+    ledger.issue(session, NOW, issued_by(A));
+    ledger.claim(session, NOW, claimed_of(A));
+    ledger.take_over(session, NOW, taken(A, B), |_| 0);
+    let detour = Detour {
+        owner: A,
+        survivor: B,
+    };
+    let pinned = ledger.pin(session, NOW, detour, |_| true);
+    assert_eq!((pinned.member(), pinned.is_remembered()), (B, false));
+    ledger.unpin(session, NOW, pinned);
+    assert_eq!(ledger.touch(session, NOW), None);
+    assert_eq!(ledger.sweep(NOW, 100), 0);
+    assert_eq!(ledger.status().refused, 4);
+}

@@ -1,0 +1,192 @@
+//! Pins, take-overs and what the client has shown.
+
+use super::*;
+
+const DETOUR: Detour = Detour {
+    owner: A,
+    survivor: B,
+};
+
+fn pin_of(ledger: &Ledger, session: Key) -> Option<Member> {
+    ledger.peek(session, NOW).unwrap().pin
+}
+
+#[test]
+fn requests_follow_the_one_in_flight_at_a_survivor() {
+    let ledger = Ledger::new(100);
+    let session = key(&ledger, 1);
+    ledger.issue(session, NOW, issued_by(A));
+
+    let first = ledger.pin(session, NOW, DETOUR, |_| true);
+    let to_c = Detour {
+        survivor: C,
+        ..DETOUR
+    };
+    let second = ledger.pin(session, NOW, to_c, |_| true);
+    assert_eq!((first.member(), second.member()), (B, B));
+    assert_eq!(ledger.status().pinned, 1);
+
+    ledger.unpin(session, NOW, first);
+    assert_eq!(pin_of(&ledger, session), Some(B));
+    ledger.unpin(session, NOW, second);
+    assert_eq!(pin_of(&ledger, session), None);
+    assert_eq!(ledger.peek(session, NOW).unwrap().owner, A);
+    assert_eq!(ledger.status().pinned, 0);
+}
+
+#[test]
+fn the_end_of_a_replaced_pin_ends_nothing() {
+    let ledger = Ledger::new(100);
+    let session = key(&ledger, 1);
+    ledger.issue(session, NOW, issued_by(A));
+
+    let at_b = ledger.pin(session, NOW, DETOUR, |_| true);
+    let to_c = Detour {
+        survivor: C,
+        ..DETOUR
+    };
+    let at_c = ledger.pin(session, NOW, to_c, |member| member != B);
+    assert_eq!(at_c.member(), C);
+    let at_b_again = ledger.pin(session, NOW, DETOUR, |member| member != C);
+    assert_eq!(at_b_again.member(), B);
+
+    ledger.unpin(session, NOW, at_b);
+    ledger.unpin(session, NOW, at_c);
+    assert_eq!(pin_of(&ledger, session), Some(B));
+    ledger.unpin(session, NOW, at_b_again);
+    assert_eq!(pin_of(&ledger, session), None);
+    expect_exact(&ledger);
+}
+
+#[test]
+fn the_end_of_a_pin_of_an_ended_session_does_not_touch_its_successor() {
+    let ledger = Ledger::new(100);
+    let session = key(&ledger, 1);
+    let old = ledger.pin(session, NOW, DETOUR, |_| true);
+    ledger.end(session);
+    ledger.unpin(session, NOW, old);
+
+    let new = ledger.pin(session, NOW, DETOUR, |_| true);
+    ledger.unpin(session, NOW, old);
+    assert_eq!(pin_of(&ledger, session), Some(B));
+    ledger.unpin(session, NOW, new);
+    assert_eq!(pin_of(&ledger, session), None);
+}
+
+#[test]
+fn a_pin_of_an_unknown_session_is_remembered_as_a_claim() {
+    let ledger = Ledger::new(100);
+    let session = key(&ledger, 1);
+    let pinned = ledger.pin(session, NOW, DETOUR, |_| false);
+    assert!(pinned.is_remembered());
+    let known = ledger.peek(session, NOW).unwrap();
+    assert_eq!((known.owner, known.pin), (A, Some(B)));
+    assert_eq!(known.kind, Kind::Claimed);
+    ledger.unpin(session, NOW, pinned);
+}
+
+#[test]
+fn more_requests_than_are_counted_leave_the_count_right() {
+    let ledger = Ledger::new(100);
+    let session = key(&ledger, 1);
+    let pins: Vec<_> = (0..=u32::from(u16::MAX))
+        .map(|_| ledger.pin(session, NOW, DETOUR, |_| true))
+        .collect();
+    assert_eq!(pins.iter().filter(|pin| !pin.is_remembered()).count(), 1);
+    for pinned in pins {
+        assert_eq!(pinned.member(), B);
+        assert_eq!(pin_of(&ledger, session), Some(B));
+        ledger.unpin(session, NOW, pinned);
+    }
+    assert_eq!(pin_of(&ledger, session), None);
+}
+
+#[test]
+fn former_owners_are_the_last_three_without_the_owner() {
+    let ledger = Ledger::new(100);
+    let session = key(&ledger, 1);
+    ledger.issue(session, NOW, issued_by(A));
+    // The mark of each is ten times its number plus the step.
+    let steps: [(Member, &[(Member, u8)]); 7] = [
+        (B, &[(A, 0)]),
+        (C, &[(B, 11), (A, 0)]),
+        (A, &[(C, 22), (B, 11)]),
+        (A, &[(C, 22), (B, 11)]),
+        (D, &[(A, 4), (C, 22), (B, 11)]),
+        (Member(9), &[(D, 35), (A, 4), (C, 22)]),
+        (A, &[(Member(9), 96), (D, 35), (C, 22)]),
+    ];
+    for ((to, former), step) in steps.into_iter().zip(0..) {
+        let mark = |member: Member| 10 * u8::try_from(member.0).unwrap() + step;
+        ledger.take_over(session, NOW, taken(D, to), mark);
+        let known = ledger.peek(session, NOW).unwrap();
+        assert_eq!(known.owner, to);
+        assert!(known.moved);
+        assert_eq!(known.former.iter().collect::<Vec<_>>(), former);
+        assert_eq!(known.former.contains(C), former.iter().find(|it| it.0 == C).map(|it| it.1));
+        expect_exact(&ledger);
+    }
+}
+
+#[test]
+fn a_take_over_ends_the_need_for_a_pin_there() {
+    let ledger = Ledger::new(100);
+    let session = key(&ledger, 1);
+    ledger.issue(session, NOW, issued_by(A));
+    let pinned = ledger.pin(session, NOW, DETOUR, |_| true);
+    ledger.take_over(session, NOW, taken(A, B), |_| 0);
+    let known = ledger.peek(session, NOW).unwrap();
+    assert_eq!((known.owner, known.pin, known.moved), (B, None, true));
+    ledger.unpin(session, NOW, pinned);
+    assert_eq!(ledger.peek(session, NOW), Some(known));
+}
+
+#[test]
+fn a_take_over_of_an_unknown_session_knows_who_had_it() {
+    let ledger = Ledger::new(100);
+    let session = key(&ledger, 1);
+    ledger.take_over(session, NOW, taken(A, B), |_| 5);
+    let known = ledger.peek(session, NOW).unwrap();
+    assert_eq!((known.owner, known.kind), (B, Kind::Issued));
+    assert_eq!(known.former.contains(A), Some(5));
+}
+
+#[test]
+fn the_new_route_shown_ends_a_confirmed_pin_after_the_grace() {
+    let ledger = Ledger::new(100);
+    let session = key(&ledger, 1);
+    ledger.issue(session, NOW, issued_by(A));
+    ledger.take_over(session, NOW, taken(A, B), |_| 0);
+    let moved = |at: Seconds| ledger.peek(session, at).unwrap().moved;
+    assert!(moved(NOW.after(1799)));
+    assert!(!moved(NOW.after(1800)));
+
+    ledger.shown(session, NOW, 10);
+    assert!(moved(NOW.after(9)));
+    assert!(!moved(NOW.after(10)));
+    ledger.shown(session, NOW.after(5), 10);
+    assert!(!moved(NOW.after(10)), "shown again is not shown later");
+
+    ledger.take_over(session, NOW, taken(A, C), |_| 0);
+    ledger.claim(session, NOW, claimed_of(A));
+    assert_eq!(ledger.peek(session, NOW).unwrap().owner, C);
+    ledger.issue(session, NOW, issued_by(C));
+    assert!(!moved(NOW));
+}
+
+#[test]
+fn an_old_id_does_not_undo_a_confirmed_pin() {
+    let ledger = Ledger::new(100);
+    let session = key(&ledger, 1);
+    ledger.claim(session, NOW, claimed_of(A));
+    let take = TakeOver {
+        kind: Kind::Claimed,
+        ..taken(A, B)
+    };
+    ledger.take_over(session, NOW, take, |_| 0);
+    ledger.claim(session, NOW, claimed_of(A));
+    let known = ledger.peek(session, NOW).unwrap();
+    assert_eq!((known.owner, known.kind), (B, Kind::Claimed));
+    ledger.claim(session, take.until, claimed_of(A));
+    assert_eq!(ledger.peek(session, NOW).unwrap().owner, A);
+}
