@@ -10,7 +10,7 @@ use super::settings::{LogField, LogFormat, LogPiece};
 
 impl LogField {
     /// Every field, in the order of the JSON format.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::Time,
         Self::ClientIp,
         Self::Peer,
@@ -28,6 +28,9 @@ impl LogField {
         Self::Backend,
         Self::Attempts,
         Self::Error,
+        Self::Session,
+        Self::RouteIn,
+        Self::RouteOut,
         Self::Referer,
         Self::UserAgent,
         Self::RequestId,
@@ -58,6 +61,9 @@ impl LogField {
             Self::Backend => "backend",
             Self::Attempts => "attempts",
             Self::Error => "error",
+            Self::Session => "session",
+            Self::RouteIn => "route_in",
+            Self::RouteOut => "route_out",
             Self::Referer => "referer",
             Self::UserAgent => "user_agent",
             Self::RequestId => "request_id",
@@ -272,6 +278,19 @@ mod tests {
         assert_eq!(LogFormat::parse("JSON"), Err(LogFormatProblem::NoField));
     }
 
+    #[test]
+    fn only_a_format_with_the_field_shows_it() {
+        let own = LogFormat::parse("$status $session").unwrap();
+        for (format, shown) in [
+            (LogFormat::Combined, [false, false]),
+            (LogFormat::Json, [true, true]),
+            (own, [true, false]),
+        ] {
+            let fields = [LogField::Session, LogField::RouteIn];
+            assert_eq!(fields.map(|field| format.shows(field)), shown, "{format}");
+        }
+    }
+
     proptest! {
         #[test]
         fn any_text_is_parsed_or_refused(format in any::<String>()) {
@@ -282,7 +301,7 @@ mod tests {
 
         #[test]
         fn a_format_is_shown_as_it_can_be_written(
-            parts in prop::collection::vec((0usize..20, "[a-z_ $\"{}]{0,4}"), 1..6),
+            parts in prop::collection::vec((0..LogField::ALL.len(), "[a-z_ $\"{}]{0,4}"), 1..6),
         ) {
             let mut pieces = Vec::new();
             for (field, literal) in parts {

@@ -86,6 +86,12 @@ pub enum LogField {
     Attempts,
     /// `$error`: why the proxy answered by itself, or cut the response off.
     Error,
+    /// `$session`: what the response says about the session of the request.
+    Session,
+    /// `$route_in`: the jvm route that the client showed.
+    RouteIn,
+    /// `$route_out`: the jvm route in the response's session cookie.
+    RouteOut,
     /// `$referer`, session ids shortened.
     Referer,
     /// `$user_agent`

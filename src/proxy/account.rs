@@ -283,6 +283,9 @@ impl Account {
             backend,
             attempts: self.attempts,
             error: self.error,
+            session: None,
+            route_in: None,
+            route_out: None,
             referer: entry
                 .referer
                 .as_ref()

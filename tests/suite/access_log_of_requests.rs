@@ -111,6 +111,7 @@ fn json_has_every_field_of_a_request() {
         "bytes_in": 11, "bytes_out": response.body.len(),
         "duration": line["duration"], "backend_duration": line["backend_duration"],
         "cluster": "shop", "backend": "jvm1", "attempts": 1, "error": null,
+        "session": null, "route_in": null, "route_out": null,
         "referer": format!("https://shop.example/a;jsessionid={SHOWN}?b"),
         "user_agent": "test/1 (\"quoted\")", "request_id": id,
     });

@@ -1,14 +1,19 @@
-//! `docs/metrics.md` and the metrics of the program say the same.
+//! `docs/metrics.md` with `docs/session-metrics.md` and the metrics of the program say the same.
 
 use std::collections::BTreeSet;
 
 use cattail::observe::metrics::{
-    CheckResult, ConnectionRefusal, EjectionCause, ErrorReason, ParseError, RefusalReason,
-    ReloadResult, RetryReason, Stage, StatusClass,
+    Binding, CheckResult, ConnectionRefusal, EjectionCause, EntryKind, ErrorReason, EvictedKind,
+    LossCause, ParseError, RefusalReason, RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage,
+    StatusClass, Verdict,
     names::{self, Metric, MetricKind},
 };
 
-const PAGE: &str = include_str!("../../docs/metrics.md");
+/// Both pages, as one.
+const PAGE: &str = concat!(
+    include_str!("../../docs/metrics.md"),
+    include_str!("../../docs/session-metrics.md")
+);
 
 fn row(metric: &Metric) -> String {
     let kind = match metric.kind {
@@ -38,7 +43,7 @@ fn every_metric_is_on_its_page() {
         .collect();
     assert!(
         missing.is_empty(),
-        "not in docs/metrics.md:\n{}",
+        "in neither page:\n{}",
         missing.join("\n")
     );
 }
@@ -90,6 +95,13 @@ fn every_closed_set_is_on_the_page_whole() {
         Stage "of `cattail_backend_failures_total`**"
         EjectionCause "of `cattail_backend_ejections_total`**"
         CheckResult "of `cattail_backend_checks_total`**"
+        Binding "of `cattail_session_requests_total`**"
+        Verdict "of `cattail_session_verdicts_total`**"
+        LossCause "of `cattail_sessions_lost_total`**"
+        RejectedId "of `cattail_session_ids_rejected_total`**"
+        RouteAlarm "of `cattail_route_alarms_total`**"
+        EntryKind "of `cattail_sessions` and `cattail_ledger_entries`**"
+        EvictedKind "of `cattail_ledger_evictions_total`**"
         ReloadResult "of `cattail_config_reloads_total`**"
     }
 }

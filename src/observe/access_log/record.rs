@@ -50,6 +50,13 @@ pub struct Record<'a> {
     pub attempts: u32,
     /// Why the proxy answered by itself, or cut the response off.
     pub error: Option<&'static str>,
+    /// What the response says about the session of the request: a verdict's word.
+    pub session: Option<&'static str>,
+    /// The jvm route that the client showed. The caller cuts it to 64 bytes: no jvm route that is
+    /// configured is longer, and what a client calls one may be anything.
+    pub route_in: Option<&'a [u8]>,
+    /// The jvm route in the response's session cookie, cut as well.
+    pub route_out: Option<&'a [u8]>,
     /// The Referer, session ids shortened.
     pub referer: Option<Cow<'a, [u8]>>,
     /// The User-Agent.

@@ -46,6 +46,15 @@ impl Scrape {
             labels,
             cells.sum(|cell| cell.tunnels.value()),
         );
+        self.kinds(names::SESSION_REQUESTS, labels, cells, |cell| {
+            &cell.bindings
+        });
+        self.kinds(names::SESSION_IDS_REJECTED, labels, cells, |cell| {
+            &cell.rejected_ids
+        });
+        self.kinds(names::ROUTE_ALARMS, labels, cells, |cell| {
+            &cell.route_alarms
+        });
     }
 
     /// Adds what the workers counted of a backend.
@@ -57,6 +66,10 @@ impl Scrape {
         self.kinds(names::BACKEND_FAILURES, labels, cells, |cell| {
             &cell.failures
         });
+        self.kinds(names::SESSION_VERDICTS, labels, cells, |cell| {
+            &cell.verdicts
+        });
+        self.kinds(names::SESSIONS_LOST, labels, cells, |cell| &cell.losses);
         self.histogram(names::BACKEND_RESPONSE_TIME, labels, cells, |cell| {
             &cell.response_time
         });

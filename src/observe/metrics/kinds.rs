@@ -1,7 +1,8 @@
 //! The closed sets that become metric labels: why, at which stage, of which class.
 //!
-//! A label value that is not in a configuration is here. Nothing a client or a backend sends can
-//! add one, so the number of time series is bounded by the configuration.
+//! A label value that is not in a configuration is here. Nothing a client sends can add one, so the
+//! number of time series is bounded by the configuration. Only store nodes are labels by the word
+//! of the backends, and those are counted off ([`super::names`]).
 
 use http::StatusCode;
 
@@ -347,6 +348,28 @@ kind!(
         Unknown = "unknown",
         /// A backend issues ids with another jvm route than its configured one.
         Unused = "unused",
+    }
+);
+
+kind!(
+    /// How the ledger came to know a session.
+    EntryKind {
+        /// A response set its cookie.
+        Issued = "issued",
+        /// Only a client showed it.
+        Claimed = "claimed",
+    }
+);
+
+kind!(
+    /// What the ledger forgot for want of space, first those that are missed least.
+    EvictedKind {
+        /// Only a client had shown it.
+        Claimed = "claimed",
+        /// Issued, and never seen again: as of robots.
+        Unseen = "unseen",
+        /// Issued and in use.
+        Issued = "issued",
     }
 );
 

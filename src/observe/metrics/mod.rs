@@ -12,6 +12,7 @@ mod kinds;
 pub mod names;
 mod process;
 mod scrape;
+mod sessions;
 
 pub use blocks::{
     BackendCells, BackendEvents, ByClass, ClusterCells, ListenerCells, ProcessEvents, WorkerCells,
@@ -21,8 +22,9 @@ pub use exposition::{CONTENT_TYPE, Exposition};
 pub use families::BackendStatus;
 pub use histogram::{BOUNDS_SECONDS, Histogram, HistogramTotal};
 pub use kinds::{
-    Binding, CheckResult, ConnectionRefusal, EjectionCause, ErrorReason, Kind, LossCause,
-    ParseError, RefusalReason, RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage,
-    StatusClass, Verdict,
+    Binding, CheckResult, ConnectionRefusal, EjectionCause, EntryKind, ErrorReason, EvictedKind,
+    Kind, LossCause, ParseError, RefusalReason, RejectedId, ReloadResult, RetryReason, RouteAlarm,
+    Stage, StatusClass, Verdict,
 };
 pub use scrape::{Labels, Scrape};
+pub use sessions::{LedgerStatus, SessionCounts};

@@ -1,8 +1,9 @@
 //! Every metric: its name, kind, labels and meaning.
 //!
-//! `docs/metrics.md` lists the same; a test holds the two together. Label values come from the
-//! configuration (cluster, backend, listener, worker) or from a closed set ([`super::Kind`]), never
-//! from a client.
+//! `docs/metrics.md` and `docs/session-metrics.md` list the same; a test holds them together. Label
+//! values come from the configuration (cluster, backend, listener, worker) or from a closed set
+//! ([`super::Kind`]), never from a client. One is a word of the backends, `store_node`; whoever
+//! collects them keeps no more than 64 of a cluster apart.
 
 /// What a metric is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +107,36 @@ metrics! {
     BACKEND_CHECKS = Counter "cattail_backend_checks_total" ["cluster", "backend", "result"]
         "Active health checks, by how they ended.";
 
+    // Sessions.
+    SESSION_REQUESTS = Counter "cattail_session_requests_total" ["cluster", "binding"]
+        "Requests, by how their session decided where they went.";
+    SESSION_VERDICTS = Counter "cattail_session_verdicts_total" ["cluster", "backend", "verdict"]
+        "Responses of the backend, by what they say about the session of their request.";
+    SESSIONS_LOST = Counter "cattail_sessions_lost_total" ["cluster", "backend", "cause"]
+        "Sessions in whose place the backend made a new, empty one, by the cause.";
+    SESSION_IDS_REJECTED = Counter "cattail_session_ids_rejected_total" ["cluster", "reason"]
+        "Session ids of clients and cookies of the proxy that were not believed, by the reason.";
+    ROUTE_ALARMS = Counter "cattail_route_alarms_total" ["cluster", "alarm"]
+        "Times that something was seen to be wrong with jvm routes, by what it was.";
+    SESSIONS = Gauge "cattail_sessions" ["cluster", "backend", "kind"]
+        "Live sessions that the backend owns.";
+    STORE_NODE_SESSIONS = Gauge "cattail_store_node_sessions" ["cluster", "store_node"]
+        "Live issued sessions, by the store node in their id.";
+    HELD_REQUESTS = Gauge "cattail_held_requests" ["cluster"]
+        "Requests that wait for the owner of their session to come back, now.";
+
+    // The ledger.
+    LEDGER_ENTRIES = Gauge "cattail_ledger_entries" ["kind"]
+        "Sessions that the ledger remembers, live or not.";
+    LEDGER_CAPACITY = Gauge "cattail_ledger_capacity_entries" []
+        "The most sessions that the ledger can remember, over all clusters.";
+    LEDGER_EVICTIONS = Counter "cattail_ledger_evictions_total" ["kind"]
+        "Sessions forgotten before their time, since the ledger was full.";
+    LEDGER_CLAIMS_REFUSED = Counter "cattail_ledger_claims_refused_total" []
+        "Ids of clients not remembered, since claimed sessions had their share of the ledger.";
+    LEDGER_WAITS = Counter "cattail_ledger_waits_total" []
+        "Times that a part of the ledger was in use by another thread, so that a worker waited.";
+
     // Listeners and workers.
     CONNECTIONS = Counter "cattail_connections_total" ["listener"]
         "Client connections accepted.";
@@ -169,11 +200,14 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_bounded_by_the_configuration() {
-        let allowed = [
-            "cluster", "backend", "listener", "worker", "code", "reason", "state", "stage",
-            "cause", "result", "version",
+    fn labels_are_bounded() {
+        let of_the_configuration = ["cluster", "backend", "listener", "worker"];
+        let of_closed_sets = [
+            "code", "reason", "state", "stage", "cause", "result", "verdict", "binding", "alarm",
+            "kind",
         ];
+        let of_their_own = ["version", "store_node"];
+        let allowed = [&of_the_configuration[..], &of_closed_sets, &of_their_own].concat();
         for metric in ALL {
             assert!(
                 metric.labels.iter().all(|label| allowed.contains(label)),

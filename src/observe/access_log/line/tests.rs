@@ -25,6 +25,9 @@ fn record() -> Record<'static> {
         backend: Some("jvm1"),
         attempts: 1,
         error: None,
+        session: Some("taken_over"),
+        route_in: Some(b"jvm1"),
+        route_out: Some(b"jvm2"),
         referer: Some(Cow::Borrowed(b"https://shop.example.com/")),
         user_agent: Some(b"curl/8.5.0"),
         request_id: None,
@@ -63,12 +66,13 @@ fn what_is_absent_or_empty_is_a_dash() {
 fn an_own_format_writes_its_pieces() {
     let format = LogFormat::parse(
         "$time $client_ip $peer \"$method $uri $protocol\" $status $duration/$backend_duration \
-         $cluster:$backend#$attempts $error",
+         $cluster:$backend#$attempts $error $session:$route_in>$route_out",
     );
     assert_eq!(
         line_of(&format.unwrap(), &record()),
         "2026-11-20T12:03:55.120Z 192.0.2.7 [2001:db8::1]:4711 \
-         \"GET /cart;jsessionid=AB...jvm1?x=1 HTTP/1.1\" 200 0.012345/0.012000 shop:jvm1#1 -\n"
+         \"GET /cart;jsessionid=AB...jvm1?x=1 HTTP/1.1\" 200 0.012345/0.012000 shop:jvm1#1 - \
+         taken_over:jvm1>jvm2\n"
     );
 }
 
@@ -84,6 +88,11 @@ fn json_has_every_field_in_order() {
     assert_eq!(object["status"], 200);
     assert_eq!(object["duration"], 0.012_345);
     assert_eq!(object["error"], "response_timeout");
+    assert_eq!(object["session"], "taken_over");
+    assert_eq!(
+        (&object["route_in"], &object["route_out"]),
+        (&"jvm1".into(), &"jvm2".into())
+    );
     assert_eq!(object["request_id"], serde_json::Value::Null);
 }
 
@@ -96,7 +105,9 @@ fn ipv6_clients_are_written_plainly() {
 
 /// Fields between quotes in every text format: what a client may choose.
 fn own_quoted() -> LogFormat {
-    LogFormat::parse("\"$host\" \"$uri\" \"$referer\" \"$user_agent\" \"$request_id\"").unwrap()
+    let fields = "host uri referer user_agent request_id route_in route_out".split(' ');
+    let quoted: Vec<_> = fields.map(|field| format!("\"${field}\"")).collect();
+    LogFormat::parse(&quoted.join(" ")).unwrap()
 }
 
 proptest! {
@@ -107,6 +118,7 @@ proptest! {
         referer in prop::collection::vec(any::<u8>(), 0..40),
         user_agent in prop::collection::vec(any::<u8>(), 0..40),
         request_id in prop::collection::vec(any::<u8>(), 0..40),
+        routes in prop::array::uniform2(prop::collection::vec(any::<u8>(), 0..40)),
     ) {
         let mut record = record();
         record.host = Some(&host);
@@ -114,7 +126,9 @@ proptest! {
         record.referer = Some(Cow::Borrowed(&referer));
         record.user_agent = Some(&user_agent);
         record.request_id = Some(&request_id);
-        for (format, quotes) in [(LogFormat::Combined, 6), (own_quoted(), 10)] {
+        record.route_in = Some(&routes[0]);
+        record.route_out = Some(&routes[1]);
+        for (format, quotes) in [(LogFormat::Combined, 6), (own_quoted(), 14)] {
             let line = line_of(&format, &record);
             prop_assert!(line.trim_end_matches('\n').bytes().all(|byte| matches!(byte, 0x20..=0x7e)));
             prop_assert_eq!(line.matches('\n').count(), 1);

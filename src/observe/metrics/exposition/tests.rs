@@ -5,8 +5,9 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::super::{
-    BackendCells, BackendEvents, BackendStatus, ClusterCells, EjectionCause, ListenerCells,
-    PerWorker, ProcessEvents, ReloadResult, WorkerCells, WorkerId,
+    BackendCells, BackendEvents, BackendStatus, Binding, ClusterCells, EjectionCause, LedgerStatus,
+    ListenerCells, LossCause, PerWorker, ProcessEvents, RejectedId, ReloadResult, RouteAlarm,
+    SessionCounts, Verdict, WorkerCells, WorkerId,
 };
 use super::*;
 
@@ -107,6 +108,86 @@ fn every_block_is_shown_under_declared_names() {
     for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let name = line.split(' ').next().unwrap();
         assert!(declared.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn what_responses_say_of_sessions_is_counted_by_backend() {
+    let cells = Arc::new(PerWorker::<BackendCells>::new(2));
+    for worker in [WorkerId(0), WorkerId(1)] {
+        cells.of(worker).verdicts.inc(Verdict::Lost);
+    }
+    cells.of(WorkerId(0)).losses.inc(LossCause::OwnerDown);
+    cells.of(WorkerId(1)).losses.inc(LossCause::Restarted);
+    let text = text_of(move |scrape| scrape.backend("shop", "jvm2", &cells));
+    let labels = r#"cluster="shop",backend="jvm2""#;
+    for line in [
+        format!("cattail_session_verdicts_total{{{labels},verdict=\"lost\"}} 2"),
+        format!("cattail_session_verdicts_total{{{labels},verdict=\"taken_over\"}} 0"),
+        format!("cattail_sessions_lost_total{{{labels},cause=\"owner_down\"}} 1"),
+        format!("cattail_sessions_lost_total{{{labels},cause=\"restarted\"}} 1"),
+        format!("cattail_sessions_lost_total{{{labels},cause=\"spilled\"}} 0"),
+    ] {
+        assert!(has_line(&text, &line), "{line} is not in\n{text}");
+    }
+}
+
+#[test]
+fn what_requests_show_of_sessions_is_counted_by_cluster() {
+    let cells = Arc::new(PerWorker::<ClusterCells>::new(1));
+    let cell = cells.of(WorkerId(0));
+    cell.bindings.inc(Binding::Owner);
+    cell.rejected_ids.inc(RejectedId::SealForged);
+    cell.route_alarms.inc(RouteAlarm::Shared);
+    let text = text_of(move |scrape| scrape.cluster("shop", &cells));
+    for line in [
+        r#"cattail_session_requests_total{cluster="shop",binding="owner"} 1"#,
+        r#"cattail_session_requests_total{cluster="shop",binding="survivor"} 0"#,
+        r#"cattail_session_ids_rejected_total{cluster="shop",reason="seal_forged"} 1"#,
+        r#"cattail_route_alarms_total{cluster="shop",alarm="shared"} 1"#,
+    ] {
+        assert!(has_line(&text, line), "{line} is not in\n{text}");
+    }
+}
+
+#[test]
+fn live_sessions_and_the_ledger_are_shown_as_given() {
+    let text = text_of(|scrape| {
+        for (backend, issued) in [("jvm1", 7), ("jvm2", 8)] {
+            let counts = SessionCounts { issued, claimed: 2 };
+            scrape.sessions("shop", backend, counts);
+        }
+        scrape.store_node("shop", "n1", 15);
+        scrape.store_node("shop", "other", 0);
+        scrape.held("shop", 3);
+        scrape.ledger(LedgerStatus {
+            capacity: 1000,
+            issued: 15,
+            claimed: 4,
+            evicted_claimed: 5,
+            evicted_unseen: 6,
+            evicted_issued: 9,
+            claims_refused: 10,
+            waits: 11,
+        });
+    });
+    for line in [
+        r#"cattail_sessions{cluster="shop",backend="jvm1",kind="issued"} 7"#,
+        r#"cattail_sessions{cluster="shop",backend="jvm2",kind="issued"} 8"#,
+        r#"cattail_sessions{cluster="shop",backend="jvm2",kind="claimed"} 2"#,
+        r#"cattail_store_node_sessions{cluster="shop",store_node="n1"} 15"#,
+        r#"cattail_store_node_sessions{cluster="shop",store_node="other"} 0"#,
+        r#"cattail_held_requests{cluster="shop"} 3"#,
+        "cattail_ledger_capacity_entries 1000",
+        r#"cattail_ledger_entries{kind="issued"} 15"#,
+        r#"cattail_ledger_entries{kind="claimed"} 4"#,
+        r#"cattail_ledger_evictions_total{kind="claimed"} 5"#,
+        r#"cattail_ledger_evictions_total{kind="unseen"} 6"#,
+        r#"cattail_ledger_evictions_total{kind="issued"} 9"#,
+        "cattail_ledger_claims_refused_total 10",
+        "cattail_ledger_waits_total 11",
+    ] {
+        assert!(has_line(&text, line), "{line} is not in\n{text}");
     }
 }
 
