@@ -20,6 +20,7 @@ fn limits() -> Limits {
         body_idle: time,
         send_idle: time,
         idle_time: time,
+        ledger: 1000,
     }
 }
 
