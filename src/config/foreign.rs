@@ -11,6 +11,8 @@ pub(super) fn hint(word: &str) -> Option<&'static str> {
     known(word).or_else(|| known(first)).map(|(_, ours)| *ours)
 }
 
+const SESSION_TIMEOUT: &str = "use session_idle: 30m; Tomcat counts minutes";
+
 const WORDS: &[(&str, &str)] = &[
     // nginx
     (
@@ -70,7 +72,15 @@ const WORDS: &[(&str, &str)] = &[
     ),
     ("max_conns", "use max_requests of the backend"),
     ("down", "use state: disabled"),
-    ("sticky", "use affinity: sticky"),
+    (
+        "sticky",
+        "use affinity: sticky; nginx's sticky route is jvm_route, its sticky learn and sticky cookie are owner: learn and cookie",
+    ),
+    (
+        "sticky_cookie",
+        "use owner: cookie and affinity_cookie: { name: NAME, key_file: PATH }",
+    ),
+    ("slow_start", "use slow_start of the cluster"),
     ("keepalive", "use pool: { max_idle: 64 }"),
     (
         "keepalive_timeout",
@@ -156,11 +166,21 @@ const WORDS: &[(&str, &str)] = &[
     ("inter", "use health: { interval: 2s }"),
     (
         "cookie",
-        "use session_cookies: [JSESSIONID] and affinity: sticky",
+        "use session_cookies: [JSESSIONID] and affinity: sticky; HAProxy's cookie NAME insert is owner: cookie",
+    ),
+    (
+        "appsession",
+        "use session_cookies: [JSESSIONID] and session_idle: 30m; owner: learn is the default",
     ),
     (
         "stick-table",
-        "not needed: sessions are kept by affinity: sticky",
+        "not needed: sessions are kept by affinity: sticky; limits: { ledger: 1000000 } bounds their number",
+    ),
+    ("stick", "not needed: sessions are kept by affinity: sticky"),
+    ("slowstart", "use slow_start of the cluster"),
+    (
+        "option redispatch",
+        "not needed: a session moves when its Tomcat is down; strict: true forbids it",
     ),
     ("nbthread", "use workers"),
     ("nbproc", "use workers"),
@@ -204,9 +224,28 @@ const WORDS: &[(&str, &str)] = &[
     ("byrequests", "use round_robin"),
     ("bybusyness", "use least_requests"),
     ("bytraffic", "use least_requests"),
+    ("nofailover", "use strict: true"),
     (
-        "nofailover",
-        "not needed: a session moves only when its Tomcat is down",
+        "stickysessionsep",
+        "not needed: the dialect knows where the route begins; weblogic has '!'",
+    ),
+    ("sticky_session", "use affinity: sticky, or none for false"),
+    ("sticky_session_force", "use strict: true"),
+    ("session_path", "use session_parameters: [jsessionid]"),
+    // Tomcat, memcached-session-manager
+    ("session-timeout", SESSION_TIMEOUT),
+    ("session_timeout", SESSION_TIMEOUT),
+    ("sessionTimeout", SESSION_TIMEOUT),
+    ("sessionCookieName", "use session_cookies: [NAME]"),
+    (
+        "requestUriIgnorePattern",
+        "use ignore, which is searched in the path and need not fit all of it",
+    ),
+    ("jboss", "use wildfly"),
+    ("undertow", "use wildfly"),
+    (
+        "msm",
+        "use tomcat, which knows memcached-session-manager's ids too",
     ),
     ("ServerName", "use host in a rule"),
     ("AllowOverride", "use allow and deny"),

@@ -57,6 +57,8 @@ pub(super) struct Checked {
     pub(super) token_file: Option<PathBuf>,
     /// Where the error pages were read.
     pub(super) pages: BTreeMap<u16, PathBuf>,
+    /// Where the keys of the clusters' affinity cookies were read.
+    pub(super) key_files: BTreeMap<ClusterName, PathBuf>,
     pub(super) warnings: Warnings,
 }
 

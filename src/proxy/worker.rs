@@ -64,10 +64,8 @@ impl Snapshot {
                 changes,
             ))
         });
-        let names = config
-            .clusters
-            .iter()
-            .flat_map(|cluster| &cluster.sessions.cookies);
+        let sessions = config.clusters.iter().map(|cluster| &cluster.sessions);
+        let names = sessions.flat_map(|of| of.cookies.iter().chain(&of.parameters));
         Self {
             rules: RuleTable::new(&config.rules),
             rule_plans: config.rules.iter().map(RulePlan::new).collect(),

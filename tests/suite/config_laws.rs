@@ -15,7 +15,9 @@ const TOP: &[&str] = &[
     "admin: { address: \"[::1]:9181\" }",
     "trusted_proxies: [10.0.0.0/8, \"fd00::/8\", 192.168.1.7]",
     "request_id: X-Request-Id",
+    "decision_header: [10.0.0.0/8, \"::1\"]",
     "limits: { connections: 7, connections_per_client: 0, head: 64KiB, head_time: 1500ms, body: 3GiB }",
+    "limits: { ledger: 100000000, connections: 1 }",
     "limits: { target: 8191B, idle: 90s, send_idle: 2h, fields: 50 }",
     "access_log: { path: stdout, format: json }",
     "access_log: { path: /var/log/x.log, format: '$client_ip \"$method $uri\" $$5 $status' }",
@@ -25,9 +27,16 @@ const TOP: &[&str] = &[
     "log: { level: debug, format: json }",
 ];
 const CLUSTER: &[&str] = &[
-    "affinity: none",
-    "affinity: prefer",
     "session_cookies: [SID, JSESSIONID]",
+    "session_parameters: [sid, jsessionid]",
+    "session_parameters: []",
+    "hold: 1500ms",
+    "hold_requests: 0",
+    "session_idle: 720h",
+    "replicated: true",
+    "ignore: '(?i)\\.(css|js)$|^/\"\\$${2}\" # é'",
+    "ignore_drops_cookie: true",
+    "slow_start: 0s",
     "balance: two_choices",
     "balance: { hash: uri }",
     "balance: { hash: { header: X-User } }",
@@ -45,6 +54,17 @@ const CLUSTER: &[&str] = &[
     "buffers: { response: 0B, request: 1KiB }",
     "upgrades: []",
 ];
+/// Keys that go well together only in some ways, each with its affinity.
+const AFFINITY: &[&str] = &[
+    "affinity: none\n    dialect: weblogic",
+    "balance: least_sessions\n    affinity: prefer",
+    "affinity: prefer\n    owner: append\n    dialect: keycloak",
+    "affinity: sticky\n    owner: append\n    dialect: wildfly",
+    "strict: true\n    owner: learn\n    dialect: spring-session",
+    "owner: cookie",
+    "owner: cookie\n    dialect: jetty\n    affinity_cookie: { name: SRV, max_age: 90s }",
+    "owner: cookie\n    affinity_cookie: { key_file: tests/golden/config/affinity_cookie_good.keys }",
+];
 const RULES: &[&str] = &[
     "{ host: '*.example.com', path: /a, cluster: shop, strip_prefix: true }",
     "{ host: www.example.com, cluster: shop, replace_prefix: /x, request_headers: { add: { X-A: b } } }",
@@ -58,7 +78,8 @@ const BACKENDS: &[&str] = &[
     "{ address: 10.0.0.1:1, jvm_route: jvm1, weight: 7, backup: true, state: draining }",
     "{ address: tomcat.internal:8080, name: two, max_requests: 5, state: disabled }",
     "{ address: unix:/run/tomcat.sock, jvm_route: a-b_c }",
-    "'[::1]:8080'",
+    "{ address: '[::1]:8080', name: six }",
+    "'[::2]:8080'",
 ];
 
 /// Lines at one depth of the file. Of several values for one key the first is taken, unless the
@@ -81,11 +102,16 @@ fn sample() -> impl Strategy<Value = String> {
     let some = |of: &'static [&'static str]| proptest::sample::subsequence(of, 0..=of.len());
     let parts = (
         some(TOP),
-        some(CLUSTER),
+        (some(CLUSTER), proptest::sample::select(AFFINITY)),
         some(RULES),
         some(BACKENDS).prop_shuffle(),
     );
-    parts.prop_map(|(top, cluster, rules, backends)| {
+    parts.prop_map(|(top, (cluster, affinity), rules, mut backends)| {
+        let appends = affinity.contains("append");
+        backends
+            .retain(|backend| !appends || backend.contains("name: ") || backend.contains("route"));
+        let cluster: Vec<&str> = [affinity].into_iter().chain(cluster).collect();
+
         let listeners = "  - address: 0.0.0.0:80\n\
              \x20 - { address: unix:/run/c.sock, name: local, allow: [10.0.0.1] }\n";
         [
@@ -96,7 +122,7 @@ fn sample() -> impl Strategy<Value = String> {
             &lines(&rules, "  - "),
             "clusters:\n  shop:\n",
             &lines(&cluster, "    "),
-            "    backends:\n      - 10.9.9.9:9\n",
+            "    backends:\n      - { address: 10.9.9.9:9, name: nine }\n",
             &lines(&backends, "      - "),
         ]
         .concat()
@@ -151,7 +177,10 @@ fn with(path: &str, word: &Value) -> String {
     let mut file = json!({
         "listeners": [{ "address": "0.0.0.0:80" }],
         "rules": [{ "path": "/x", "redirect": { "to": "/y" } }, { "cluster": "shop" }],
-        "clusters": { "shop": { "backends": [{ "address": "10.0.0.1:80" }, "10.0.0.2:80"] } },
+        "clusters": { "shop": { "backends": [
+            { "address": "10.0.0.1:80", "jvm_route": "a" },
+            { "address": "10.0.0.2:80", "jvm_route": "b" },
+        ] } },
     });
     let mut at = &mut file;
     let path = path.replace("[]", ".0").replace('*', "shop");

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use cattail::config::{
-    self, Action, Affinity, BackendAddr, Balance, ByteSize, Config, HashKey, HostHeader,
-    HostPattern, Piece, Variable,
+    self, Action, Affinity, BackendAddr, Balance, ByteSize, Config, Dialect, HashKey, HostHeader,
+    HostPattern, OwnerBy, Piece, SealKey, Variable,
 };
 
 const ONE: &str = "listeners: [{ address: 0.0.0.0:80 }]\n\
@@ -52,7 +52,19 @@ fn defaults_are_right_for_tomcat() {
     assert_eq!(limits.body_bytes, ByteSize::gib(1));
     let cluster = &config.clusters[0];
     assert_eq!(cluster.affinity, Affinity::Sticky);
-    assert_eq!(cluster.sessions.cookies, ["JSESSIONID"]);
+    let sessions = &cluster.sessions;
+    assert_eq!(sessions.cookies, ["JSESSIONID"]);
+    assert_eq!(sessions.parameters, ["jsessionid"]);
+    assert_eq!(sessions.dialect, Dialect::Tomcat);
+    assert_eq!(sessions.owner, OwnerBy::Learn);
+    assert_eq!(sessions.idle, Duration::from_mins(30));
+    assert_eq!(
+        (sessions.hold, sessions.hold_requests),
+        (Duration::ZERO, 1000)
+    );
+    assert!(!sessions.strict && !sessions.replicated && sessions.ignore.is_none());
+    assert_eq!(config.limits.ledger, 1_000_000);
+    assert!(config.decision_header.0.is_empty());
     assert_eq!(cluster.timeouts.connect, Duration::from_secs(2));
     assert_eq!(cluster.timeouts.response, Duration::from_mins(1));
     assert_eq!(cluster.timeouts.body_idle, Duration::from_mins(1));
@@ -236,4 +248,148 @@ fn a_secret_is_never_printed() {
     assert!(!config.show().contains("s3cret"));
     let again = load(&config.show());
     assert_eq!(again, config);
+}
+
+#[test]
+fn the_names_of_the_session_follow_the_dialect_and_the_cookie() {
+    let table: &[(&str, &[&str], &[&str])] = &[
+        ("dialect: tomcat", &["JSESSIONID"], &["jsessionid"]),
+        ("dialect: jetty", &["JSESSIONID"], &["jsessionid"]),
+        ("dialect: wildfly", &["JSESSIONID"], &["jsessionid"]),
+        ("dialect: weblogic", &["JSESSIONID"], &["jsessionid"]),
+        ("dialect: spring-session", &["SESSION"], &["SESSION"]),
+        (
+            "dialect: keycloak",
+            &["AUTH_SESSION_ID"],
+            &["AUTH_SESSION_ID"],
+        ),
+        (
+            "session_cookies: [SID, JSESSIONID, jsessionid]",
+            &["SID", "JSESSIONID", "jsessionid"],
+            &["SID", "jsessionid"],
+        ),
+        (
+            "session_parameters: [sid, s2]",
+            &["JSESSIONID"],
+            &["sid", "s2"],
+        ),
+        ("session_parameters: []", &["JSESSIONID"], &[]),
+    ];
+    for (keys, cookies, parameters) in table {
+        let sessions = cluster(keys).sessions;
+        assert_eq!(sessions.cookies, *cookies, "{keys}");
+        assert_eq!(sessions.parameters, *parameters, "{keys}");
+    }
+}
+
+#[test]
+fn a_backend_that_came_back_starts_slowly_where_sessions_stay() {
+    let table = [
+        ("affinity: sticky", 30),
+        ("affinity: prefer", 30),
+        ("affinity: none", 0),
+        ("slow_start: 0s", 0),
+        ("slow_start: 1h", 3600),
+    ];
+    for (keys, seconds) in table {
+        let slow_start = cluster(keys).slow_start;
+        assert_eq!(slow_start, Duration::from_secs(seconds), "{keys}");
+    }
+}
+
+#[test]
+fn an_ignored_path_is_searched_for_the_expression() {
+    let sessions = cluster("ignore: '(?i)\\.(css|ico)$'").sessions;
+    let ignore = sessions.ignore.unwrap().0;
+    let table = [
+        ("/a.css", true),
+        ("/a/b.ICO", true),
+        ("/a.css/b", false),
+        ("/css", false),
+    ];
+    for (path, is_ignored) in table {
+        assert_eq!(ignore.is_match(path), is_ignored, "{path}");
+    }
+}
+
+/// A key file of these rights in a directory of its own.
+fn key_file(content: &str, mode: u32) -> (tempfile::TempDir, std::path::PathBuf) {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("affinity.keys");
+    std::fs::write(&path, content).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+    (directory, path)
+}
+
+fn with_key_file(path: &str) -> String {
+    ONE.replace(
+        "{ backends:",
+        &format!("{{ owner: cookie, affinity_cookie: {{ key_file: {path} }}, backends:"),
+    )
+}
+
+#[test]
+fn every_key_of_a_key_file_opens_and_none_is_printed() {
+    let old = "0123456789abcdefABCDEF0123456789".repeat(2);
+    let content = format!("# of May\n{}\r\n\n  {old}  \n#end", "ff".repeat(32));
+    let (directory, path) = key_file(&content, 0o600);
+    let config = load(&with_key_file(&path.display().to_string()));
+    assert_eq!(config.warnings(), &[]);
+    let OwnerBy::Cookie(cookie) = &config.clusters[0].sessions.owner else {
+        panic!("no affinity cookie");
+    };
+    assert_eq!(
+        (cookie.name.as_str(), cookie.max_age),
+        ("CATTAIL", Duration::from_hours(12))
+    );
+    assert_eq!(cookie.keys.len(), 2);
+    assert_eq!(cookie.keys[0], SealKey([0xff; 32]));
+    assert_eq!(cookie.keys[1].0[..3], [0x01, 0x23, 0x45]);
+    let shown = config.show();
+    for printed in [&shown, &format!("{config:?}")] {
+        assert!(!printed.to_lowercase().contains("ffff"), "{printed}");
+        assert!(
+            !printed.to_lowercase().contains(&old.to_lowercase()),
+            "{printed}"
+        );
+        assert!(!printed.contains("255, 255"), "{printed}");
+    }
+    assert_eq!(load(&shown), config);
+    // As any file: relative to the directory of the configuration.
+    let file = directory.path().join("cattail.yaml");
+    std::fs::write(&file, with_key_file("affinity.keys")).unwrap();
+    assert_eq!(config::load_file(&file, &|_| None).unwrap(), config);
+}
+
+#[test]
+fn a_wrong_key_is_told_by_its_line_alone() {
+    let good = "5e".repeat(32);
+    let table = [
+        (format!("{good}\n{}", "c0".repeat(31)), "line 2 is no key"),
+        (format!("{good}\n{}0g", "c0".repeat(31)), "line 2 is no key"),
+        (
+            format!("{good}\n{}\u{e9}", "c0".repeat(31)),
+            "line 2 is no key",
+        ),
+        (format!("{good} {good}"), "line 1 is no key"),
+        (String::new(), "no key"),
+    ];
+    for (content, why) in table {
+        let (_directory, path) = key_file(&content, 0o600);
+        let text = with_key_file(&path.display().to_string());
+        let report = config::load_text("x.yaml", &text, &|_| None).unwrap_err();
+        let told = format!("{report} {}", report.to_json());
+        assert!(told.contains(why), "{told}");
+        assert!(!told.contains("5e5e") && !told.contains("c0c0"), "{told}");
+    }
+}
+
+#[test]
+fn a_key_file_that_others_can_read_is_risky() {
+    for (mode, is_risky) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true)] {
+        let (_directory, path) = key_file(&"5e".repeat(32), mode);
+        let config = load(&with_key_file(&path.display().to_string()));
+        assert_eq!(!config.warnings().is_empty(), is_risky, "{mode:o}");
+    }
 }

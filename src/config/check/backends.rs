@@ -9,7 +9,7 @@ use super::section::Section;
 use super::words::{is_name, is_visible};
 
 /// The backends of a cluster, each checked against those before it.
-pub(super) fn backends(cluster: &Section<'_>) -> Vec<Backend> {
+pub(super) fn backends<'a>(cluster: &Section<'a>) -> Vec<Typed<'a>> {
     let Some(list) = cluster.required("backends") else {
         return Vec::new();
     };
@@ -30,16 +30,24 @@ pub(super) fn backends(cluster: &Section<'_>) -> Vec<Backend> {
             "no new session can be served",
         );
     }
-    seen.into_iter().map(|typed| typed.backend).collect()
+    seen
 }
 
 /// A backend with the places of what must be unique.
-struct Typed<'a> {
-    backend: Backend,
-    at: At<'a>,
+pub(super) struct Typed<'a> {
+    pub(super) backend: Backend,
+    pub(super) at: At<'a>,
     address: At<'a>,
     name: Option<At<'a>>,
-    jvm_route: Option<At<'a>>,
+    pub(super) jvm_route: Option<At<'a>>,
+}
+
+impl<'a> Typed<'a> {
+    /// What gives the backend its name.
+    pub(super) fn named_by(&self) -> &At<'a> {
+        let route = self.jvm_route.as_ref();
+        self.name.as_ref().or(route).unwrap_or(&self.address)
+    }
 }
 
 fn backend(at: At<'_>) -> Option<Typed<'_>> {
@@ -172,13 +180,8 @@ fn refuse_twice(later: &Typed<'_>, seen: &[Typed<'_>]) {
         );
         return;
     }
-    let at = later
-        .name
-        .as_ref()
-        .or(later.jvm_route.as_ref())
-        .unwrap_or(&later.address);
     if let Some(earlier) = is_same(|a, b| a.backend.name == b.backend.name) {
-        at.unlike(
+        later.named_by().unlike(
             "a name that no other backend of the cluster has",
             hint(earlier),
         );

@@ -1,58 +1,71 @@
 //! Clusters: their own keys. Their backends have a file of their own.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
 use http::StatusCode;
 
 use crate::config::{
-    Affinity, Buffers, Cluster, ClusterName, Dialect, Forwarded, Health, HostHeader, OwnerBy, Pool,
-    Retry, Rewrite, Sessions, Timeouts,
+    Affinity, Balance, Buffers, Cluster, ClusterName, Forwarded, Health, HostHeader, OwnerBy, Pool,
+    Retry, Rewrite, Timeouts,
 };
 
 use super::addresses::{is_authority, is_host};
 use super::at::At;
 use super::backends::backends;
-use super::balance::{balance, cookie_name};
+use super::balance::balance;
 use super::headers::header_rules;
+use super::owner::refuse_unfit_names;
 use super::section::Section;
+use super::sessions::sessions;
 use super::templates::Use;
 use super::words::{is_name, is_path, is_token};
 
-const TOMCAT_KEEPS_ALIVE: std::time::Duration = std::time::Duration::from_secs(20);
+const TOMCAT_KEEPS_ALIVE: Duration = Duration::from_secs(20);
 
-/// Every cluster with the place of its name.
-pub(super) fn clusters<'a>(top: &Section<'a>) -> Vec<(At<'a>, Cluster)> {
-    let entries = top.get("clusters").entries();
-    entries
-        .into_iter()
-        .map(|(key, value)| {
-            let cluster = cluster(&key, &value);
-            (key, cluster)
-        })
-        .collect()
+/// Every cluster with the place of its name, and the key files of their affinity cookies.
+pub(super) fn clusters<'a>(
+    top: &Section<'a>,
+) -> (Vec<(At<'a>, Cluster)>, BTreeMap<ClusterName, PathBuf>) {
+    let mut key_files = BTreeMap::new();
+    let mut clusters = Vec::new();
+    for (key, value) in top.get("clusters").entries() {
+        let (cluster, key_file) = cluster(&key, &value);
+        key_files.extend(key_file.map(|path| (cluster.name.clone(), path)));
+        clusters.push((key, cluster));
+    }
+    (clusters, key_files)
 }
 
-fn cluster(key: &At<'_>, at: &At<'_>) -> Cluster {
+fn cluster(key: &At<'_>, at: &At<'_>) -> (Cluster, Option<PathBuf>) {
     let name = key.plain_text().unwrap_or_default();
     if !is_name(name, 64, "-_.") {
         key.unlike("a name of 1 to 64 letters, digits, '-', '_' or '.'", None);
     }
     let section = at.section();
-    Cluster {
+    let affinity = affinity(&section.get("affinity"));
+    let (sessions, key_file) = sessions(&section, affinity);
+    let balance = balance(&section.get("balance"));
+    if affinity == Some(Affinity::None) && balance == Balance::LeastSessions {
+        let hint = format!(
+            "{}: no sessions are counted there",
+            section.says("affinity")
+        );
+        section
+            .get("balance")
+            .unlike("another balance, or affinity: sticky or prefer", Some(hint));
+    }
+    let backends = backends(&section);
+    if sessions.owner == OwnerBy::Append {
+        refuse_unfit_names(&section, &backends);
+    }
+    let affinity = affinity.unwrap_or(Affinity::Sticky);
+    let cluster = Cluster {
         name: ClusterName::new(name),
-        affinity: affinity(&section.get("affinity")),
-        sessions: Sessions {
-            cookies: session_cookies(&section.get("session_cookies")),
-            parameters: vec!["jsessionid".to_owned()],
-            dialect: Dialect::Tomcat,
-            owner: OwnerBy::Learn,
-            strict: false,
-            hold: std::time::Duration::ZERO,
-            hold_requests: 1000,
-            idle: std::time::Duration::from_mins(30),
-            replicated: false,
-            ignore: None,
-            ignore_drops_cookie: false,
-        },
-        balance: balance(&section.get("balance")),
+        affinity,
+        sessions,
+        balance,
         timeouts: timeouts(&section.get("timeouts").section()),
         pool: pool(&section.get("pool").section()),
         health: health(&section.get("health").section()),
@@ -64,40 +77,29 @@ fn cluster(key: &At<'_>, at: &At<'_>) -> Cluster {
         rewrite: rewrite(&section.get("rewrite").section()),
         buffers: buffers(&section.get("buffers").section()),
         upgrades: upgrades(&section.get("upgrades")),
-        slow_start: std::time::Duration::ZERO,
-        backends: backends(&section),
-    }
+        slow_start: slow_start(section.value("slow_start").as_ref(), affinity),
+        backends: backends.into_iter().map(|typed| typed.backend).collect(),
+    };
+    (cluster, key_file)
 }
 
-fn affinity(at: &At<'_>) -> Affinity {
+fn affinity(at: &At<'_>) -> Option<Affinity> {
     let words = [
         ("sticky", Affinity::Sticky),
         ("prefer", Affinity::Prefer),
         ("none", Affinity::None),
     ];
-    at.choice(&words).unwrap_or(Affinity::Sticky)
+    at.choice(&words)
 }
 
-fn session_cookies(at: &At<'_>) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for item in at.items() {
-        match cookie_name(&item) {
-            Some(name) if names.contains(&name) => item.unlike("each cookie once", None),
-            Some(name) if name == "JSESSIONIDSSO" => item.unlike(
-                "the cookie of the session",
-                Some("JSESSIONIDSSO is Tomcat's single sign-on; it belongs to no session".into()),
-            ),
-            Some(name) => names.push(name),
-            None => {}
-        }
+/// Where sessions stay, new visitors alone fill a backend that came back, and all of them would
+/// go to it at once.
+fn slow_start(at: Option<&At<'_>>, affinity: Affinity) -> Duration {
+    match (at, affinity) {
+        (Some(at), _) => at.duration(),
+        (None, Affinity::Sticky | Affinity::Prefer) => Duration::from_secs(30),
+        (None, Affinity::None) => Duration::ZERO,
     }
-    if at.items().is_empty() {
-        at.unlike(
-            "at least one cookie's name",
-            Some("affinity: none needs none".to_owned()),
-        );
-    }
-    names
 }
 
 fn timeouts(section: &Section<'_>) -> Timeouts {

@@ -29,15 +29,30 @@ pub(super) fn networks(list: &At<'_>) -> Networks {
 
 /// A list of peers whose word is taken.
 pub(super) fn trusted(list: &At<'_>) -> Networks {
+    warn_everybody(
+        list,
+        "the networks of your own proxies",
+        "every client can then forge its address in X-Forwarded-For",
+    );
+    networks(list)
+}
+
+/// A list of clients who are told how they were served.
+pub(super) fn told(list: &At<'_>) -> Networks {
+    warn_everybody(
+        list,
+        "the networks of those who look after the backends",
+        "every client then learns their names and states",
+    );
+    networks(list)
+}
+
+fn warn_everybody(list: &At<'_>, expected: &str, hint: &str) {
     for item in list.items() {
         if item.plain_text().is_some_and(|text| text.ends_with("/0")) {
-            item.warn(
-                "the networks of your own proxies",
-                "every client can then forge its address in X-Forwarded-For",
-            );
+            item.warn(expected, hint);
         }
     }
-    networks(list)
 }
 
 fn network(text: &str) -> Result<IpNet, Option<String>> {

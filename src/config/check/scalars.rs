@@ -18,7 +18,13 @@ impl At<'_> {
         self.parse(|text| match units::duration(text) {
             Ok(duration) if bounds.contains(&duration) => Ok(duration),
             Ok(_) => Err(None),
-            Err(no_unit) => Err(no_unit.meant.map(|meant| format!("write {meant}"))),
+            Err(no_unit) => {
+                let is_within = |meant: &String| {
+                    units::duration(meant).is_ok_and(|duration| bounds.contains(&duration))
+                };
+                let meant = no_unit.meant.filter(is_within);
+                Err(meant.map(|meant| format!("write {meant}")))
+            }
         })
         .unwrap_or_default()
     }

@@ -73,6 +73,17 @@ impl<'a> Section<'a> {
         self.entries.iter().any(|entry| entry.key == name)
     }
 
+    /// What a key says and where, for a complaint about another key that goes ill with it.
+    pub(super) fn says(&self, name: &str) -> String {
+        let at = self.get(name);
+        let value = at.plain_text().map_or_else(|| at.found(), str::to_owned);
+        if self.has(name) {
+            format!("{} in line {} is {value}", at.path, at.node.place.line)
+        } else {
+            format!("{} is {value} where the file does not say", at.path)
+        }
+    }
+
     /// Whether keys could stand here; if not, that is complained about already.
     pub(super) fn is_read(&self) -> bool {
         matches!(self.at.node.value, Value::Map(_) | Value::Nothing)

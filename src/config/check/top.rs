@@ -16,7 +16,7 @@ pub(super) fn config(at: &At<'_>) -> Config {
     let (admin, token_file) = listeners::admin(&top.get("admin"), &listeners).unzip();
     let request_id = top.value("request_id").and_then(|at| header_name(&at));
     let limits = limits(&top.get("limits").section());
-    let clusters = clusters::clusters(&top);
+    let (clusters, key_files) = clusters::clusters(&top);
     let rules = rules::rules(&top, &clusters);
     let access_log = top.value("access_log").and_then(|at| logs::access_log(&at));
     let (errors, pages) = logs::errors(&top.get("errors").section());
@@ -30,13 +30,14 @@ pub(super) fn config(at: &At<'_>) -> Config {
         clusters: clusters.into_iter().map(|(_, cluster)| cluster).collect(),
         access_log,
         request_id,
-        decision_header: crate::config::Networks::default(),
+        decision_header: network_lists::told(&top.get("decision_header")),
         errors,
         shutdown: logs::shutdown(&top.get("shutdown").section()),
         log: logs::diagnostics(&top.get("log").section()),
         checked: Checked {
             token_file: token_file.flatten(),
             pages,
+            key_files,
             warnings: Warnings::default(),
         },
     }
@@ -64,7 +65,7 @@ fn limits(section: &Section<'_>) -> Limits {
         body_idle: section.get("body_idle").duration(),
         send_idle: section.get("send_idle").duration(),
         idle_time: section.get("idle").duration(),
-        ledger: 1_000_000,
+        ledger: section.get("ledger").length(),
     };
     if limits.target_bytes > limits.head_bytes && limits.head_bytes.0 > 0 {
         let (at, other) = if section.has("target") {

@@ -2,7 +2,9 @@
 
 use super::backend::BACKEND;
 use super::upstream::{HEALTH, POOL, RETRY, TIMEOUTS};
-use super::{HEADERS, Key, Kind};
+use super::{HEADERS, HOUR, Key, Kind, MINUTE, SECOND};
+
+const DAY: u64 = 24 * HOUR;
 
 /// One cluster.
 pub(in crate::config) const CLUSTER: &[Key] = &[
@@ -15,18 +17,98 @@ pub(in crate::config) const CLUSTER: &[Key] = &[
     Key::new(
         "session_cookies",
         Kind::List(&Kind::Text("a cookie's name")),
-        "Names of the session cookie, in order of trust.",
+        "Names of the session cookie, in order of trust; absent: by `dialect`, JSESSIONID, SESSION (spring-session) or AUTH_SESSION_ID (keycloak).",
+    ),
+    Key::new(
+        "session_parameters",
+        Kind::List(&Kind::Text("a path parameter's name, without ';' and '='")),
+        "Names of the path parameter, in order of trust; absent: jsessionid for the cookie JSESSIONID, else the cookie's name. `[]`: ids are never looked for in paths.",
+    ),
+    Key::new(
+        "dialect",
+        Kind::Choice(&[
+            "tomcat",
+            "jetty",
+            "wildfly",
+            "spring-session",
+            "keycloak",
+            "weblogic",
+        ]),
+        "How session ids are written.",
     )
-    .or("[JSESSIONID]"),
+    .or("tomcat"),
+    Key::new(
+        "owner",
+        Kind::Choice(&["learn", "append", "cookie"]),
+        "How an id without a jvm route finds its owner.",
+    )
+    .or("learn"),
+    Key::new(
+        "affinity_cookie",
+        Kind::Section(AFFINITY_COOKIE),
+        "The proxy's own cookie; only with `owner: cookie`.",
+    )
+    .or("{}"),
+    Key::new(
+        "strict",
+        Kind::Switch,
+        "Answer 503 where a session's owner cannot serve it; else the session moves to its survivor.",
+    )
+    .or("false"),
+    Key::new(
+        "hold",
+        Kind::Duration(0, 10 * MINUTE),
+        "How long a request waits for an owner that cannot serve.",
+    )
+    .or("0s"),
+    Key::new(
+        "hold_requests",
+        Kind::Count(0, 1_000_000),
+        "Requests that may wait so at a time.",
+    )
+    .or("1000"),
+    Key::new(
+        "session_idle",
+        Kind::Duration(SECOND, 30 * DAY),
+        "How long a session lives without a request: the `session-timeout` of the applications.",
+    )
+    .or("30m"),
+    Key::new(
+        "replicated",
+        Kind::Switch,
+        "Every Tomcat can go on with every session, whoever served it last.",
+    )
+    .or("false"),
+    Key::new(
+        "ignore",
+        Kind::Text("a regular expression, such as \\.(css|js|png)$"),
+        "Paths that touch no session. Searched in the raw path, without its query and parameters.",
+    ),
+    Key::new(
+        "ignore_drops_cookie",
+        Kind::Switch,
+        "Take a session cookie off the answer for such a path, where the client has a session already.",
+    )
+    .or("false"),
     Key::new(
         "balance",
         Kind::Either(&[
-            Kind::Choice(&["round_robin", "least_requests", "two_choices"]),
+            Kind::Choice(&[
+                "round_robin",
+                "least_requests",
+                "two_choices",
+                "least_sessions",
+            ]),
             Kind::Section(BALANCE),
         ]),
         "Who gets a request that no session binds.",
     )
     .or("round_robin"),
+    Key::new(
+        "slow_start",
+        Kind::Duration(0, HOUR),
+        "How long a backend that came back gets a growing share of what no session binds; absent: 30s, with `affinity: none` 0s.",
+    ),
     Key::new(
         "timeouts",
         Kind::Section(TIMEOUTS),
@@ -90,6 +172,21 @@ pub(in crate::config) const CLUSTER: &[Key] = &[
             Kind::Section(BACKEND),
         ])),
         "The Tomcats; at least one. An address alone stands for a backend with defaults.",
+    ),
+];
+
+const AFFINITY_COOKIE: &[Key] = &[
+    Key::new("name", Kind::Text("a cookie's name"), "Its name.").or("CATTAIL"),
+    Key::new(
+        "max_age",
+        Kind::Duration(MINUTE, 30 * DAY),
+        "How long it is believed.",
+    )
+    .or("12h"),
+    Key::new(
+        "key_file",
+        Kind::Text("the path of a file"),
+        "File with 1 to 16 keys of 64 hex digits, one a line: the first seals, each opens; absent: a key of this process alone.",
     ),
 ];
 

@@ -30,6 +30,12 @@ pub(in crate::config) const TOP: &[Key] = &[
         Kind::Text("a header's name"),
         "The header that carries a request id to the backend and to the client.",
     ),
+    Key::new(
+        "decision_header",
+        NETWORKS,
+        "Clients who are told in X-Cattail-Decision how their backend was chosen.",
+    )
+    .or("[]"),
     Key::needed(
         "listeners",
         Kind::List(&Kind::Section(LISTENER)),
@@ -158,6 +164,12 @@ const LIMITS: &[Key] = &[
         "How long a connection without a request stays open.",
     )
     .or("60s"),
+    Key::new(
+        "ledger",
+        Kind::Count(1000, 100_000_000),
+        "Sessions that are remembered, over all clusters; about 56 bytes each.",
+    )
+    .or("1000000"),
 ];
 
 const ACCESS_LOG: &[Key] = &[

@@ -1,5 +1,7 @@
 //! Clusters and backends as they are typed.
 
+use std::path::Path;
+
 use serde_json::{Map, Value, json};
 
 use crate::config::units::show_duration;
@@ -8,8 +10,10 @@ use crate::config::{
 };
 
 use super::rule::header_rules;
+use super::sessions::sessions;
 
-pub(super) fn named(cluster: &Cluster) -> (String, Value) {
+/// A cluster's name and keys; `key_file` is that of its affinity cookie.
+pub(super) fn named(cluster: &Cluster, key_file: Option<&Path>) -> (String, Value) {
     let affinity = match cluster.affinity {
         Affinity::Sticky => "sticky",
         Affinity::Prefer => "prefer",
@@ -18,10 +22,10 @@ pub(super) fn named(cluster: &Cluster) -> (String, Value) {
     let timeouts = &cluster.timeouts;
     let pool = &cluster.pool;
     let forwarded = &cluster.forwarded;
-    let value = json!({
+    let mut value = json!({
         "affinity": affinity,
-        "session_cookies": cluster.sessions.cookies,
         "balance": balance(&cluster.balance),
+        "slow_start": show_duration(cluster.slow_start),
         "timeouts": {
             "connect": show_duration(timeouts.connect),
             "response": show_duration(timeouts.response),
@@ -55,6 +59,9 @@ pub(super) fn named(cluster: &Cluster) -> (String, Value) {
         "upgrades": cluster.upgrades,
         "backends": cluster.backends.iter().map(backend).collect::<Vec<_>>(),
     });
+    if let Value::Object(keys) = &mut value {
+        keys.extend(sessions(&cluster.sessions, key_file));
+    }
     (cluster.name.as_str().to_owned(), value)
 }
 

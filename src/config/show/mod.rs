@@ -3,15 +3,18 @@
 
 mod cluster;
 mod rule;
+mod sessions;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use crate::observe::{AccessLog, Diagnostics, LogLevel, LogPath};
 
 use super::units::show_duration;
-use super::{Access, Config, Errors, Limits, ListenAddr, Listener, Networks, Shutdown, env, load};
+use super::{
+    Access, Cluster, Config, Errors, Limits, ListenAddr, Listener, Networks, Shutdown, env, load,
+};
 
 impl Config {
     /// The configuration as YAML, with all defaults.
@@ -20,10 +23,11 @@ impl Config {
             "workers": self.workers,
             "admin": self.show_admin(),
             "trusted_proxies": networks(&self.trusted_proxies),
+            "decision_header": networks(&self.decision_header),
             "listeners": self.listeners.iter().map(listener).collect::<Vec<_>>(),
             "limits": limits(&self.limits),
             "rules": self.rules.iter().map(|r| rule::rule(r, &self.clusters)).collect::<Vec<_>>(),
-            "clusters": self.clusters.iter().map(cluster::named).collect::<serde_json::Map<_, _>>(),
+            "clusters": self.show_clusters(),
             "errors": self.show_errors(&self.errors),
             "shutdown": shutdown(self.shutdown),
             "log": diagnostics(self.log),
@@ -51,9 +55,16 @@ impl Config {
         }
     }
 
+    fn show_clusters(&self) -> Value {
+        let named = |cluster: &Cluster| {
+            let key_file = self.checked.key_files.get(&cluster.name);
+            cluster::named(cluster, key_file.map(PathBuf::as_path))
+        };
+        Value::Object(self.clusters.iter().map(named).collect())
+    }
+
     fn show_errors(&self, errors: &Errors) -> Value {
-        let page =
-            |(status, path): (&u16, &std::path::PathBuf)| (status.to_string(), json!(shown(path)));
+        let page = |(status, path): (&u16, &PathBuf)| (status.to_string(), json!(shown(path)));
         let pages: serde_json::Map<_, _> = self.checked.pages.iter().map(page).collect();
         json!({ "pages": pages, "retry_after": show_duration(errors.retry_after) })
     }
@@ -103,6 +114,7 @@ fn limits(limits: &Limits) -> Value {
         "body_idle": show_duration(limits.body_idle),
         "send_idle": show_duration(limits.send_idle),
         "idle": show_duration(limits.idle_time),
+        "ledger": limits.ledger,
     })
 }
 
