@@ -100,7 +100,30 @@ fn watchers(snapshot: &Snapshot) -> JoinSet<()> {
             }
         }
     }
+    let clusters = snapshot.clusters.clone();
+    tasks.spawn(keep_house(clusters));
     tasks
+}
+
+/// Between two looks at what grows old or warm.
+const HOUSE_KEEPING: Duration = Duration::from_millis(200);
+/// Ledger entries looked at each time: a full ledger of a million is gone through in 50 s.
+const SWEPT: usize = 4_000;
+
+/// Lets slow starts go on, and forgets sessions that ended without a word.
+async fn keep_house(clusters: Vec<Arc<Cluster>>) {
+    let mut turns = tokio::time::interval(HOUSE_KEEPING);
+    turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        turns.tick().await;
+        for cluster in &clusters {
+            cluster.warm_up();
+        }
+        if let Some(cluster) = clusters.first() {
+            let common = &cluster.sessions.common;
+            common.ledger.sweep(common.now(), SWEPT);
+        }
+    }
 }
 
 async fn resolve(backend: Arc<Backend>, (host, port): (String, u16), offset: Duration) {

@@ -59,13 +59,16 @@ impl Proxy {
         } else {
             open_log(config.access_log.as_ref(), &self.shown.log)?
         };
-        let snapshot = Snapshot::new(config, Some(&before), access_log, &published.changes);
+        let snapshot = Snapshot::new(config, Some(&before), access_log, &published.common);
         resolve_names(&snapshot.clusters)?;
         published.publish(snapshot);
         let now = published.snapshot();
         for cluster in &now.clusters {
             cluster.take_over();
         }
+        let members = now.clusters.iter().flat_map(|it| it.sessions.members());
+        let in_force: Vec<_> = members.copied().collect();
+        published.common.ledger.retain_members(&in_force);
         if let Some(background) = &self.background {
             background.watch(now);
         }
@@ -109,6 +112,10 @@ fn keep_what_needs_a_restart(before: &Config, now: &mut Config) {
     if now.limits.connections != before.limits.connections {
         tracing::warn!("a change of limits.connections takes a restart");
         now.limits.connections = before.limits.connections;
+    }
+    if now.limits.ledger != before.limits.ledger {
+        tracing::warn!("a change of limits.ledger takes a restart");
+        now.limits.ledger = before.limits.ledger;
     }
     if now.admin != before.admin {
         tracing::warn!("a change of admin takes a restart");

@@ -5,11 +5,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::admin::{NotReady, Readiness, Source};
+use crate::cluster::Cluster;
 use crate::cluster::machine::State;
+use crate::config::Affinity;
 use crate::observe::access_log::LogCounters;
-use crate::observe::metrics::{BackendStatus, ProcessEvents, ReloadResult, Scrape, names};
+use crate::observe::metrics::{
+    BackendStatus, LedgerStatus, ProcessEvents, ReloadResult, Scrape, SessionCounts, names,
+};
 use crate::proxy::Published;
 use crate::server::Door;
+use crate::session::ledger::Status;
 
 /// The states by the names that the metric shows.
 const STATES: [&str; 6] = [
@@ -91,10 +96,14 @@ impl Source for Shown {
                 };
                 scrape.backend_status(name, backend_name, status);
             }
+            if cluster.config.affinity != Affinity::None {
+                sessions(scrape, cluster);
+            }
         }
         for door in &self.doors {
             scrape.listener(&door.name, &door.cells);
         }
+        ledger(scrape, self.published.common.ledger.status());
         scrape.workers(&self.published.cells);
         scrape.process_events(&self.events);
         self.log.scrape(scrape);
@@ -115,6 +124,40 @@ impl Source for Shown {
             Readiness::Ready
         }
     }
+}
+
+/// The live sessions of a cluster.
+fn sessions(scrape: &mut Scrape, cluster: &Cluster) {
+    let (name, book) = (cluster.config.name.as_str(), &cluster.sessions);
+    let ledger = &book.common.ledger;
+    for (backend, member) in cluster.backends.iter().zip(book.members()) {
+        let counts = SessionCounts {
+            issued: whole(ledger.issued(*member)),
+            claimed: whole(ledger.claimed(*member)),
+        };
+        scrape.sessions(name, backend.name.as_str(), counts);
+    }
+    for (label, issued) in ledger.stores(book.number) {
+        scrape.store_node(name, &label, whole(issued));
+    }
+    scrape.held(name, whole(book.held()));
+}
+
+fn ledger(scrape: &mut Scrape, status: Status) {
+    scrape.ledger(LedgerStatus {
+        capacity: whole(status.capacity),
+        issued: whole(status.issued),
+        claimed: whole(status.claimed),
+        evicted_claimed: status.evicted_claimed,
+        evicted_unseen: status.evicted_unseen,
+        evicted_issued: status.evicted_issued,
+        claims_refused: status.refused,
+        waits: status.waits,
+    });
+}
+
+fn whole(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 fn unix_time() -> u64 {

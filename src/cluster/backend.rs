@@ -1,15 +1,16 @@
 //! One Tomcat as all workers share it: its state, its requests in flight, its counters.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use tokio::sync::Notify;
 
 use super::addresses::Addresses;
 use super::changes::Changes;
 use super::machine::{Event, Machine, Needed, State, Transition};
-use crate::config;
+use super::warmth::Warmth;
+use crate::config::{self, JvmRoute};
 use crate::observe::metrics::{BackendCells, BackendEvents, PerWorker};
 
 /// One backend, from the file that names it first to the file that names it no more.
@@ -27,13 +28,18 @@ pub struct Backend {
     pub events: BackendEvents,
     /// Rung when the state changes, for the one that watches this backend.
     pub changed: Notify,
-    in_flight: CacheLine<AtomicUsize>,
+    load: CacheLine<Load>,
     settings: ArcSwap<config::Backend>,
     max_requests: AtomicUsize,
     state: AtomicU8,
     /// Whether response time-outs are being counted, so that a byte from it means something.
     awaits_progress: AtomicBool,
     epoch: AtomicU64,
+    /// How often it has refused connections: proof that an old process has ended.
+    refusals: AtomicU8,
+    /// The jvm route that its Tomcat was seen to use.
+    learned: ArcSwapOption<JvmRoute>,
+    warmth: Warmth,
     addresses: ArcSwap<Addresses>,
     machine: Mutex<Machine>,
 }
@@ -42,6 +48,13 @@ pub struct Backend {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct CacheLine<T>(T);
+
+#[derive(Debug, Default)]
+struct Load {
+    in_flight: AtomicUsize,
+    /// Turns of the round robin that requests of its sessions have used up in advance.
+    debt: AtomicU32,
+}
 
 impl Backend {
     /// A backend that no request has seen yet.
@@ -52,11 +65,14 @@ impl Backend {
             cells: PerWorker::new(workers),
             events: BackendEvents::default(),
             changed: Notify::new(),
-            in_flight: CacheLine::default(),
+            load: CacheLine::default(),
             max_requests: AtomicUsize::new(settings.max_requests),
             state: AtomicU8::new(encode(machine.state())),
             awaits_progress: AtomicBool::new(false),
             epoch: AtomicU64::new(0),
+            refusals: AtomicU8::new(0),
+            learned: ArcSwapOption::empty(),
+            warmth: Warmth::default(),
             addresses: ArcSwap::from_pointee(Addresses::known(&settings.address)),
             settings: ArcSwap::from_pointee(settings),
             machine: Mutex::new(machine),
@@ -102,18 +118,19 @@ impl Backend {
 
     /// Requests in flight over all workers.
     pub fn in_flight(&self) -> usize {
-        self.in_flight.0.load(Ordering::Relaxed)
+        self.load.0.in_flight.load(Ordering::Relaxed)
     }
 
     /// Takes a place among its requests in flight, unless all `max_requests` are taken.
     pub fn try_enter(&self) -> bool {
         let limit = self.max_requests.load(Ordering::Relaxed);
         if limit == 0 {
-            self.in_flight.0.fetch_add(1, Ordering::Relaxed);
+            self.load.0.in_flight.fetch_add(1, Ordering::Relaxed);
             return true;
         }
-        self.in_flight
+        self.load
             .0
+            .in_flight
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
                 (count < limit).then_some(count + 1)
             })
@@ -128,8 +145,63 @@ impl Backend {
 
     /// Gives a place back.
     pub fn leave(&self) {
-        let before = self.in_flight.0.fetch_sub(1, Ordering::Relaxed);
+        let before = self.load.0.in_flight.fetch_sub(1, Ordering::Relaxed);
         debug_assert!(before > 0, "a request left that never entered");
+    }
+
+    /// A request of one of its sessions came outside its turn: it owes one, at most a round's.
+    #[inline]
+    pub fn owe(&self, weight: u32) {
+        // Not one step: of two at once one may be forgotten, which is nothing in a round.
+        let debt = self.load.0.debt.load(Ordering::Relaxed);
+        if debt < weight {
+            self.load.0.debt.store(debt + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether its turn goes to what it owes; then it owes one less.
+    #[inline]
+    pub fn pays_with_its_turn(&self) -> bool {
+        let debt = self.load.0.debt.load(Ordering::Relaxed);
+        if debt > 0 {
+            self.load.0.debt.store(debt - 1, Ordering::Relaxed);
+        }
+        debt > 0
+    }
+
+    /// How often it has refused a connection, modulo 256.
+    pub fn refusals(&self) -> u8 {
+        self.refusals.load(Ordering::Acquire)
+    }
+
+    /// It refused a connection, flip or not: each may be another process's end.
+    pub(super) fn note_refusal(&self) {
+        self.refusals.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Which of its lives it is in, modulo 256: rises each time it goes down.
+    pub fn life(&self) -> u8 {
+        let [life, ..] = self.epoch().to_le_bytes();
+        life
+    }
+
+    /// Whether it has let requests time out and said nothing since.
+    pub fn is_slow(&self) -> bool {
+        self.awaits_progress.load(Ordering::Relaxed)
+    }
+
+    /// The jvm route that its Tomcat was seen to use.
+    pub fn learned_route(&self) -> Guard<Option<Arc<JvmRoute>>> {
+        self.learned.load()
+    }
+
+    pub(super) fn learn_route(&self, route: JvmRoute) {
+        self.learned.store(Some(Arc::new(route)));
+    }
+
+    /// How far its slow start has come.
+    pub fn warmth(&self) -> &Warmth {
+        &self.warmth
     }
 
     /// A byte came from it: it is not silent.
@@ -172,8 +244,12 @@ impl Backend {
         self.awaits_progress
             .store(machine.awaits_progress(), Ordering::Relaxed);
         if let Some(transition) = &transition {
-            if transition.to == State::Down {
-                self.epoch.fetch_add(1, Ordering::AcqRel);
+            match transition.to {
+                State::Down => {
+                    self.epoch.fetch_add(1, Ordering::AcqRel);
+                }
+                State::Warming => self.warmth.begin(),
+                _ => {}
             }
             self.state.store(encode(transition.to), Ordering::Release);
             changes.announce();

@@ -2,42 +2,87 @@
 
 use crate::balance::{Candidate, Member, Rendezvous, Schedule, Slot};
 use crate::cluster::machine::State;
-use crate::config;
+use crate::cluster::warmth::STEPS;
+use crate::config::{self, JvmRoute};
+use crate::session::append;
+use crate::session::routes::RouteTable;
 
-/// The usable backends of a cluster, ready for every way of picking one.
+/// The usable backends of a cluster, ready for every way of picking one, and whose jvm routes are
+/// whose.
 #[derive(Debug, Default)]
 pub struct Balancing {
     /// The turns of round robin; also who takes part at all.
     pub schedule: Schedule,
-    /// The same members by hash.
+    /// The same members by hash: the survivors.
     pub rendezvous: Rendezvous,
+    /// The jvm routes of all backends, usable or not.
+    pub routes: RouteTable,
+    /// Whether a slow start is under way.
+    pub is_warming: bool,
+}
+
+/// A backend as it stands when the balancing is laid out.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// What the file says of it.
+    pub settings: config::Backend,
+    /// Its state.
+    pub state: State,
+    /// The share of a Warming one, in [`STEPS`].
+    pub step: u32,
+    /// The jvm route that its Tomcat was seen to use.
+    pub learned: Option<JvmRoute>,
 }
 
 impl Balancing {
     /// Lays out who is usable: backends that are up (or warming), backup ones only if no other
     /// is left.
-    pub fn of(backends: &[(config::Backend, State)]) -> Self {
+    /// `appends`: the proxy's own routes in ids are told apart too.
+    pub fn of(backends: &[Standing], appends: bool) -> Self {
         let tier = |backup: bool| {
             backends
                 .iter()
                 .zip(0_u16..)
-                .filter(move |((settings, state), _)| {
-                    settings.backup == backup && matches!(state, State::Up | State::Warming)
-                })
+                .filter(move |(it, _)| it.settings.backup == backup && it.state.takes_new())
         };
         let backup = tier(false).next().is_none();
-        let member = |slot, settings: &config::Backend| Member {
-            slot: Slot(slot),
-            weight: settings.weight,
+        let is_warming = tier(backup).any(|(it, _)| it.state == State::Warming);
+        // In steps only where somebody warms up: as long as nobody does, weights stay small.
+        let share = |it: &Standing| match it.state {
+            _ if !is_warming => 1,
+            State::Warming => it.step,
+            _ => STEPS,
         };
         let members: Vec<Member> = tier(backup)
-            .map(|((settings, _), slot)| member(slot, settings))
+            .map(|(it, slot)| Member {
+                slot: Slot(slot),
+                weight: it.settings.weight.saturating_mul(share(it)),
+            })
             .collect();
-        let candidates = tier(backup)
-            .map(|((settings, _), slot)| Candidate::new(member(slot, settings), &settings.name));
+        let candidates = tier(backup).map(|(it, slot)| {
+            let member = Member {
+                slot: Slot(slot),
+                weight: it.settings.weight,
+            };
+            Candidate::new(member, &it.settings.name)
+        });
+        let own: Vec<(u16, String)> = backends
+            .iter()
+            .zip(0_u16..)
+            .filter(|_| appends)
+            .map(|(it, slot)| (slot, append::route_of(it.settings.name.as_str())))
+            .collect();
+        let claims = backends.iter().zip(0_u16..).flat_map(|(it, slot)| {
+            let routes = [it.settings.jvm_route.as_ref(), it.learned.as_ref()];
+            let routes = routes.into_iter().flatten();
+            routes.map(move |route| (slot, route.as_str().as_bytes()))
+        });
+        let own = own.iter().map(|(slot, route)| (*slot, route.as_bytes()));
         Self {
             schedule: Schedule::new(&members),
             rendezvous: Rendezvous::new(candidates),
+            routes: RouteTable::new(claims.chain(own)),
+            is_warming,
         }
     }
 }

@@ -88,6 +88,8 @@ pub enum Cause {
     CheckPassed,
     /// It answered a background `OPTIONS *`.
     Answered,
+    /// Its slow start is over.
+    Warmed,
     /// The administrator's wish changed.
     Configured,
 }
@@ -102,6 +104,7 @@ impl Cause {
             Self::Fault(Fault::CheckFailed) => "check_failed",
             Self::CheckPassed => "check_passed",
             Self::Answered => "answered",
+            Self::Warmed => "warmed",
             Self::Configured => "configured",
         }
     }
@@ -116,6 +119,7 @@ impl fmt::Display for Cause {
             Self::Fault(Fault::CheckFailed) => "its health check fails",
             Self::CheckPassed => "its health check passes",
             Self::Answered => "it answers again",
+            Self::Warmed => "its slow start is over",
             Self::Configured => "the configuration says so",
         })
     }
@@ -173,6 +177,8 @@ pub enum Event {
     CheckFailed,
     /// It answered a background `OPTIONS *` in HTTP, whatever the status.
     Answered,
+    /// The time of its slow start has passed.
+    Warmed,
 }
 
 /// What a backend needs from its monitor.
@@ -200,6 +206,10 @@ pub struct Machine {
     failed: u32,
     /// Response time-outs in a row.
     timed_out: u32,
+    /// Whether it warms up once it has come back.
+    warms: bool,
+    /// Whether it came back and is not warm yet.
+    warming: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,7 +237,16 @@ impl Machine {
             passed: 0,
             failed: 0,
             timed_out: 0,
+            warms: false,
+            warming: false,
         }
+    }
+
+    /// Whether it warms up after it has come back (`slow_start`). Never at the start: all would.
+    #[must_use]
+    pub fn warming_up(mut self, warms: bool) -> Self {
+        self.warms = warms;
+        self
     }
 
     /// The state now.
@@ -235,6 +254,7 @@ impl Machine {
         match (self.wanted, self.fault) {
             (WantedState::Disabled, _) => State::Disabled,
             (_, Some(_)) => State::Down,
+            (WantedState::Up, None) if self.warming => State::Warming,
             (WantedState::Up, None) => State::Up,
             (WantedState::Draining, None) => State::Draining,
         }
@@ -265,12 +285,22 @@ impl Machine {
 
     /// Takes over a reloaded file. What was seen of the backend stays, except over `Disabled`:
     /// nobody watched it, so it starts anew.
-    pub fn configure(&mut self, wanted: WantedState, health: &Health) -> Option<Transition> {
+    pub fn configure(
+        &mut self,
+        wanted: WantedState,
+        health: &Health,
+        warms: bool,
+    ) -> Option<Transition> {
         let from = self.state();
         self.wanted = wanted;
         self.check = Check::of(health);
-        if self.state() == State::Disabled {
-            self.clear();
+        self.warms = warms;
+        self.warming &= warms;
+        match (from, self.state()) {
+            (_, State::Disabled) => self.clear(),
+            // As after a death: nobody knows what it did meanwhile, likely a restart.
+            (State::Disabled, _) => self.warming = warms,
+            _ => {}
         }
         self.flip(from, Cause::Configured)
     }
@@ -292,6 +322,10 @@ impl Machine {
             Event::CheckPassed => self.check_passed()?,
             Event::CheckFailed => self.check_failed()?,
             Event::Answered => self.answered()?,
+            Event::Warmed => {
+                self.warming = false;
+                Cause::Warmed
+            }
         };
         self.flip(from, cause)
     }
@@ -342,6 +376,7 @@ impl Machine {
 
     fn rose(&mut self, cause: Cause) -> Cause {
         self.clear();
+        self.warming = self.warms;
         cause
     }
 
@@ -350,6 +385,7 @@ impl Machine {
         self.passed = 0;
         self.failed = 0;
         self.timed_out = 0;
+        self.warming = false;
     }
 
     fn flip(&self, from: State, cause: Cause) -> Option<Transition> {

@@ -8,6 +8,8 @@ mod changes;
 pub mod connect_fault;
 pub mod machine;
 pub mod resolve;
+mod sessions;
+mod warmth;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,13 +18,17 @@ use arc_swap::{ArcSwap, Guard};
 
 pub use addresses::Addresses;
 pub use backend::Backend;
-pub use balancing::Balancing;
+pub use balancing::{Balancing, Standing};
 pub use changes::Changes;
 pub use connect_fault::ConnectFault;
+pub use sessions::{Common, Held, OwnCookie, SessionBook};
+pub use warmth::{Progress, Warmth};
 
 use crate::balance::Slot;
 use crate::config;
-use crate::observe::metrics::{ClusterCells, EjectionCause, PerWorker};
+use crate::config::{JvmRoute, OwnerBy};
+use crate::observe::metrics::{ClusterCells, EjectionCause, PerWorker, RouteAlarm};
+use crate::session::routes::{Named, is_learnable};
 use machine::{Cause, Event, Fault, Machine, Peers, Transition};
 
 /// A cluster under one configuration.
@@ -34,6 +40,8 @@ pub struct Cluster {
     pub backends: Vec<Arc<Backend>>,
     /// What each worker counts.
     pub cells: Arc<PerWorker<ClusterCells>>,
+    /// Its part of the ledger.
+    pub sessions: SessionBook,
     balancing: ArcSwap<Balancing>,
     /// The change up to which `balancing` is true.
     seen: AtomicU64,
@@ -53,9 +61,9 @@ impl Cluster {
         config: config::Cluster,
         before: Option<&Self>,
         workers: usize,
-        changes: &Arc<Changes>,
+        common: &Arc<Common>,
     ) -> Self {
-        let backends = config
+        let backends: Vec<_> = config
             .backends
             .iter()
             .map(|settings| {
@@ -63,7 +71,8 @@ impl Cluster {
                     .and_then(|before| before.backend_like(settings))
                     .map_or_else(
                         || {
-                            let machine = Machine::new(settings.state, &config.health);
+                            let machine = Machine::new(settings.state, &config.health)
+                                .warming_up(!config.slow_start.is_zero());
                             Backend::new(settings.clone(), machine, workers)
                         },
                         Arc::clone,
@@ -75,17 +84,19 @@ impl Cluster {
             |before| Arc::clone(&before.cells),
         );
         let cursor = before.map_or(0, |before| before.cursor.load(Ordering::Relaxed));
+        let sessions = SessionBook::new(&config, common, before.map(|before| &before.sessions));
         Self {
             config,
             backends,
             cells,
+            sessions,
             balancing: ArcSwap::default(),
             seen: AtomicU64::new(u64::MAX),
             laying_out: Mutex::default(),
             judging: Mutex::default(),
             cursor: AtomicUsize::new(cursor),
             retrying: AtomicUsize::new(0),
-            changes: Arc::clone(changes),
+            changes: Arc::clone(&common.changes),
         }
     }
 
@@ -100,7 +111,8 @@ impl Cluster {
         for (backend, settings) in self.backends.iter().zip(&self.config.backends) {
             backend.change_settings(settings.clone());
             let flip = backend.advance(&self.changes, |machine| {
-                machine.configure(settings.state, &self.config.health)
+                let warms = !self.config.slow_start.is_zero();
+                machine.configure(settings.state, &self.config.health, warms)
             });
             self.tell(backend, flip);
         }
@@ -136,9 +148,17 @@ impl Cluster {
             .backends
             .iter()
             .zip(&self.config.backends)
-            .map(|(backend, settings)| (settings.clone(), backend.state()))
+            .map(|(backend, settings)| Standing {
+                settings: settings.clone(),
+                state: backend.state(),
+                step: backend.warmth().step(),
+                learned: backend.learned_route().as_deref().cloned(),
+            })
             .collect();
-        self.balancing.store(Arc::new(Balancing::of(&states)));
+        self.balancing.store(Arc::new(Balancing::of(
+            &states,
+            self.config.sessions.owner == OwnerBy::Append,
+        )));
         self.seen.store(change, Ordering::Release);
     }
 
@@ -185,8 +205,55 @@ impl Cluster {
         let Some(backend) = self.backend(slot) else {
             return;
         };
+        if event == Event::Refused {
+            backend.note_refusal();
+        }
         let flip = backend.advance(&self.changes, |machine| machine.on(event));
         self.tell(backend, flip);
+    }
+
+    /// Lets the shares of those that warm up grow. Called every now and then, off the request's
+    /// way.
+    pub fn warm_up(&self) {
+        for slot in self.slots() {
+            let Some(backend) = self.backend(slot) else {
+                continue;
+            };
+            if backend.state() != machine::State::Warming {
+                continue;
+            }
+            match backend.warmth().advance(self.config.slow_start) {
+                Progress::Same => {}
+                Progress::Grown => self.changes.announce(),
+                Progress::Warm => self.report(slot, Event::Warmed),
+            }
+        }
+    }
+
+    /// A backend made a new session whose id has this jvm route: from now on it is the backend's,
+    /// if nobody knew.
+    pub fn teach(&self, slot: Slot, route: &[u8]) -> Option<RouteAlarm> {
+        let backend = self.backend(slot)?;
+        let settings = self.config.backends.get(usize::from(slot.0))?;
+        let is_configured = settings
+            .jvm_route
+            .as_ref()
+            .is_some_and(|known| known.as_str().as_bytes() == route);
+        let is_learned = backend
+            .learned_route()
+            .as_ref()
+            .is_some_and(|known| known.as_str().as_bytes() == route);
+        if !is_configured && !is_learned && is_learnable(route) {
+            let text = std::str::from_utf8(route).unwrap_or_default();
+            backend.learn_route(JvmRoute::new(text));
+            self.changes.announce();
+            let cluster = &self.config.name;
+            tracing::info!(%cluster, backend = %backend.name, route = text, "jvm route learned");
+        }
+        if self.balancing().routes.named(route) == Named::Several {
+            return Some(RouteAlarm::Shared);
+        }
+        (settings.jvm_route.is_some() && !is_configured).then_some(RouteAlarm::Unused)
     }
 
     fn tell(&self, backend: &Backend, flip: Option<Transition>) {

@@ -10,13 +10,14 @@ use http::{HeaderValue, Method, StatusCode, Version, header};
 use tokio::time::Instant;
 
 use super::Caller;
+use super::affinity::Concluded;
 use super::client::Client;
 use super::errors::ProxyError;
 use super::headers::request_id::{RequestId, RequestIdSlot};
 use super::worker::View;
 use crate::balance::Slot;
 use crate::observe::access_log::Record;
-use crate::observe::metrics::{ClusterCells, ErrorReason};
+use crate::observe::metrics::{ClusterCells, ErrorReason, Verdict};
 use crate::observe::{AccessLog, LogField};
 use crate::session::Redactor;
 use crate::upstream::BodySource;
@@ -64,6 +65,9 @@ struct Entry {
     referer: Option<HeaderValue>,
     user_agent: Option<HeaderValue>,
     request_id: Option<RequestId>,
+    verdict: Option<Verdict>,
+    route_in: Option<Box<[u8]>>,
+    route_out: Option<Box<[u8]>>,
 }
 
 impl Account {
@@ -86,6 +90,9 @@ impl Account {
                 referer: field(header::REFERER),
                 user_agent: field(header::USER_AGENT),
                 request_id: None,
+                verdict: None,
+                route_in: None,
+                route_out: None,
             })
         });
         Box::new(Self {
@@ -135,14 +142,31 @@ impl Account {
 
     /// Takes the request's id down, if the log shows it.
     pub(super) fn identify(&mut self, id: &RequestIdSlot<'_>) {
-        let log = &self.view.snapshot.config.access_log;
-        let is_shown = |log: &AccessLog| log.format.shows(LogField::RequestId);
-        if let Some(entry) = self
-            .entry
-            .as_mut()
-            .filter(|_| log.as_ref().is_some_and(is_shown))
-        {
+        let is_shown = self.shows(LogField::RequestId);
+        if let Some(entry) = self.entry.as_mut().filter(|_| is_shown) {
             entry.request_id = Some(id.id().clone());
+        }
+    }
+
+    /// Whether the request is logged with this field.
+    pub(super) fn shows(&self, field: LogField) -> bool {
+        let log = &self.view.snapshot.config.access_log;
+        let is_shown = |log: &AccessLog| log.format.shows(field);
+        self.entry.is_some() && log.as_ref().is_some_and(is_shown)
+    }
+
+    /// The client showed a session with this jvm route.
+    pub(super) fn shown(&mut self, route: Option<Box<[u8]>>) {
+        if let Some(entry) = self.entry.as_mut() {
+            entry.route_in = route;
+        }
+    }
+
+    /// What became of the session.
+    pub(super) fn concluded(&mut self, concluded: Concluded) {
+        if let Some(entry) = self.entry.as_mut() {
+            entry.verdict = concluded.verdict;
+            entry.route_out = concluded.route_out;
         }
     }
 
@@ -283,9 +307,9 @@ impl Account {
             backend,
             attempts: self.attempts,
             error: self.error,
-            session: None,
-            route_in: None,
-            route_out: None,
+            session: entry.verdict.map(Verdict::label),
+            route_in: entry.route_in.as_deref(),
+            route_out: entry.route_out.as_deref(),
             referer: entry
                 .referer
                 .as_ref()

@@ -35,6 +35,8 @@ pub(super) struct Attempt<'a> {
     pub(super) view: &'a ClusterView,
     /// Backends that failed this request before.
     pub(super) tried: &'a [Slot],
+    /// Whether another backend may serve the request's session.
+    pub(super) may_move: bool,
     /// The backend, with a place among its requests.
     pub(super) chosen: &'a Chosen,
     /// The client's connection, whose deadline bounds the wait.
@@ -224,6 +226,7 @@ impl Attempt<'_> {
     /// Where there is no other, the answer may still come.
     fn must_leave(&self) -> bool {
         self.repeat == Repeat::Idempotent
+            && self.may_move
             && self.chosen.upstream.backend.is_down()
             && self
                 .source

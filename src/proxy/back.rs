@@ -10,14 +10,17 @@ use std::time::Duration;
 use http::response::Parts;
 use http::{Response, StatusCode};
 
+use super::affinity::{self, Answered};
 use super::conversation::Conversation;
 use super::facts::Facts;
 use super::forward::{Forwarding, Won};
+use super::headers::fields::{self, Field};
 use super::outgoing::Outgoing;
 use super::relay::{Begun, Exchange, ResponseBody};
 use super::respond::{self, ResponseEdit};
 use super::select::Chosen;
 use super::tunnel::Tunnel;
+use crate::observe::LogField;
 use crate::upstream::{self, Carrier};
 
 type BackendBody = <upstream::Chosen as Carrier>::Body;
@@ -44,6 +47,8 @@ pub(super) fn pass_back(
     let asked = forwarding.asked;
     let status = response.status();
     forwarding.account.responded(status, at);
+    let found = fields::scan(response.headers());
+    conclude(&mut forwarding, &chosen, found, &mut response);
     edit(&forwarding, &chosen, &mut response);
     if let Some(offer) = outgoing
         .offer
@@ -81,6 +86,26 @@ pub(super) fn pass_back(
     head.extensions.clear();
     let exchange = Exchange::begin(begun, body, &asked.caller.talk);
     Passed::Relayed(head, Rc::new(RefCell::new(exchange)))
+}
+
+fn conclude(
+    forwarding: &mut Forwarding<'_>,
+    chosen: &Chosen,
+    found: fields::Scan,
+    response: &mut Response<BackendBody>,
+) {
+    let answered = Answered {
+        cluster: &forwarding.cluster.cluster,
+        worker: forwarding.asked.caller.worker.id,
+        now: forwarding.asked.caller.worker.ledger_time(),
+        head: forwarding.asked.head,
+        slot: chosen.slot,
+        tried: &forwarding.tried,
+        logs_route: forwarding.account.shows(LogField::RouteOut),
+        sets_cookies: found.present.has(Field::SetCookie),
+    };
+    let concluded = affinity::conclude(&forwarding.session, answered, response.headers_mut());
+    forwarding.account.concluded(concluded);
 }
 
 pub(super) fn edit(

@@ -1,7 +1,6 @@
 //! A request on its way to a cluster: attempted as often as may be, answered.
 
 use std::cell::RefCell;
-use std::error::Error as _;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
@@ -12,20 +11,23 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::account::{Account, Rest};
+use super::affinity::{self, Pin, Seeking, Session};
 use super::answer::{Asked, Failed};
 use super::attempt::{Attempt, Connections};
 use super::back::{Passed, first_piece, pass_back};
 use super::errors::ProxyError;
+use super::failed::{consider, given_up, log_failure, told};
 use super::outgoing::{Outgoing, Plans};
 use super::relay::{Exchange, Relayed, ResponseBody};
-use super::retry::{self, Body, Load, Past, Situation};
+use super::retry::Past;
 use super::select::{self, Chosen, Nobody};
 use super::worker::ClusterView;
-use crate::balance::Slot;
+use crate::balance::{KeyHash, Slot};
 use crate::cluster::Cluster;
 use crate::config::ProxyAction;
+use crate::observe::LogField;
 use crate::observe::metrics::{RetryReason, Stage};
-use crate::upstream::{self, Carrier, FailureKind, Lease, Sent, UpstreamFailure};
+use crate::upstream::{self, Carrier, Lease, Sent, UpstreamFailure};
 
 type BackendBody = <upstream::Chosen as Carrier>::Body;
 
@@ -35,6 +37,10 @@ pub(super) struct Forwarding<'a> {
     pub(super) cluster: &'a ClusterView,
     pub(super) plans: Plans<'a>,
     pub(super) account: Box<Account>,
+    /// The session that the request shows.
+    pub(super) session: Session,
+    /// Backends that the request could not use.
+    pub(super) tried: Vec<Slot>,
 }
 
 impl<'a> Forwarding<'a> {
@@ -53,14 +59,22 @@ impl<'a> Forwarding<'a> {
         };
         let plans = Plans {
             config: &view.cluster.config,
+            shared: &view.cluster,
             cluster,
             rule,
         };
+        let session = affinity::read(&asked.caller.worker, view, asked.head);
+        let mut account = account;
+        if account.shows(LogField::RouteIn) {
+            account.shown(session.route(asked.head, &view.cluster));
+        }
         Ok(Self {
             asked,
             cluster: view,
             plans,
             account,
+            session,
+            tried: Vec::new(),
         })
     }
 }
@@ -151,11 +165,10 @@ async fn collect(forwarding: &Forwarding<'_>, outgoing: &Outgoing) -> Duration {
 
 /// Attempts that went before.
 #[derive(Default)]
-struct History {
+pub(super) struct History {
     /// When they began, after the request came.
-    began: Duration,
-    tried: Vec<Slot>,
-    past: Past,
+    pub(super) began: Duration,
+    pub(super) past: Past,
     /// Whose kept-alive connection was stale just now.
     stale: Option<Slot>,
     /// It is told once it is known whether another attempt follows.
@@ -183,27 +196,23 @@ async fn attempts(
         client,
     );
     loop {
-        let chosen = if let Some(slot) = history.stale.take() {
-            select::again(forwarding.cluster, slot)
-        } else {
-            Err(Nobody::Free)
+        // What binds a session finds its way back by itself.
+        let again = history
+            .stale
+            .take()
+            .filter(|_| !forwarding.session.is_bound())
+            .and_then(|slot| select::again(forwarding.cluster, slot).ok());
+        let chosen = match again {
+            Some(chosen) => Ok(chosen),
+            None => forwarding.choose(hash).await,
         };
-        let chosen = chosen.or_else(|_| {
-            let worker = &forwarding.asked.caller.worker;
-            select::select(worker, forwarding.cluster, hash, &history.tried)
-        });
         let chosen = match (chosen, history.last.take()) {
             (Ok(chosen), None) => chosen,
             (Ok(chosen), Some((slot, reason, failure))) => {
                 log_failure(forwarding, slot, &failure, Some(reason));
                 chosen
             }
-            (Err(_), Some((slot, _, failure))) => {
-                log_failure(forwarding, slot, &failure, None);
-                return Err(last_told(forwarding, outgoing, &failure));
-            }
-            (Err(Nobody::Usable), None) => return Err(ProxyError::NoBackend),
-            (Err(Nobody::Free), None) => return Err(ProxyError::BackendsFull),
+            (Err(nobody), last) => return Err(given_up(forwarding, outgoing, nobody, last)),
         };
         let slot = chosen.slot;
         forwarding.account.attempt(slot);
@@ -219,11 +228,57 @@ async fn attempts(
         if matches!(reason, RetryReason::Status | RetryReason::Timeout) {
             retrying.get_or_insert_with(|| Cluster::begin_retry(&forwarding.cluster.cluster));
         }
+        if forwarding.is_left(reason) {
+            forwarding.tried.push(slot);
+        }
         history.note(slot, reason, failure);
     }
 }
 
+impl Forwarding<'_> {
+    async fn choose(&mut self, hash: Option<KeyHash>) -> Result<Chosen, Nobody> {
+        let seeking = Seeking {
+            worker: &self.asked.caller.worker,
+            view: self.cluster,
+            head: self.asked.head,
+            hash,
+            tried: &self.tried,
+            talk: &self.asked.caller.talk,
+            forgiven: None,
+        };
+        self.session.choose(seeking).await
+    }
+
+    /// Whether a backend that failed gets no further attempt of this request. A session leaves its
+    /// Tomcat only if that one cannot serve: a connection that died says nothing about it.
+    fn is_left(&self, reason: RetryReason) -> bool {
+        match reason {
+            RetryReason::Stale => false,
+            RetryReason::Closed => !self.session.is_bound(),
+            RetryReason::Connect
+            | RetryReason::BackendDown
+            | RetryReason::Status
+            | RetryReason::Timeout => true,
+        }
+    }
+
+    /// Whether what `slot` does not answer could be answered by another.
+    fn has_another(&self, slot: Slot) -> bool {
+        !self.session.is_strict(&self.cluster.cluster)
+            && select::is_another_free(self.cluster, &self.tried, slot)
+    }
+}
+
 impl History {
+    /// Which connections the next attempt may use.
+    fn connections(&self) -> Connections {
+        if self.past.stale > 0 {
+            Connections::Fresh
+        } else {
+            Connections::Any
+        }
+    }
+
     fn note(&mut self, slot: Slot, reason: RetryReason, failure: UpstreamFailure) {
         match reason {
             RetryReason::Stale => {
@@ -233,9 +288,6 @@ impl History {
             RetryReason::Closed => self.past.closed += 1,
             RetryReason::Status | RetryReason::Timeout => self.past.asked_for += 1,
             RetryReason::Connect | RetryReason::BackendDown => {}
-        }
-        if reason != RetryReason::Stale {
-            self.tried.push(slot);
         }
         self.last = Some((slot, reason, failure));
     }
@@ -251,16 +303,13 @@ async fn attempt(
     let attempt = Attempt {
         cluster: &forwarding.cluster.cluster,
         view: forwarding.cluster,
-        tried: &history.tried,
+        tried: &forwarding.tried,
+        may_move: !forwarding.session.is_strict(&forwarding.cluster.cluster),
         chosen: &chosen,
         talk: &forwarding.asked.caller.talk,
         source: outgoing.source.as_ref(),
         repeat: outgoing.repeat,
-        connections: if history.past.stale > 0 {
-            Connections::Fresh
-        } else {
-            Connections::Any
-        },
+        connections: history.connections(),
         offer: outgoing.offer.as_ref(),
         started: if history.past == Past::default() {
             forwarding.account.started()
@@ -269,6 +318,7 @@ async fn attempt(
         },
     };
     let mut lease = attempt.connect().await?;
+    chosen.in_flight.tell(Pin::sent);
     let request = outgoing.request(forwarding.asked, forwarding.plans, chosen.slot);
     let mut sending = pin!(lease.carrier().send(request));
     let connection = lease.connection;
@@ -280,14 +330,14 @@ async fn attempt(
     };
     let failure = match attempt.exchange(sending.as_mut()).await {
         Ok((response, at)) => {
+            chosen.in_flight.tell(Pin::answered);
             let unwanted = attempt.is_unwanted(response.status());
             let failure = unwanted.map(|kind| fail((Stage::AwaitHead, Sent::Perhaps, kind)));
             // Where it cannot be had elsewhere, the client gets this one after all.
-            let elsewhere = |failure: &UpstreamFailure| {
-                select::is_another_free(forwarding.cluster, &history.tried, chosen.slot)
+            match failure.filter(|failure| {
+                forwarding.has_another(chosen.slot)
                     && consider(forwarding, outgoing, failure, history).is_some()
-            };
-            match failure.filter(elsewhere) {
+            }) {
                 Some(failure) => failure,
                 None => {
                     return Ok(Won {
@@ -301,87 +351,9 @@ async fn attempt(
         }
         Err(failed) => fail(failed),
     };
+    if failure.request == Sent::Nothing {
+        chosen.in_flight.tell(Pin::unsent);
+    }
     lease.failed(failure.stage);
     Err(failure)
-}
-
-fn consider(
-    forwarding: &Forwarding<'_>,
-    outgoing: &Outgoing,
-    failure: &UpstreamFailure,
-    history: &History,
-) -> Option<RetryReason> {
-    let cluster = &forwarding.cluster.cluster;
-    let now = Situation {
-        policy: &forwarding.plans.config.retry,
-        method: outgoing.repeat,
-        body: if outgoing.is_replayable() {
-            Body::AtHand
-        } else {
-            Body::Gone
-        },
-        elapsed: forwarding.account.elapsed().saturating_sub(history.began),
-        past: history.past,
-        load: Load {
-            in_flight: cluster.in_flight(),
-            retrying: cluster.retrying(),
-        },
-    };
-    retry::may_retry(failure, &now)
-}
-
-/// What the client is told of the last failure.
-fn told(outgoing: &Outgoing, failure: &UpstreamFailure) -> ProxyError {
-    ProxyError::of(
-        failure,
-        outgoing.source.as_ref().and_then(|it| it.borrow().fault()),
-    )
-}
-
-/// What a client is told whose last attempt failed and who cannot have another one. A cluster
-/// that was found dead by this very request is told as for all that follow: try again later.
-fn last_told(
-    forwarding: &Forwarding<'_>,
-    outgoing: &Outgoing,
-    failure: &UpstreamFailure,
-) -> ProxyError {
-    match &failure.kind {
-        FailureKind::Refused(_)
-        | FailureKind::Unreachable(_)
-        | FailureKind::WentDown
-        | FailureKind::Farewell(_)
-            if !forwarding.cluster.cluster.has_usable() =>
-        {
-            ProxyError::NoBackend
-        }
-        _ => told(outgoing, failure),
-    }
-}
-
-/// One line per failed attempt, here alone: nobody further out logs it again.
-fn log_failure(
-    forwarding: &Forwarding<'_>,
-    slot: Slot,
-    failure: &UpstreamFailure,
-    reason: Option<RetryReason>,
-) {
-    if let (Some(reason), Some(cells)) = (reason, forwarding.account.cells()) {
-        cells.retries.inc(reason);
-    }
-    let backend = forwarding
-        .cluster
-        .cluster
-        .backend(slot)
-        .map(|backend| backend.name.as_str());
-    let cluster = forwarding.plans.config.name.as_str();
-    let attempt = forwarding.account.attempts();
-    let cause = failure.kind.source().map(tracing::field::display);
-    let next = reason.map_or("given up", |_| "trying again");
-    if matches!(failure.kind, FailureKind::RequestBody) {
-        tracing::debug!(cluster, backend, attempt, %failure, next, "request body failed");
-    } else if reason.is_some() {
-        tracing::info!(cluster, backend, attempt, %failure, cause, next, "attempt failed");
-    } else {
-        tracing::warn!(cluster, backend, attempt, %failure, cause, next, "attempt failed");
-    }
 }

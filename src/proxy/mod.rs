@@ -4,6 +4,7 @@
 //! Decisions are pure functions in files of their own; what waits is in `attempt` and `relay`.
 
 mod account;
+pub mod affinity;
 mod answer;
 mod attempt;
 pub mod authority;
@@ -13,6 +14,7 @@ pub mod client_address;
 pub mod conversation;
 pub mod errors;
 pub mod facts;
+mod failed;
 mod forward;
 pub mod headers;
 mod outgoing;

@@ -12,6 +12,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, Version, header};
 use hyper::body::Incoming;
 
+use super::affinity;
 use super::answer::Asked;
 use super::errors::ProxyError;
 use super::facts::Facts;
@@ -23,6 +24,7 @@ use super::respond;
 use super::retry::Repeat;
 use super::tunnel::Offer;
 use crate::balance::Slot;
+use crate::cluster;
 use crate::config::Cluster;
 use crate::upstream::{BodyLimits, BodySource, ContinueSignal, RequestBody};
 
@@ -43,6 +45,7 @@ pub(super) struct Outgoing {
 #[derive(Clone, Copy)]
 pub(super) struct Plans<'a> {
     pub(super) config: &'a Cluster,
+    pub(super) shared: &'a cluster::Cluster,
     pub(super) cluster: &'a ClusterPlan,
     pub(super) rule: &'a RulePlan,
 }
@@ -81,6 +84,10 @@ impl Outgoing {
     ) -> Result<Self, ProxyError> {
         let head = asked.head;
         let target = target(head, plans)?;
+        let cluster = plans.shared;
+        let asked_for = target.as_ref().or(head.uri.path_and_query());
+        let cleaned = asked_for.and_then(|target| affinity::clean_target(target, cluster));
+        let target = cleaned.or(target);
         let repeat = Repeat::of(&head.method);
         let source = source(asked, plans.config, repeat, body);
         let continues = source
@@ -145,6 +152,7 @@ impl Outgoing {
             version: asked.head.version,
         };
         forwarding::apply(&mut headers, found, plans.config.forwarded, subject);
+        affinity::clean_cookies(&mut headers, plans.shared);
         hop::frame_request(&mut headers, asked.checked.body);
         hop::pass_expectation(&mut headers, found, asked.checked.expectation);
         respond::name_request(asked.view, asked.id, &mut headers);

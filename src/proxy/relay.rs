@@ -16,6 +16,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use super::account::Account;
+use super::affinity;
 use super::conversation::Conversation;
 use super::select::InFlight;
 use crate::observe::metrics::{ErrorReason, Stage};
@@ -252,6 +253,7 @@ impl Exchange {
     fn backend_done(&mut self, talk: &Conversation) {
         talk.upstream.disarm();
         self.body = None;
+        self.in_flight.tell(affinity::Pin::completed);
         self.in_flight.leave();
         let sent = self
             .request

@@ -4,9 +4,11 @@ use std::rc::Rc;
 
 use http::request::Parts;
 
+use super::affinity::Pin;
 use super::worker::{ClusterView, Worker};
 use crate::balance::two_choices::Draw;
 use crate::balance::{KeyHash, Slot, least_requests, round_robin, two_choices};
+use crate::cluster::machine::State;
 use crate::cluster::{Balancing, Cluster};
 use crate::config::{Balance, HashKey};
 use crate::upstream::Upstream;
@@ -16,6 +18,8 @@ use crate::upstream::Upstream;
 pub struct InFlight {
     upstream: Rc<Upstream>,
     left: bool,
+    /// Holds the request's session there, where it is not at its owner's.
+    pin: Option<Box<Pin>>,
 }
 
 impl InFlight {
@@ -24,6 +28,19 @@ impl InFlight {
         if !self.left {
             self.left = true;
             self.upstream.backend.leave();
+            self.pin = None;
+        }
+    }
+
+    /// Holds the session as long as the place.
+    pub fn hold(&mut self, pin: Pin) {
+        self.pin = Some(Box::new(pin));
+    }
+
+    /// What holds the session, if something must, hears how far the request has come.
+    pub fn tell(&self, news: impl FnOnce(&Pin)) {
+        if let Some(pin) = &self.pin {
+            news(pin);
         }
     }
 }
@@ -52,6 +69,8 @@ pub enum Nobody {
     Usable,
     /// All usable backends have as many requests in flight as they may.
     Free,
+    /// The session's owner cannot serve, and no other may.
+    Owner,
 }
 
 /// Picks a backend that was not tried yet.
@@ -69,14 +88,24 @@ pub fn select(
                 .backend(slot)
                 .is_some_and(|backend| backend.try_enter())
     };
+    let in_turn = |slot: Slot| {
+        let owes = cluster
+            .backend(slot)
+            .is_some_and(|backend| !tried.contains(&slot) && backend.pays_with_its_turn());
+        !owes && enter(slot)
+    };
     let slot = match (&cluster.config.balance, hash) {
         (Balance::Hash(_), Some(hash)) => balancing.rendezvous.rank(hash).find(|slot| enter(*slot)),
         (Balance::RoundRobin | Balance::Hash(_), _) => {
-            round_robin::pick(&balancing.schedule, cluster.next_turn(), enter)
+            let turn = cluster.next_turn();
+            // Where everybody owes, everybody has paid now.
+            round_robin::pick(&balancing.schedule, turn, in_turn)
+                .or_else(|| round_robin::pick(&balancing.schedule, turn, enter))
         }
-        (Balance::LeastRequests | Balance::LeastSessions, _) => by_load(cluster, tried, |load| {
+        (Balance::LeastRequests, _) => by_load(cluster, tried, |load| {
             least_requests::pick(&balancing.schedule, cluster.next_turn(), load)
         }),
+        (Balance::LeastSessions, _) => least_sessions(cluster, &balancing, tried),
         (Balance::TwoChoices, _) => by_load(cluster, tried, |load| {
             let draw = Draw(worker.random(), worker.random());
             two_choices::pick(&balancing.schedule, draw, load)
@@ -157,11 +186,34 @@ fn by_load(
         })
 }
 
+/// Fewest live sessions. Requests in flight count too: their sessions are not known before they
+/// are answered. One that warms up takes part in its turns alone, else it would get every new
+/// session until it has as many as the others.
+fn least_sessions(cluster: &Cluster, balancing: &Balancing, tried: &[Slot]) -> Option<Slot> {
+    let turn = cluster.next_turn();
+    let in_turn = balancing.schedule.at(turn);
+    let load = |slot: Slot, of_all: bool| {
+        let backend = cluster.backend(slot)?;
+        let warm = of_all || Some(slot) == in_turn || backend.state() != State::Warming;
+        (warm && !tried.contains(&slot) && backend.has_room())
+            .then(|| cluster.sessions.live(slot) + backend.in_flight())
+    };
+    let pick = |of_all| {
+        (0..cluster.backends.len())
+            .map_while(|_| {
+                least_requests::pick(&balancing.schedule, turn, |slot| load(slot, of_all))
+            })
+            .find(|slot| cluster.backend(*slot).is_some_and(|it| it.try_enter()))
+    };
+    pick(false).or_else(|| pick(true))
+}
+
 fn place(view: &ClusterView, slot: Slot) -> Option<Chosen> {
     let upstream = view.upstreams.get(usize::from(slot.0))?;
     let in_flight = InFlight {
         upstream: Rc::clone(upstream),
         left: false,
+        pin: None,
     };
     Some(Chosen {
         slot,

@@ -7,17 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use regex::Regex;
 
 use super::errors::ErrorPages;
 use super::headers::request_id::RequestIds;
 use super::plan::{ClusterPlan, RulePlan};
 use super::rules::RuleTable;
 use crate::clock::Clock;
-use crate::cluster::{Changes, Cluster};
+use crate::cluster::{Cluster, Common};
 use crate::config::Config;
 use crate::observe::access_log::{AccessLogHandle, WorkerLog};
 use crate::observe::metrics::{PerWorker, WorkerCells, WorkerId};
 use crate::session::Redactor;
+use crate::session::ledger::Seconds;
 use crate::upstream::Upstream;
 
 /// One configuration in force.
@@ -47,7 +49,7 @@ impl Snapshot {
         config: Config,
         before: Option<&Self>,
         access_log: Option<AccessLogHandle>,
-        changes: &Arc<Changes>,
+        common: &Arc<Common>,
     ) -> Self {
         let clusters = config.clusters.iter().map(|cluster| {
             let before = before.and_then(|before| {
@@ -61,7 +63,7 @@ impl Snapshot {
                 cluster.clone(),
                 before,
                 config.workers,
-                changes,
+                common,
             ))
         });
         let sessions = config.clusters.iter().map(|cluster| &cluster.sessions);
@@ -84,19 +86,19 @@ impl Snapshot {
 pub struct Published {
     generation: AtomicU64,
     snapshot: ArcSwap<Snapshot>,
-    /// Of all backends.
-    pub changes: Arc<Changes>,
+    /// What all clusters share.
+    pub common: Arc<Common>,
     /// What each worker counts.
     pub cells: PerWorker<WorkerCells>,
 }
 
 impl Published {
     /// Puts the first snapshot in force.
-    pub fn new(snapshot: Snapshot, changes: Arc<Changes>, workers: usize) -> Arc<Self> {
+    pub fn new(snapshot: Snapshot, common: Arc<Common>, workers: usize) -> Arc<Self> {
         Arc::new(Self {
             generation: AtomicU64::new(1),
             snapshot: ArcSwap::from_pointee(snapshot),
-            changes,
+            common,
             cells: PerWorker::new(workers),
         })
     }
@@ -120,6 +122,9 @@ pub struct ClusterView {
     pub cluster: Arc<Cluster>,
     /// This worker's connections, by slot.
     pub upstreams: Vec<Rc<Upstream>>,
+    /// Paths that touch no session. A copy of this worker's own: copies share nothing that
+    /// another worker could hold.
+    pub ignore: Option<Regex>,
 }
 
 /// A snapshot as one worker sees it; requests hold it by `Rc`.
@@ -147,6 +152,7 @@ pub struct Worker {
     /// Makes ids for requests.
     pub request_ids: RequestIds,
     changes_seen: Cell<u64>,
+    ledger_time: Cell<Seconds>,
     stopping: Cell<bool>,
     random: Cell<u64>,
 }
@@ -161,7 +167,8 @@ impl Worker {
         Rc::new(Self {
             id,
             view: RefCell::new(Rc::new(view)),
-            changes_seen: Cell::new(published.changes.count()),
+            ledger_time: Cell::new(published.common.now()),
+            changes_seen: Cell::new(published.common.changes.count()),
             published,
             clock,
             request_ids: RequestIds::seeded_by_the_system(),
@@ -199,11 +206,17 @@ impl Worker {
         self.clock.wake_all();
     }
 
+    /// The ledger's time, as of the last tick.
+    pub fn ledger_time(&self) -> Seconds {
+        self.ledger_time.get()
+    }
+
     /// One tick of the coarse clock: time-outs, and requests that wait for a backend that went
     /// down meanwhile.
     pub fn tick(&self) {
         self.clock.tick();
-        let changes = self.published.changes.count();
+        self.ledger_time.set(self.published.common.now());
+        let changes = self.published.common.changes.count();
         if self.changes_seen.replace(changes) != changes {
             self.clock.wake_all();
         }
@@ -261,6 +274,7 @@ impl View {
                 });
                 ClusterView {
                     cluster: Arc::clone(cluster),
+                    ignore: cluster.config.sessions.ignore.clone().map(|it| it.0),
                     upstreams: upstreams.collect(),
                 }
             })

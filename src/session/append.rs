@@ -116,6 +116,12 @@ fn with_route(id: &[u8], dialect: Dialect, token: &str) -> Option<Vec<u8>> {
     is_same.then_some(appended)
 }
 
+/// The whole tail of an id that was appended to for the backend `token`, without its dot.
+pub fn route_of(token: &str) -> String {
+    let mark = char::from(id::OWN_MARK);
+    format!("{mark}{token}")
+}
+
 /// Whether `token` can stand in a cookie and in a path, as it is.
 fn is_writable(token: &str) -> bool {
     let is_writable =

@@ -9,11 +9,12 @@ use cattail::proxy::refuse::Refusal;
 const PAGE: &str = include_str!("../../docs/errors.md");
 
 /// Every error but refusals, which are many.
-const OTHERS: [ProxyError; 13] = [
+const OTHERS: [ProxyError; 14] = [
     ProxyError::NoRule,
     ProxyError::AccessDenied,
     ProxyError::NoBackend,
     ProxyError::BackendsFull,
+    ProxyError::OwnerUnavailable,
     ProxyError::UpstreamConnect(ConnectFailure::Timeout),
     ProxyError::UpstreamConnect(ConnectFailure::Refused),
     ProxyError::UpstreamTimeout,
@@ -35,6 +36,7 @@ fn is_listed(error: ProxyError) -> bool {
         | E::AccessDenied
         | E::NoBackend
         | E::BackendsFull
+        | E::OwnerUnavailable
         | E::UpstreamConnect(ConnectFailure::Timeout | ConnectFailure::Refused)
         | E::UpstreamTimeout
         | E::UpstreamProtocol

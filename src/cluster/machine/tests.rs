@@ -240,13 +240,19 @@ fn a_reload_keeps_what_was_seen() {
     let mut machine = unchecked();
     story(&mut machine, &[Event::Refused]);
     assert_eq!(
-        machine.configure(WantedState::Draining, &health(None)),
+        machine.configure(WantedState::Draining, &health(None), false),
         None
     );
     assert_eq!(machine.state(), State::Down);
-    assert_eq!(machine.configure(WantedState::Up, &health(Some("/"))), None);
+    assert_eq!(
+        machine.configure(WantedState::Up, &health(Some("/")), false),
+        None
+    );
     assert_eq!(machine.needed(), Needed::Check);
-    assert_eq!(machine.configure(WantedState::Up, &health(None)), None);
+    assert_eq!(
+        machine.configure(WantedState::Up, &health(None), false),
+        None
+    );
     assert_eq!(machine.needed(), Needed::Answer);
 }
 
@@ -254,13 +260,13 @@ fn a_reload_keeps_what_was_seen() {
 fn a_backend_that_was_disabled_starts_anew() {
     let mut machine = unchecked();
     story(&mut machine, &[Event::Refused]);
-    let flip = machine.configure(WantedState::Disabled, &health(None));
+    let flip = machine.configure(WantedState::Disabled, &health(None), false);
     assert_eq!(
         flip.unwrap().to_string(),
         "down -> disabled: the configuration says so"
     );
     assert_eq!(machine.needed(), Needed::Nothing);
-    let flip = machine.configure(WantedState::Up, &health(None));
+    let flip = machine.configure(WantedState::Up, &health(None), false);
     assert_eq!(
         flip.unwrap().to_string(),
         "disabled -> up: the configuration says so"

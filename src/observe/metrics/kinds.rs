@@ -124,6 +124,8 @@ kind!(
         NoBackend = "no_backend",
         /// Every usable backend has `max_requests` in flight.
         BackendsFull = "backends_full",
+        /// The session's owner cannot serve, and the session may not move.
+        OwnerUnavailable = "owner_unavailable",
         /// No backend could be connected to.
         Connect = "connect",
         /// No connection in time.

@@ -37,6 +37,9 @@ pub enum ProxyError {
     /// Every usable backend has as many requests as it takes.
     #[error("every usable backend is full")]
     BackendsFull,
+    /// The session's owner cannot serve, and `strict: true` lets no other.
+    #[error("the session's owner cannot serve, and the session may not move")]
+    OwnerUnavailable,
     /// No backend could be connected to.
     #[error("no connection to a backend: {0}")]
     UpstreamConnect(ConnectFailure),
@@ -131,6 +134,7 @@ impl ProxyError {
             Self::AccessDenied => row(StatusCode::FORBIDDEN, "access_denied", Debug),
             Self::NoBackend => later("no_backend", Debug),
             Self::BackendsFull => later("backends_full", Debug),
+            Self::OwnerUnavailable => later("owner_unavailable", Debug),
             Self::UpstreamConnect(ConnectFailure::Timeout) => {
                 row(StatusCode::GATEWAY_TIMEOUT, "connect_timeout", Warn)
             }
@@ -199,6 +203,7 @@ impl ProxyError {
             Self::AccessDenied => ErrorReason::AccessDenied,
             Self::NoBackend => ErrorReason::NoBackend,
             Self::BackendsFull => ErrorReason::BackendsFull,
+            Self::OwnerUnavailable => ErrorReason::OwnerUnavailable,
             Self::UpstreamConnect(ConnectFailure::Timeout) => ErrorReason::ConnectTimeout,
             Self::UpstreamConnect(ConnectFailure::Refused) => ErrorReason::Connect,
             Self::UpstreamTimeout => ErrorReason::ResponseTimeout,
@@ -220,6 +225,7 @@ impl ProxyError {
             | Self::AccessDenied
             | Self::NoBackend
             | Self::BackendsFull
+            | Self::OwnerUnavailable
             | Self::UpgradeRefused
             | Self::ShuttingDown => false,
             Self::UpstreamConnect(_)
@@ -241,7 +247,7 @@ impl ProxyError {
             }
             Self::NoRule => "Nothing is to be found at this address.",
             Self::AccessDenied => "Access from your network is not allowed.",
-            Self::NoBackend | Self::BackendsFull | Self::ShuttingDown => {
+            Self::NoBackend | Self::BackendsFull | Self::OwnerUnavailable | Self::ShuttingDown => {
                 "The service is not available at the moment. Please try again shortly."
             }
             Self::UpstreamConnect(_) | Self::UpstreamProtocol | Self::UpstreamClosed => {

@@ -7,12 +7,13 @@ use crate::config::Errors;
 
 use super::*;
 
-const EVERY: [ProxyError; 16] = [
+const EVERY: [ProxyError; 17] = [
     ProxyError::Refused(Refusal::HostMissing),
     ProxyError::NoRule,
     ProxyError::AccessDenied,
     ProxyError::NoBackend,
     ProxyError::BackendsFull,
+    ProxyError::OwnerUnavailable,
     ProxyError::UpstreamConnect(ConnectFailure::Timeout),
     ProxyError::UpstreamConnect(ConnectFailure::Refused),
     ProxyError::UpstreamTimeout,
@@ -54,6 +55,7 @@ fn every_error_has_its_status_and_label() {
         (403, "access_denied"),
         (503, "no_backend"),
         (503, "backends_full"),
+        (503, "owner_unavailable"),
         (504, "connect_timeout"),
         (502, "connect"),
         (504, "response_timeout"),

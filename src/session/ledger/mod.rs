@@ -23,6 +23,7 @@ mod tallies;
 mod tests;
 mod words;
 
+use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
@@ -52,7 +53,6 @@ const CLAIMED_SHARE: usize = 4;
 ///
 /// Shared by reference; all calls are safe from any thread. Where an entry is missing and cannot be
 /// made, nothing is remembered and nothing fails.
-#[derive(Debug)]
 pub struct Ledger {
     shards: Box<[Lone]>,
     capacity: usize,
@@ -111,7 +111,8 @@ impl Ledger {
         let shard = |_| Shard::new(slots(each + spare), slots(each / CLAIMED_SHARE));
         let shards: Vec<Shard> = (0..shards).map(shard).collect();
         let tallies = Tallies::new();
-        let most_bytes = shards.iter().map(Shard::most_bytes).sum::<usize>() + tallies.table_bytes();
+        let most_bytes =
+            shards.iter().map(Shard::most_bytes).sum::<usize>() + tallies.table_bytes();
         Self {
             shards: shards.into_iter().map(|it| Lone(Mutex::new(it))).collect(),
             capacity,
@@ -213,6 +214,13 @@ impl Ledger {
         let at = share(key.0 >> 32, self.shards.len())?;
         let Lone(shard) = self.shards.get(at)?;
         Some(lock(shard, &self.tallies.losses.waits))
+    }
+}
+
+/// How full it is; a million entries are for nobody to read.
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.status().fmt(f)
     }
 }
 

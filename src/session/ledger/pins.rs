@@ -84,7 +84,10 @@ impl Ledger {
             member: detour.survivor,
             which: None,
         };
-        let Some(mut shard) = self.shard(key).filter(|_| detour.survivor != Member::NOBODY) else {
+        let Some(mut shard) = self
+            .shard(key)
+            .filter(|_| detour.survivor != Member::NOBODY)
+        else {
             return unremembered;
         };
         let pinned = shard.change(key, &self.tallies, |entry| pin(entry, detour, usable));
@@ -121,13 +124,7 @@ impl Ledger {
     /// re-issued the id. Holds until the client has [`shown`](Self::shown) that it knows, at most
     /// until `take.until`. `mark` tells the refusal mark of the owner so far; it is asked under a
     /// lock and must not use the ledger.
-    pub fn take_over(
-        &self,
-        key: Key,
-        now: Seconds,
-        take: TakeOver,
-        mark: impl Fn(Member) -> u8,
-    ) {
+    pub fn take_over(&self, key: Key, now: Seconds, take: TakeOver, mark: impl Fn(Member) -> u8) {
         let Some(mut shard) = self.shard(key) else {
             return;
         };

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::entry::Entry;
 use super::shard::Shard;
 use super::tallies::Tallies;
 use super::words::{Key, Kind, Seconds};
@@ -129,7 +130,7 @@ impl Shard {
     }
 
     fn queue_again(&mut self, link: u32) {
-        let Some(place) = self.at(link).map(super::entry::Entry::place) else {
+        let Some(place) = self.at(link).map(Entry::place) else {
             return;
         };
         self.claimed.remove(place);

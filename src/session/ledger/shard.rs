@@ -20,7 +20,7 @@ pub(super) struct Shard {
     pub(super) slab: Vec<Entry>,
     pub(super) capacity: usize,
     /// The first of the free slots.
-    free: u32,
+    pub(super) free: u32,
     pub(super) claimed: Queue,
     /// Where the next look for room begins.
     pub(super) hand: usize,
@@ -87,12 +87,13 @@ impl Shard {
     /// Adds an entry whose key is not there. Makes room for it if it may, else it is refused.
     pub(super) fn insert(&mut self, mut entry: Entry, now: Seconds, tallies: &Tallies) -> bool {
         let kind = entry.kind().unwrap_or(Kind::Claimed);
-        let Some(bucket) = self.bucket(entry.key) else {
-            return false;
-        };
         if !self.make_room(kind, now, tallies) {
             return false;
         }
+        let Some(bucket) = self.bucket(entry.key) else {
+            debug_assert!(false, "where there is room there are chains");
+            return false;
+        };
         self.generation = self.generation.wrapping_add(GENERATIONS_APART);
         entry.generation = entry.generation.wrapping_add(self.generation);
         entry.next = self.index.get(bucket).copied().unwrap_or(NONE);

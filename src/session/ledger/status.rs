@@ -1,7 +1,7 @@
 //! The ledger from outside: numbers of clusters, backends and labels, what is counted, and the
 //! sweep in the background.
 
-use std::sync::PoisonError;
+use std::sync::TryLockError;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::words::{ClusterNumber, Member, PathNumber, Seconds, Store};
@@ -13,7 +13,7 @@ const STEP: usize = 32;
 /// How full the ledger is, and what it had to forget since the process started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Status {
-    /// Sessions that it has room for.
+    /// Sessions that it has room for; a little more where they are spread unevenly.
     pub capacity: usize,
     /// Issued entries.
     pub issued: usize,
@@ -117,12 +117,12 @@ impl Ledger {
 
     /// Removes expired entries among the next `budget` slots, a few under each lock, and goes on
     /// there the next time; the answer is how many were removed. One round at most. Does nothing
-    /// while another worker sweeps.
+    /// while another worker sweeps. An entry goes even if a request is still in flight.
     pub fn sweep(&self, now: Seconds, budget: usize) -> usize {
         let mut cursor = match self.cursor.try_lock() {
             Ok(cursor) => cursor,
-            Err(std::sync::TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
-            Err(std::sync::TryLockError::WouldBlock) => return 0,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return 0,
         };
         let (mut left, mut all, mut ends) = (budget, 0, 0);
         while left > 0 && ends <= self.shards.len() {

@@ -1,6 +1,6 @@
-use super::*;
 use super::entry::NONE;
 use super::tallies::Share;
+use super::*;
 
 mod bounds;
 mod expiry;

@@ -25,7 +25,7 @@ fn a_sweep_removes_what_was_not_seen_for_its_idle_time() {
 
 #[test]
 fn a_sweep_goes_on_where_the_last_one_ended() {
-    let ledger = Ledger::new(1000);
+    let ledger = Ledger::new(2000);
     for number in 0..1000 {
         ledger.issue(key(&ledger, number), NOW, issued_by(A));
     }

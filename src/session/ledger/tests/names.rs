@@ -85,9 +85,30 @@ fn a_cluster_has_sixty_four_labels_and_the_rest() {
     for other in [&b"n65"[..], b"n-1", b"\xff", b" ", &long] {
         assert_eq!(ledger.store(shop, other), invented);
     }
-    ledger.issue(key(&ledger, 1), NOW, Issue { store: n1, ..issued_by(A) });
-    ledger.issue(key(&ledger, 2), NOW, Issue { store: n1, ..issued_by(B) });
-    ledger.issue(key(&ledger, 3), NOW, Issue { store: invented, ..issued_by(B) });
+    ledger.issue(
+        key(&ledger, 1),
+        NOW,
+        Issue {
+            store: n1,
+            ..issued_by(A)
+        },
+    );
+    ledger.issue(
+        key(&ledger, 2),
+        NOW,
+        Issue {
+            store: n1,
+            ..issued_by(B)
+        },
+    );
+    ledger.issue(
+        key(&ledger, 3),
+        NOW,
+        Issue {
+            store: invented,
+            ..issued_by(B)
+        },
+    );
     let stores = ledger.stores(shop);
     assert_eq!(stores.len(), 65);
     assert_eq!(stores[0], ("n1".to_owned(), 2));

@@ -1,0 +1,244 @@
+//! A cluster's part of the ledger: the numbers of its backends there, its own cookies' seals, and
+//! who waits for an owner.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Cluster;
+use super::changes::Changes;
+use crate::balance::Slot;
+use crate::config::{self, OwnerBy};
+use crate::observe::metrics::RouteAlarm;
+use crate::session::ledger::{ClusterNumber, Key, Kind, Ledger, Member, Seconds, Store, TakeOver};
+use crate::session::seal::Seals;
+
+/// What all clusters share, from the process's start to its end.
+#[derive(Debug)]
+pub struct Common {
+    /// Rises with every change of a backend's state.
+    pub changes: Arc<Changes>,
+    /// What is remembered of live sessions.
+    pub ledger: Ledger,
+    born: Instant,
+}
+
+impl Common {
+    /// A ledger of this many sessions, empty.
+    pub fn new(changes: &Arc<Changes>, sessions: usize) -> Arc<Self> {
+        Arc::new(Self {
+            changes: Arc::clone(changes),
+            ledger: Ledger::new(sessions),
+            born: Instant::now(),
+        })
+    }
+
+    /// The ledger's time. Reads the clock; workers keep what their last tick read.
+    pub fn now(&self) -> Seconds {
+        Seconds(u32::try_from(self.born.elapsed().as_secs()).unwrap_or(u32::MAX))
+    }
+}
+
+/// What a cluster needs to follow its sessions.
+#[derive(Debug)]
+pub struct SessionBook {
+    /// What all clusters share.
+    pub common: Arc<Common>,
+    /// The cluster's number in it.
+    pub number: ClusterNumber,
+    /// The affinity cookie, where there is one.
+    pub own_cookie: Option<OwnCookie>,
+    /// By slot.
+    members: Box<[Member]>,
+    held: Arc<AtomicUsize>,
+    /// When each alarm may be logged again.
+    told: Arc<[AtomicU32; RouteAlarm::COUNT]>,
+}
+
+/// The affinity cookie.
+#[derive(Debug)]
+pub struct OwnCookie {
+    /// Its name, alone in a list.
+    pub names: [String; 1],
+    /// Seals and opens it.
+    pub seals: Seals,
+}
+
+impl SessionBook {
+    /// Enters the cluster's backends. One of the same name keeps its number, whatever its address:
+    /// sessions follow the name.
+    pub fn new(config: &config::Cluster, common: &Arc<Common>, before: Option<&Self>) -> Self {
+        let number = common.ledger.cluster(config.name.as_str());
+        let members = config.backends.iter().map(|backend| {
+            let member = common.ledger.member(number, backend.name.as_str());
+            common
+                .ledger
+                .set_idle(member, seconds(config.sessions.idle));
+            member
+        });
+        let name = config.name.as_str();
+        let seals = match &config.sessions.owner {
+            OwnerBy::Cookie(cookie) => Some(OwnCookie {
+                names: [cookie.name.clone()],
+                seals: Seals::new(cookie, name),
+            }),
+            OwnerBy::Learn | OwnerBy::Append => None,
+        };
+        Self {
+            common: Arc::clone(common),
+            number,
+            own_cookie: seals,
+            members: members.collect(),
+            held: before.map_or_else(Arc::default, |before| Arc::clone(&before.held)),
+            told: before.map_or_else(Arc::default, |before| Arc::clone(&before.told)),
+        }
+    }
+
+    /// The backend's number in the ledger.
+    pub fn member(&self, slot: Slot) -> Member {
+        self.members
+            .get(usize::from(slot.0))
+            .copied()
+            .unwrap_or(Member::NOBODY)
+    }
+
+    /// All numbers, by slot.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// Which backend has this number; `None`: it is in the file no more.
+    pub fn slot(&self, member: Member) -> Option<Slot> {
+        if member == Member::NOBODY {
+            return None;
+        }
+        let place = self.members.iter().position(|known| *known == member)?;
+        u16::try_from(place).ok().map(Slot)
+    }
+
+    /// Live sessions that a backend owns, those included that only clients showed.
+    pub fn live(&self, slot: Slot) -> usize {
+        let member = self.member(slot);
+        self.common.ledger.issued(member) + self.common.ledger.claimed(member)
+    }
+
+    /// Takes a place among the requests that wait for their owner, if fewer than `most` do.
+    pub fn hold(&self, most: usize) -> Option<Held> {
+        let held = Held(Arc::clone(&self.held));
+        // Counted first: dropping `held` takes it back.
+        let before = self.held.fetch_add(1, Ordering::Relaxed);
+        (before < most).then_some(held)
+    }
+
+    /// Whether this alarm is to be logged now: the first time, and then once a minute.
+    fn may_tell(&self, alarm: RouteAlarm) -> bool {
+        let now = self.common.now().0;
+        let Some(next) = self.told.get(alarm as usize) else {
+            return false;
+        };
+        let due = next.load(Ordering::Relaxed);
+        now >= due
+            && next
+                .compare_exchange(due, now + 60, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    /// Requests that wait for their owner.
+    pub fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+}
+
+/// A request's place among those that wait for their owner.
+#[derive(Debug)]
+pub struct Held(Arc<AtomicUsize>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}
+
+impl Cluster {
+    /// The backend of this name.
+    pub fn slot_named(&self, name: &str) -> Option<Slot> {
+        let place = self
+            .backends
+            .iter()
+            .position(|backend| backend.name.as_str() == name)?;
+        u16::try_from(place).ok().map(Slot)
+    }
+
+    /// The session is another backend's from now on, until the client shows that it knows; at
+    /// most for the session's idle time. `store`: the id was issued again, with this store node.
+    pub fn session_moved(&self, key: Key, to: Slot, store: Option<Store>) {
+        let until = self
+            .sessions
+            .common
+            .now()
+            .after(seconds(self.config.sessions.idle));
+        self.take_over_session(key, to, store, until);
+    }
+
+    /// The session is another backend's, and the client knows.
+    pub fn session_moved_elsewhere(&self, key: Key, to: Slot) {
+        self.take_over_session(key, to, None, Seconds::default());
+    }
+
+    fn take_over_session(&self, key: Key, to: Slot, store: Option<Store>, until: Seconds) {
+        let book = &self.sessions;
+        let take = TakeOver {
+            from: Member::NOBODY,
+            to: book.member(to),
+            life: self.backend(to).map_or(0, |backend| backend.life()),
+            kind: if store.is_some() {
+                Kind::Issued
+            } else {
+                Kind::Claimed
+            },
+            store,
+            until,
+        };
+        let mark = |former| {
+            let backend = book.slot(former).and_then(|slot| self.backend(slot));
+            backend.map_or(0, |backend| backend.refusals())
+        };
+        book.common
+            .ledger
+            .take_over(key, book.common.now(), take, mark);
+    }
+
+    /// Tells of something that is wrong with jvm routes, not more often than once a minute.
+    pub fn alarm(&self, alarm: RouteAlarm, slot: Option<Slot>, route: Option<&[u8]>) {
+        if !self.sessions.may_tell(alarm) {
+            return;
+        }
+        let cluster = &self.config.name;
+        let backend = slot
+            .and_then(|slot| self.backend(slot))
+            .map(|backend| backend.name.as_str());
+        let shown = route.unwrap_or_default();
+        let shown = shown.get(..shown.len().min(64)).unwrap_or_default();
+        let route = shown.escape_ascii();
+        match alarm {
+            RouteAlarm::Shared => tracing::warn!(
+                %cluster, backend, %route,
+                "two backends use one jvm route: give each Tomcat a jvmRoute of its own"
+            ),
+            RouteAlarm::Unused => tracing::warn!(
+                %cluster, backend, %route,
+                "a Tomcat uses another jvm route than the configuration says"
+            ),
+            RouteAlarm::Unknown => tracing::warn!(
+                %cluster, %route,
+                "a client shows a jvm route that no backend has"
+            ),
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! A request's session: which it is, where it goes, what became of it.
+//!
+//! `shown` reads it from the request, `decide` says where it goes, `route` brings it there,
+//! `pin` holds it there while a survivor works on it, `conclude` reads the response. Clusters with
+//! `affinity: none` come past none of this.
+
+mod conclude;
+mod decide;
+mod pin;
+mod rewrite;
+mod route;
+mod shown;
+
+pub(super) use conclude::{Answered, Concluded, conclude};
+pub use pin::Pin;
+pub(super) use rewrite::{clean_cookies, clean_target};
+pub(super) use route::Seeking;
+pub(super) use shown::{Session, read};

@@ -1,0 +1,75 @@
+//! A request in flight at a survivor.
+//!
+//! As long as one is, further requests of its session go there too, even if the owner returns:
+//! the survivor may be taking the session over at this moment. The pin is confirmed, and then
+//! outlasts the request, when the session is known to have moved, or when nobody can know: an
+//! attempt that may have reached the survivor and ended without a response head counts as a
+//! take-over.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use crate::balance::Slot;
+use crate::cluster::Cluster;
+use crate::session::ledger::{Key, Pinned};
+
+/// Holds a session at a survivor while a request of it is there.
+#[derive(Debug)]
+pub struct Pin {
+    pub(super) cluster: Arc<Cluster>,
+    pub(super) key: Key,
+    /// Where the request is.
+    pub(super) slot: Slot,
+    /// What the ledger counts of it.
+    pub(super) pinned: Pinned,
+    pub(super) stage: Cell<Stage>,
+}
+
+/// How far the request has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Not sent: the survivor knows nothing of it.
+    Unsent,
+    /// Perhaps sent, not answered.
+    Doubtful,
+    /// A response head came: it says what happened.
+    Answered,
+}
+
+impl Pin {
+    /// The survivor may see the request from now on.
+    pub fn sent(&self) {
+        self.stage.set(Stage::Doubtful);
+    }
+
+    /// The survivor surely did not see it.
+    pub fn unsent(&self) {
+        self.stage.set(Stage::Unsent);
+    }
+
+    /// A response head came.
+    pub fn answered(&self) {
+        self.stage.set(Stage::Answered);
+    }
+
+    /// The response is complete: where sessions are replicated, the survivor has this one now.
+    pub fn completed(&self) {
+        if self.cluster.config.sessions.replicated {
+            self.confirm();
+        }
+    }
+
+    fn confirm(&self) {
+        self.cluster.session_moved(self.key, self.slot, None);
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        if self.stage.get() == Stage::Doubtful {
+            self.confirm();
+        }
+        let common = &self.cluster.sessions.common;
+        common.ledger.unpin(self.key, common.now(), self.pinned);
+    }
+}

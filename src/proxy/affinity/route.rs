@@ -1,0 +1,267 @@
+//! Brings a request of a session to the backend that the decision names.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use http::request::Parts;
+
+use super::conclude::shown_part;
+use super::decide::{Decision, Policy, Standing, decide, survivor};
+use super::pin::{Pin, Stage};
+use super::shown::{Bound, Session};
+use crate::balance::{KeyHash, Slot};
+use crate::cluster::Cluster;
+use crate::config::{Affinity, Balance};
+use crate::observe::metrics::Binding;
+use crate::proxy::conversation::Conversation;
+use crate::proxy::select::{self, Chosen, Nobody};
+use crate::proxy::worker::{ClusterView, Worker};
+use crate::session::find;
+use crate::session::id::Id;
+use crate::session::ledger::Detour;
+
+/// A request that looks for its backend.
+#[derive(Clone, Copy)]
+pub(in crate::proxy) struct Seeking<'a> {
+    /// Who looks.
+    pub(in crate::proxy) worker: &'a Worker,
+    /// Where.
+    pub(in crate::proxy) view: &'a ClusterView,
+    /// The request.
+    pub(in crate::proxy) head: &'a Parts,
+    /// What a cluster that balances by hash hashes.
+    pub(in crate::proxy) hash: Option<KeyHash>,
+    /// Backends that this request could not use; those that a session must stay with are only in
+    /// it if they cannot serve.
+    pub(in crate::proxy) tried: &'a [Slot],
+    /// Whose deadline bounds a wait for the owner.
+    pub(in crate::proxy) talk: &'a Conversation,
+    /// An owner that it has waited for: what was found of it before does not count.
+    pub(in crate::proxy) forgiven: Option<Slot>,
+}
+
+impl Session {
+    /// The backend for the next attempt, with a place among its requests.
+    pub(in crate::proxy) async fn choose(
+        &mut self,
+        seeking: Seeking<'_>,
+    ) -> Result<Chosen, Nobody> {
+        let cells = seeking.view.cluster.cells.of(seeking.worker.id);
+        match self {
+            Self::Unfollowed => seeking.balance(),
+            Self::Free(binding) => {
+                // A request that is tried again was counted already.
+                if seeking.tried.is_empty() {
+                    cells.bindings.inc(*binding);
+                }
+                seeking.balance()
+            }
+            Self::Bound(bound) => {
+                let first = bound.decided.is_none();
+                if !first {
+                    bound.refresh(&seeking.view.cluster);
+                }
+                let chosen = bound.choose(seeking).await;
+                if let Some(binding) = bound.decided.filter(|_| first) {
+                    cells.bindings.inc(binding);
+                }
+                chosen
+            }
+        }
+    }
+
+    /// The jvm route that the client showed, as a log shows it.
+    pub(in crate::proxy) fn route(&self, head: &Parts, cluster: &Cluster) -> Option<Box<[u8]>> {
+        let Self::Bound(bound) = self else {
+            return None;
+        };
+        let value = find::read_again(&head.headers, head.uri.path(), bound.place)?;
+        let id = Id::read(cluster.config.sessions.dialect, value).ok()?;
+        id.route().map(shown_part)
+    }
+
+    /// Whether the request shows a session that binds it.
+    pub(in crate::proxy) fn is_bound(&self) -> bool {
+        matches!(self, Self::Bound(_))
+    }
+
+    /// Whether the request's session must stay with its Tomcat: then it is tried elsewhere only if
+    /// that one cannot serve.
+    pub(in crate::proxy) fn stays(&self, cluster: &Cluster) -> bool {
+        matches!(self, Self::Bound(_)) && cluster.config.affinity == Affinity::Sticky
+    }
+
+    /// Whether the request may be served by no other than its owner.
+    pub(in crate::proxy) fn is_strict(&self, cluster: &Cluster) -> bool {
+        match self {
+            Self::Bound(bound) => {
+                cluster.config.sessions.strict && bound.seen(cluster).owner.is_some()
+            }
+            Self::Unfollowed | Self::Free(_) => false,
+        }
+    }
+}
+
+impl Bound {
+    async fn choose(&mut self, seeking: Seeking<'_>) -> Result<Chosen, Nobody> {
+        let cluster = &seeking.view.cluster;
+        loop {
+            let seeking = Seeking {
+                forgiven: self.waited_for,
+                ..seeking
+            };
+            let seen = self.seen(cluster);
+            let policy = Policy {
+                prefer: cluster.config.affinity == Affinity::Prefer,
+                strict: cluster.config.sessions.strict,
+                may_wait: self.waited_for.is_none() && !cluster.config.sessions.hold.is_zero(),
+            };
+            match decide(seen, policy, |slot| seeking.standing(slot)) {
+                Decision::To(slot, binding) => {
+                    self.decided = Some(binding);
+                    return if seen.pin == Some(slot) {
+                        self.pinned(seeking, slot)
+                    } else {
+                        seeking.at(slot)
+                    };
+                }
+                Decision::Survivor(binding) => {
+                    self.decided = Some(binding);
+                    let slot = self.survivor(seeking, policy).ok_or(Nobody::Usable)?;
+                    return self.pinned(seeking, slot);
+                }
+                Decision::Balance => {
+                    self.decided = Some(Binding::Spilled);
+                    return seeking.balance();
+                }
+                Decision::Wait(owner) => {
+                    self.waited_for = Some(owner);
+                    seeking.wait_for(owner).await;
+                    self.refresh(cluster);
+                }
+                Decision::Refuse => {
+                    self.decided = Some(Binding::Refused);
+                    return Err(Nobody::Owner);
+                }
+            }
+        }
+    }
+
+    /// The first in the order of the base that may be taken.
+    fn survivor(&self, seeking: Seeking<'_>, policy: Policy) -> Option<Slot> {
+        let cluster = &seeking.view.cluster;
+        let book = &cluster.sessions;
+        let hash = self.hash(seeking.head, cluster)?;
+        let balancing = cluster.balancing();
+        let former = self.known.as_ref().map(|known| known.former);
+        let may_be_taken = |slot: Slot| {
+            let standing = seeking.standing(slot);
+            standing.serves && (standing.has_room || !policy.prefer)
+        };
+        let is_fenced = |slot: Slot| {
+            let mark = former.and_then(|former| former.contains(book.member(slot)));
+            let refusals = cluster.backend(slot).map(|backend| backend.refusals());
+            // It has refused a connection since: what it held then is gone with the old process.
+            mark.is_some() && mark == refusals
+        };
+        survivor(&balancing.rendezvous.rank(hash), may_be_taken, is_fenced)
+    }
+
+    fn hash(&self, head: &Parts, cluster: &Cluster) -> Option<KeyHash> {
+        let value = find::read_again(&head.headers, head.uri.path(), self.place)?;
+        let id = Id::read(cluster.config.sessions.dialect, value).ok()?;
+        Some(KeyHash::of(id.base()))
+    }
+
+    /// To this survivor, or to the one that another request of the session has chosen meanwhile.
+    fn pinned(&self, seeking: Seeking<'_>, slot: Slot) -> Result<Chosen, Nobody> {
+        let cluster = &seeking.view.cluster;
+        let book = &cluster.sessions;
+        let owner = self.seen(cluster).owner.unwrap_or(slot);
+        let serves = |member| {
+            book.slot(member)
+                .is_some_and(|slot| seeking.standing(slot).serves)
+        };
+        let detour = Detour {
+            owner: book.member(owner),
+            survivor: book.member(slot),
+        };
+        let now = seeking.worker.ledger_time();
+        let pinned = book.common.ledger.pin(self.key, now, detour, serves);
+        let slot = book.slot(pinned.member()).unwrap_or(slot);
+        // Made before a place is taken: whatever follows, it gives back what the ledger counts.
+        let pin = Pin {
+            cluster: Arc::clone(cluster),
+            key: self.key,
+            slot,
+            pinned,
+            stage: Cell::new(Stage::Unsent),
+        };
+        let mut chosen = seeking.at(slot)?;
+        chosen.in_flight.hold(pin);
+        Ok(chosen)
+    }
+}
+
+impl Seeking<'_> {
+    fn balance(&self) -> Result<Chosen, Nobody> {
+        select::select(self.worker, self.view, self.hash, self.tried)
+    }
+
+    /// The backend in this slot; what it gets outside its turn is charged to it.
+    fn at(&self, slot: Slot) -> Result<Chosen, Nobody> {
+        let chosen = select::again(self.view, slot)?;
+        let config = &self.view.cluster.config;
+        if config.balance == Balance::RoundRobin
+            && let Some(settings) = config.backends.get(usize::from(slot.0))
+        {
+            chosen.upstream.backend.owe(settings.weight);
+        }
+        Ok(chosen)
+    }
+
+    fn standing(&self, slot: Slot) -> Standing {
+        let backend = self.view.cluster.backend(slot);
+        backend.map_or(
+            Standing {
+                serves: false,
+                has_room: false,
+                is_slow: false,
+            },
+            |backend| Standing {
+                serves: backend.state().serves_its_own()
+                    && (self.forgiven == Some(slot) || !self.tried.contains(&slot)),
+                has_room: backend.has_room(),
+                is_slow: backend.is_slow(),
+            },
+        )
+    }
+
+    /// Waits until the owner serves again, for `hold` at most; not at all where too many wait.
+    async fn wait_for(&self, owner: Slot) {
+        let cluster = &self.view.cluster;
+        let sessions = &cluster.config.sessions;
+        let Some(_held) = cluster.sessions.hold(sessions.hold_requests) else {
+            return;
+        };
+        let serves = || {
+            cluster
+                .backend(owner)
+                .is_some_and(|backend| backend.state().serves_its_own())
+        };
+        self.talk.upstream.arm(sessions.hold);
+        poll_fn(|cx| {
+            // Looked at first: it lets the change of a state wake the request.
+            let is_over = self.talk.upstream.is_over(cx);
+            if is_over || serves() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+        self.talk.upstream.disarm();
+    }
+}

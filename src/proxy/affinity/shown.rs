@@ -1,0 +1,252 @@
+//! Which session a request shows, and who owns it.
+
+use std::time::SystemTime;
+
+use http::request::Parts;
+
+use super::decide::Seen;
+use crate::balance::Slot;
+use crate::cluster::Cluster;
+use crate::config::{Affinity, Sessions};
+use crate::observe::metrics::{Binding, ClusterCells, RejectedId, RouteAlarm};
+use crate::proxy::worker::{ClusterView, Worker};
+use crate::session::find::{self, Names, Place};
+use crate::session::id::Id;
+use crate::session::ledger::{Key, Known};
+use crate::session::routes::{Named, RouteTable};
+use crate::session::seal::Room;
+
+/// Ids of one request that the ledger is asked about, where their routes decide nothing.
+const MOST_ASKED: usize = 16;
+/// Affinity cookies of one request that are opened.
+pub(super) const MOST_OPENED: usize = 8;
+/// How long a confirmed pin holds on after the client has shown the new route: requests that it
+/// sent before may still be on their way.
+pub(super) const GRACE_SECONDS: u32 = 10;
+
+/// The session that a request shows.
+#[derive(Debug)]
+pub(in crate::proxy) enum Session {
+    /// Nobody asks: `affinity: none`.
+    Unfollowed,
+    /// None, or none that counts.
+    Free(Binding),
+    /// This one.
+    Bound(Bound),
+}
+
+/// A session that is shown, and whom it belongs to.
+#[derive(Debug)]
+pub(in crate::proxy) struct Bound {
+    /// Its key in the ledger.
+    pub(in crate::proxy) key: Key,
+    /// Where its id stands in the request.
+    pub(in crate::proxy) place: Place,
+    /// Whom its id, or the affinity cookie, names.
+    pub(in crate::proxy) named: Option<Slot>,
+    /// What is remembered of it.
+    pub(in crate::proxy) known: Option<Known>,
+    /// Whether an affinity cookie came with it that should be sealed anew.
+    pub(in crate::proxy) seal_is_old: bool,
+    /// The owner that the request has waited for; it waits once.
+    pub(in crate::proxy) waited_for: Option<Slot>,
+    /// How its last decision came about.
+    pub(in crate::proxy) decided: Option<Binding>,
+}
+
+impl Bound {
+    /// What is known of the session, for a decision.
+    pub(in crate::proxy) fn seen(&self, cluster: &Cluster) -> Seen {
+        let book = &cluster.sessions;
+        let known = self.known.as_ref();
+        let remembered = known.and_then(|known| book.slot(known.owner));
+        let moved = known.is_some_and(|known| known.moved)
+            && remembered.is_some()
+            && remembered != self.named;
+        Seen {
+            pin: known
+                .and_then(|known| known.pin)
+                .and_then(|pin| book.slot(pin)),
+            owner: if moved {
+                remembered
+            } else {
+                self.named.or(remembered)
+            },
+            moved,
+        }
+    }
+
+    /// Looks at the ledger again: another attempt follows, and much may have happened.
+    pub(in crate::proxy) fn refresh(&mut self, cluster: &Cluster) {
+        let common = &cluster.sessions.common;
+        self.known = common.ledger.peek(self.key, common.now());
+    }
+}
+
+/// The session that a request to this cluster shows. Allocates nothing.
+pub(in crate::proxy) fn read(worker: &Worker, view: &ClusterView, head: &Parts) -> Session {
+    let cluster = &*view.cluster;
+    if cluster.config.affinity == Affinity::None {
+        return Session::Unfollowed;
+    }
+    let path = head.uri.path();
+    if let Some(ignore) = &view.ignore
+        && ignore.is_match(&find::path_without_parameters(path))
+    {
+        return Session::Free(Binding::Ignored);
+    }
+    let cells = cluster.cells.of(worker.id);
+    let balancing = cluster.balancing();
+    let Some(shown) = choose(head, cluster, &balancing.routes, cells) else {
+        return Session::Free(Binding::NoSession);
+    };
+    Session::Bound(bind(worker, cluster, cells, head, &shown))
+}
+
+/// An id that is chosen among those of a request.
+struct Shown<'h> {
+    id: Id<'h>,
+    place: Place,
+    named: Named,
+}
+
+/// Of several ids: the first whose route names one of ours, else the first that is remembered,
+/// else the first.
+fn choose<'h>(
+    head: &'h Parts,
+    cluster: &'h Cluster,
+    routes: &RouteTable,
+    cells: &ClusterCells,
+) -> Option<Shown<'h>> {
+    let sessions = &cluster.config.sessions;
+    let mut first = None;
+    let mut count = 0;
+    for (id, place) in ids(head, sessions, |why| cells.rejected_ids.inc(why)) {
+        let named = named(&id, routes);
+        let shown = Shown { id, place, named };
+        if matches!(named, Named::Backend(_)) {
+            return Some(shown);
+        }
+        count += 1;
+        first.get_or_insert(shown);
+    }
+    if count > 1 {
+        if count > MOST_ASKED {
+            cells.rejected_ids.inc(RejectedId::TooMany);
+        }
+        let common = &cluster.sessions.common;
+        let now = common.now();
+        let is_known = |(id, _): &(Id<'_>, Place)| {
+            let key = common.ledger.key(cluster.sessions.number, id.base());
+            common.ledger.peek(key, now).is_some()
+        };
+        let remembered = ids(head, sessions, |_| {}).take(MOST_ASKED).find(is_known);
+        if let Some((id, place)) = remembered {
+            let named = named(&id, routes);
+            return Some(Shown { id, place, named });
+        }
+    }
+    first
+}
+
+/// All ids of a request in the order of trust; what is none is handed to `rejected`.
+pub(super) fn ids<'h>(
+    head: &'h Parts,
+    sessions: &'h Sessions,
+    mut rejected: impl FnMut(RejectedId),
+) -> impl Iterator<Item = (Id<'h>, Place)> {
+    let found = find::each(&head.headers, head.uri.path(), Names::from(sessions));
+    found.filter_map(move |found| match Id::read(sessions.dialect, found.value) {
+        Ok(id) => Some((id, found.place)),
+        Err(why) => {
+            rejected(why);
+            None
+        }
+    })
+}
+
+/// Whom an id's routes name: the first that names one backend, else what the first says.
+pub(super) fn named(id: &Id<'_>, routes: &RouteTable) -> Named {
+    let mut first = None;
+    for route in id.routes() {
+        match routes.named(route) {
+            Named::Backend(slot) => return Named::Backend(slot),
+            other => {
+                first.get_or_insert(other);
+            }
+        }
+    }
+    first.unwrap_or(Named::Nobody)
+}
+
+fn bind(
+    worker: &Worker,
+    cluster: &Cluster,
+    cells: &ClusterCells,
+    head: &Parts,
+    shown: &Shown<'_>,
+) -> Bound {
+    let ledger = &cluster.sessions.common.ledger;
+    let now = worker.ledger_time();
+    let key = ledger.key(cluster.sessions.number, shown.id.base());
+    let known = ledger.touch(key, now);
+    let mut bound = Bound {
+        key,
+        place: shown.place,
+        named: match shown.named {
+            Named::Backend(slot) => Some(Slot(slot)),
+            Named::Several | Named::Nobody => None,
+        },
+        known,
+        seal_is_old: false,
+        waited_for: None,
+        decided: None,
+    };
+    if bound.named.is_none() {
+        unseal(&mut bound, cluster, cells, head, shown);
+        let is_strange = bound.named.is_none() && bound.known.is_none();
+        if is_strange && shown.named == Named::Nobody && shown.id.route().is_some() {
+            cells.route_alarms.inc(RouteAlarm::Unknown);
+            cluster.alarm(RouteAlarm::Unknown, None, shown.id.route());
+        }
+    }
+    if let Some(known) = bound.known.as_mut().filter(|known| known.moved)
+        && bound.named.is_some()
+        && bound.named == cluster.sessions.slot(known.owner)
+    {
+        ledger.shown(key, now, GRACE_SECONDS);
+    }
+    bound
+}
+
+/// Looks for an affinity cookie of this session.
+fn unseal(
+    bound: &mut Bound,
+    cluster: &Cluster,
+    cells: &ClusterCells,
+    head: &Parts,
+    shown: &Shown<'_>,
+) {
+    let Some(cookie) = &cluster.sessions.own_cookie else {
+        return;
+    };
+    let now = SystemTime::now();
+    let names = Names {
+        cookies: &cookie.names,
+        parameters: &[],
+    };
+    let mut room = Room::default();
+    for found in find::each(&head.headers, "", names).take(MOST_OPENED) {
+        match cookie
+            .seals
+            .open(found.value, Some(shown.id.base()), now, &mut room)
+        {
+            Ok(opened) => {
+                bound.seal_is_old = opened.is_old;
+                bound.named = cluster.slot_named(opened.backend);
+                return;
+            }
+            Err(why) => cells.rejected_ids.inc(why),
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! The ledger against a naive model of one session per key, and its laws when it is far too small.
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// About twice as many as the small ledger has room for.
+const KEYS: u32 = 30;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Touch,
+    Issue(Issue),
+    Claim(Claim),
+    Served(u8),
+    /// The third number has a bit for each member that is usable.
+    Pin(Member, Member, u8),
+    /// Which of those in flight.
+    Unpin(usize),
+    TakeOver(TakeOver, u32),
+    Shown(u32),
+    End,
+    Pass(u32),
+    Sweep(usize),
+}
+
+fn member() -> impl Strategy<Value = Member> {
+    prop_oneof![6 => (0_u16..5).prop_map(Member), 1 => Just(Member::NOBODY)]
+}
+
+fn store() -> impl Strategy<Value = Store> {
+    (0_u16..4).prop_map(Store)
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let issue = (member(), any::<u8>(), store(), any::<u8>()).prop_map(|parts| {
+        let (owner, life, store, path) = parts;
+        let path = PathNumber(path);
+        Step::Issue(Issue {
+            owner,
+            life,
+            store,
+            path,
+        })
+    });
+    let claim = (member(), any::<u8>(), store())
+        .prop_map(|(owner, life, store)| Step::Claim(Claim { owner, life, store }));
+    let kind = prop_oneof![Just(Kind::Issued), Just(Kind::Claimed)];
+    let options = (kind, prop::option::of(store()), 0_u32..40);
+    let take_over = (member(), member(), any::<u8>(), options).prop_map(|parts| {
+        let (from, to, life, (kind, store, seconds)) = parts;
+        let until = Seconds(0);
+        let take = TakeOver {
+            from,
+            to,
+            life,
+            kind,
+            store,
+            until,
+        };
+        Step::TakeOver(take, seconds)
+    });
+    prop_oneof![
+        3 => Just(Step::Touch),
+        3 => issue,
+        3 => claim,
+        1 => any::<u8>().prop_map(Step::Served),
+        4 => (member(), member(), any::<u8>()).prop_map(|(o, s, u)| Step::Pin(o, s, u)),
+        4 => any::<usize>().prop_map(Step::Unpin),
+        3 => take_over,
+        2 => (0_u32..10).prop_map(Step::Shown),
+        1 => Just(Step::End),
+        2 => (0_u32..20).prop_map(Step::Pass),
+        1 => (0_usize..40).prop_map(Step::Sweep),
+    ]
+}
+
+fn steps(keys: u32) -> impl Strategy<Value = Vec<(u32, Step)>> {
+    prop::collection::vec((0..keys, step()), 1..120)
+}
+
+fn is_usable(bits: u8, member: Member) -> bool {
+    u32::from(bits)
+        .checked_shr(u32::from(member.0))
+        .unwrap_or(0)
+        & 1
+        == 1
+}
+
+fn mark_of(member: Member) -> u8 {
+    member.0.to_le_bytes()[0].wrapping_mul(7)
+}
+
+/// A session as the contract has it.
+struct Session {
+    known: Known,
+    /// Which pin is the present one; meaningless without one.
+    pin: usize,
+    in_flight: u32,
+    moved_until: u32,
+    former: Vec<(Member, u8)>,
+}
+
+#[derive(Default)]
+struct Model {
+    sessions: HashMap<u32, Session>,
+    pins: usize,
+}
+
+impl Model {
+    fn session(&mut self, number: u32, now: Seconds, kind: Kind, owner: Member) -> &mut Session {
+        self.sessions.entry(number).or_insert_with(|| Session {
+            known: Known {
+                owner,
+                pin: None,
+                moved: false,
+                kind,
+                store: Store::NONE,
+                path: PathNumber::UNKNOWN,
+                life: 0,
+                created: now,
+                seen: now,
+                former: Former::default(),
+            },
+            pin: 0,
+            in_flight: 0,
+            moved_until: 0,
+            former: Vec::new(),
+        })
+    }
+
+    fn known(&self, number: u32, now: Seconds) -> Option<(Known, Vec<(Member, u8)>)> {
+        let session = self.sessions.get(&number)?;
+        let known = Known {
+            moved: session.moved_until > now.0,
+            ..session.known
+        };
+        Some((known, session.former.clone()))
+    }
+
+    fn issue(&mut self, number: u32, now: Seconds, issue: Issue) {
+        let session = self.session(number, now, Kind::Issued, issue.owner);
+        session.own(issue.owner);
+        session.moved_until = 0;
+        let known = &mut session.known;
+        (known.kind, known.seen) = (Kind::Issued, now);
+        (known.life, known.store, known.path) = (issue.life, issue.store, issue.path);
+    }
+
+    fn claim(&mut self, number: u32, now: Seconds, claim: Claim) {
+        let session = self.session(number, now, Kind::Claimed, claim.owner);
+        session.known.seen = now;
+        if session.known.kind == Kind::Claimed && session.moved_until <= now.0 {
+            session.own(claim.owner);
+            (session.known.life, session.known.store) = (claim.life, claim.store);
+        }
+    }
+
+    /// The survivor, and which pin that is; no pin at nobody.
+    fn pin(&mut self, number: u32, now: Seconds, detour: Detour, bits: u8) -> (Member, usize) {
+        if detour.survivor == Member::NOBODY {
+            return (Member::NOBODY, usize::MAX);
+        }
+        self.pins += 1;
+        let pins = self.pins;
+        let session = self.session(number, now, Kind::Claimed, detour.owner);
+        match session.known.pin {
+            Some(pin) if is_usable(bits, pin) => session.in_flight += 1,
+            _ => {
+                session.known.pin = Some(detour.survivor);
+                (session.pin, session.in_flight) = (pins, 1);
+            }
+        }
+        (session.known.pin.unwrap(), session.pin)
+    }
+
+    fn unpin(&mut self, number: u32, now: Seconds, pin: usize) {
+        let session = self.sessions.get_mut(&number);
+        if let Some(session) = session.filter(|it| it.known.pin.is_some() && it.pin == pin) {
+            session.known.seen = now;
+            session.in_flight -= 1;
+            if session.in_flight == 0 {
+                session.known.pin = None;
+            }
+        }
+    }
+
+    fn take_over(&mut self, number: u32, now: Seconds, take: TakeOver) {
+        let session = self.session(number, now, take.kind, take.from);
+        let from = session.known.owner;
+        if from != take.to {
+            session.own(take.to);
+            if from != Member::NOBODY {
+                session.former.retain(|former| former.0 != from);
+                session.former.insert(0, (from, mark_of(from)));
+                session.former.truncate(3);
+            }
+        }
+        if take.kind == Kind::Issued {
+            session.known.kind = Kind::Issued;
+        }
+        session.moved_until = take.until.0;
+        (session.known.seen, session.known.life) = (now, take.life);
+        if let Some(store) = take.store {
+            session.known.store = store;
+        }
+    }
+}
+
+impl Session {
+    fn own(&mut self, owner: Member) {
+        self.known.owner = owner;
+        self.former.retain(|former| former.0 != owner);
+        if self.known.pin == Some(owner) {
+            self.known.pin = None;
+        }
+    }
+}
+
+fn plain(known: Known) -> (Known, Vec<(Member, u8)>) {
+    let former = known.former.iter().collect();
+    let known = Known {
+        former: Former::default(),
+        ..known
+    };
+    (known, former)
+}
+
+/// Plays steps on a ledger; what is given back is what the model needs to know.
+struct Player {
+    ledger: Ledger,
+    keys: Vec<Key>,
+    now: Seconds,
+    in_flight: Vec<(u32, Pinned)>,
+}
+
+impl Player {
+    fn new(capacity: usize) -> Self {
+        let ledger = Ledger::new(capacity);
+        (0..5).for_each(|member| ledger.set_idle(Member(member), 60));
+        Self {
+            keys: (0..KEYS).map(|number| key(&ledger, number)).collect(),
+            ledger,
+            now: NOW,
+            in_flight: Vec::new(),
+        }
+    }
+
+    fn key(&self, number: u32) -> Key {
+        self.keys[usize::try_from(number).unwrap()]
+    }
+
+    fn play(&mut self, number: u32, step: &Step) {
+        let (ledger, now, key) = (&self.ledger, self.now, self.key(number));
+        match *step {
+            Step::Touch => drop(ledger.touch(key, now)),
+            Step::Issue(issue) => ledger.issue(key, now, issue),
+            Step::Claim(claim) => ledger.claim(key, now, claim),
+            Step::Served(life) => ledger.served(key, now, life),
+            Step::Pin(owner, survivor, bits) => {
+                let detour = Detour { owner, survivor };
+                let pinned = ledger.pin(key, now, detour, |member| is_usable(bits, member));
+                self.in_flight.push((number, pinned));
+            }
+            Step::Unpin(which) if !self.in_flight.is_empty() => {
+                let (number, pinned) = self.in_flight.remove(which % self.in_flight.len());
+                ledger.unpin(self.key(number), now, pinned);
+            }
+            Step::Unpin(_) => {}
+            Step::TakeOver(take, seconds) => {
+                let until = now.after(seconds);
+                ledger.take_over(key, now, TakeOver { until, ..take }, mark_of);
+            }
+            Step::Shown(grace) => ledger.shown(key, now, grace),
+            Step::End => {
+                ledger.end(key);
+                // Another entry of the same second could have a pin of the same number.
+                self.now = now.after(1);
+            }
+            Step::Pass(seconds) => self.now = now.after(seconds),
+            Step::Sweep(budget) => drop(ledger.sweep(now, budget)),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn with_room_enough_it_remembers_as_the_contract_says(steps in steps(6)) {
+        let mut player = Player::new(2000);
+        let mut model = Model::default();
+        let mut in_flight: Vec<(u32, usize)> = Vec::new();
+        for (number, step) in steps {
+            if matches!(step, Step::Sweep(_)) {
+                continue;
+            }
+            let now = player.now;
+            let before = player.ledger.peek(player.key(number), now);
+            prop_assert_eq!(before.map(plain), model.known(number, now));
+            match step {
+                Step::Issue(issue) => model.issue(number, now, issue),
+                Step::Claim(claim) => model.claim(number, now, claim),
+                Step::Pin(owner, survivor, bits) => {
+                    let pinned = model.pin(number, now, Detour { owner, survivor }, bits);
+                    player.play(number, &step);
+                    prop_assert_eq!(player.in_flight.last().unwrap().1.member(), pinned.0);
+                    in_flight.push((number, pinned.1));
+                }
+                Step::Unpin(which) if !in_flight.is_empty() => {
+                    let (number, pin) = in_flight.remove(which % in_flight.len());
+                    model.unpin(number, now, pin);
+                }
+                Step::TakeOver(take, seconds) => {
+                    let until = now.after(seconds);
+                    model.take_over(number, now, TakeOver { until, ..take });
+                }
+                Step::End => drop(model.sessions.remove(&number)),
+                _ => {
+                    if let Some(session) = model.sessions.get_mut(&number) {
+                        match step {
+                            Step::Touch => session.known.seen = now,
+                            Step::Served(life) => {
+                                (session.known.life, session.known.seen) = (life, now);
+                            }
+                            Step::Shown(grace) => {
+                                let end = session.moved_until.min(now.0 + grace);
+                                session.moved_until = end;
+                            }
+                            _ => {}
+                        }
+                    }
+                }
+            }
+            if !matches!(step, Step::Pin(..)) {
+                player.play(number, &step);
+            }
+            for number in 0..6 {
+                let known = player.ledger.peek(player.key(number), player.now);
+                prop_assert_eq!(known.map(plain), model.known(number, player.now));
+            }
+        }
+        expect_exact(&player.ledger);
+        prop_assert_eq!(player.ledger.status().refused, 0);
+    }
+
+    #[test]
+    fn however_small_it_is_claims_displace_no_session_and_nothing_displaces_a_pin(
+        steps in steps(KEYS),
+    ) {
+        let mut player = Player::new(16);
+        for (number, step) in steps {
+            let now = player.now;
+            let at = |player: &Player, other: u32| player.ledger.peek(player.key(other), now);
+            let before: Vec<_> = (0..KEYS).map(|other| at(&player, other)).collect();
+            player.play(number, &step);
+            let is_claim = matches!(step, Step::Claim(_) | Step::Pin(..));
+            for (other, before) in (0..KEYS).zip(before) {
+                let Some(before) = before.filter(|_| at(&player, other).is_none()) else {
+                    continue;
+                };
+                let idle = if before.owner == Member::NOBODY { 1800 } else { 60 };
+                let is_expired = now.since(before.seen) > idle;
+                let is_ended = other == number && matches!(step, Step::End);
+                let is_pinned = before.pin.is_some() || before.moved;
+                let may_go = before.kind == Kind::Claimed || !is_claim;
+                prop_assert!(is_expired || is_ended || (!is_pinned && may_go), "{before:?}");
+            }
+            let status = player.ledger.status();
+            prop_assert!(status.claimed <= 4);
+            prop_assert!(status.issued + status.claimed <= 16);
+        }
+        expect_exact(&player.ledger);
+    }
+}
