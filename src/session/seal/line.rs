@@ -101,3 +101,111 @@ fn is_value(bytes: &[u8]) -> bool {
 fn text(value: Option<&[u8]>) -> Option<&str> {
     str::from_utf8(value?).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What stands behind the cookie's value.
+    fn line_of(attributes: Attributes<'_>) -> String {
+        let line = build("owner", "VALUE", attributes).unwrap();
+        let rest = line.to_str().unwrap().strip_prefix("owner=VALUE; ");
+        rest.unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_line_follows_the_sessions_cookie() {
+        let none = Attributes::default();
+        let all = Attributes {
+            path: Some(b"/app"),
+            domain: Some(b"example.org"),
+            secure: true,
+            partitioned: false,
+            same_site: Some(b"Lax"),
+            max_age: Some(600),
+        };
+        for (attributes, expected) in [
+            (none, "HttpOnly"),
+            (
+                all,
+                "HttpOnly; SameSite=Lax; Secure; Path=/app; Domain=example.org; Max-Age=600",
+            ),
+            (
+                Attributes {
+                    same_site: Some(b"nONE"),
+                    ..none
+                },
+                "HttpOnly; SameSite=None",
+            ),
+            (
+                Attributes {
+                    same_site: Some(b"Sometimes"),
+                    ..none
+                },
+                "HttpOnly",
+            ),
+            (
+                Attributes {
+                    partitioned: true,
+                    secure: true,
+                    ..none
+                },
+                "HttpOnly; Partitioned; Secure",
+            ),
+            (
+                Attributes {
+                    max_age: Some(u64::MAX),
+                    ..none
+                },
+                "HttpOnly; Max-Age=9223372036854775807",
+            ),
+        ] {
+            assert_eq!(line_of(attributes), expected);
+        }
+    }
+
+    #[test]
+    fn attributes_that_do_not_fit_give_way_to_the_whole_site() {
+        let long = "p".repeat(513);
+        for (path, domain) in [
+            (Some(long.as_bytes()), None),
+            (Some(&b"/a; HttpOnly"[..]), None),
+            (Some(b"/a\r\nX: y"), None),
+            (Some("/\u{e4}".as_bytes()), None),
+            (Some(b"/a\0"), Some(&b"example.org"[..])),
+            (Some(b"/a"), Some(b"x;y")),
+            (None, Some(b"x\ty")),
+        ] {
+            let attributes = Attributes {
+                path,
+                domain,
+                ..Attributes::default()
+            };
+            assert_eq!(line_of(attributes), "HttpOnly; Path=/", "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_would_end_the_line_makes_none() {
+        assert_eq!(build("a\r\nb", "VALUE", Attributes::default()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_of_a_backend_end_the_line_or_an_attribute(
+            path: Option<Vec<u8>>, domain: Option<Vec<u8>>, same_site: Option<Vec<u8>>,
+        ) {
+            let attributes = Attributes {
+                path: path.as_deref(),
+                domain: domain.as_deref(),
+                same_site: same_site.as_deref(),
+                ..Attributes::default()
+            };
+            let line = line_of(attributes);
+            prop_assert!(line.split(';').count() <= 4);
+            prop_assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')));
+        }
+    }
+}

@@ -42,14 +42,32 @@ fuzz_target!(|bytes: &[u8]| {
     let line = SEALS.set_cookie(&owner, now).expect("a line for any bytes");
     let line = line.to_str().expect("only visible characters in a line");
     assert!(line.split(';').count() <= 6);
-    let sealed = line.split(';').next().and_then(|pair| pair.strip_prefix("owner="));
+    let sealed = line
+        .split(';')
+        .next()
+        .and_then(|pair| pair.strip_prefix("owner="));
     let mut sealed = sealed.expect("our pair first").as_bytes().to_vec();
-    let opened = SEALS.open(&sealed, Some(value), now, &mut room).expect("our own seal");
+    let opened = SEALS
+        .open(&sealed, Some(value), now, &mut room)
+        .expect("our own seal");
     assert_eq!(opened.backend, "t1");
-    assert!(SEALS.set_cookie(&Owner { attributes: opened.attributes, ..owner }, now).is_some());
+    assert!(
+        SEALS
+            .set_cookie(
+                &Owner {
+                    attributes: opened.attributes,
+                    ..owner
+                },
+                now
+            )
+            .is_some()
+    );
 
     // One byte that the input chooses is another one.
-    let (place, byte) = (usize::from(value.first().copied().unwrap_or(0)), value.len());
+    let (place, byte) = (
+        usize::from(value.first().copied().unwrap_or(0)),
+        value.len(),
+    );
     let place = place % sealed.len();
     if let (Some(at), Ok(byte)) = (sealed.get_mut(place), u8::try_from(byte % 256))
         && *at != byte
