@@ -150,7 +150,7 @@ const DATE_LEN: usize = 29;
 
 fn is_past(date: &[u8], now: SystemTime) -> bool {
     // Tomcat writes the older form, with dashes.
-    let mut spaced = [0; DATE_LEN];
+    let spaced: [u8; DATE_LEN];
     let date = match <&[u8; DATE_LEN]>::try_from(date) {
         Ok(date) => {
             spaced = date.map(|byte| if byte == b'-' { b' ' } else { byte });

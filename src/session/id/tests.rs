@@ -160,7 +160,14 @@ fn what_spring_did_not_encode_is_undecodable() {
         Some(RejectedId::Undecodable),
         "no room for the route"
     );
-    for value in [&long(129), "no base64!", "YWJj.jvm1", "a", "YWJj\u{1}", "+-+-"] {
+    for value in [
+        &long(129),
+        "no base64!",
+        "YWJj.jvm1",
+        "a",
+        "YWJj\u{1}",
+        "+-+-",
+    ] {
         assert_eq!(
             refusal(Dialect::SpringSession, value.as_bytes()),
             Some(RejectedId::Undecodable),

@@ -1,5 +1,3 @@
-use std::time::{Duration, UNIX_EPOCH};
-
 use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use proptest::prelude::*;
 
@@ -17,9 +15,8 @@ const PLAIN: SetCookie<'_> = SetCookie {
     expires: None,
 };
 
-/// 2026-11-25 00:00:00.
 fn now() -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(1_795_564_800)
+    httpdate::parse_http_date("Wed, 25 Nov 2026 00:00:00 GMT").unwrap()
 }
 
 #[test]
