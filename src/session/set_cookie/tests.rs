@@ -134,14 +134,14 @@ fn an_answer_with_a_cookie_of_ours_is_for_no_shared_cache() {
         (&[], &["private"]),
         (&[""], &["private"]),
         (&["public"], &["private"]),
-        (&["public, max-age=60"], &["max-age=60, private"]),
+        (&["public, max-age=60"], &["private, max-age=60"]),
         (
             &["Max-Age=60,, S-MaxAge=9 , PUBLIC"],
-            &["Max-Age=60, private"],
+            &["private, Max-Age=60"],
         ),
         (
             &["max-age=60", "public, immutable"],
-            &["max-age=60, immutable, private"],
+            &["private, max-age=60, immutable"],
         ),
         (&["private"], &["private"]),
         (&["max-age=60,Private"], &["max-age=60,Private"]),
@@ -149,14 +149,14 @@ fn an_answer_with_a_cookie_of_ours_is_for_no_shared_cache() {
         (&["no-cache"], &["no-cache"]),
         (
             &["no-cache=\"a, private\""],
-            &["no-cache=\"a, private\", private"],
+            &["private, no-cache=\"a, private\""],
         ),
-        (&["private=\"x\", public"], &["private=\"x\", private"]),
+        (&["private=\"x\", public"], &["private, private=\"x\""]),
         (
             &["a=\"\\\", no-store\", public"],
-            &["a=\"\\\", no-store\", private"],
+            &["private, a=\"\\\", no-store\""],
         ),
-        (&["a=\"public, b"], &["a=\"public, b, private"]),
+        (&["a=\"public, b"], &["private, a=\"public, b"]),
     ];
     for (lines, expected) in cases {
         assert_eq!(private_lines(lines), expected, "{lines:?}");
