@@ -4,6 +4,7 @@
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH_BITS: u64 = ONES << 7;
 const WORD: usize = 8;
+const LETTERS: u64 = ONES * 0x61;
 
 /// What [`marks`] sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,43 +25,65 @@ pub(super) fn marks(text: &[u8]) -> Marks {
         dash: None,
         control: false,
     };
-    let mut controls = 0;
-    let mut at = 0;
-    for word in words(text) {
-        // Less than a space: only a byte that really is lower can be the lowest one marked.
-        controls |= word.wrapping_sub(ONES * 0x20) & !word & HIGH_BITS;
-        controls |= equal(word, 0x7f);
-        if marks.dash.is_none() {
-            marks.dash = first(equal(word, b'-'), at);
-        }
-        if marks.dot.is_none() {
-            marks.dot = first(equal(word, b'.'), at);
-        }
-        at += WORD;
+    let (words, rest) = text.as_chunks::<WORD>();
+    for (number, word) in words.iter().enumerate() {
+        marks.look_at(u64::from_le_bytes(*word), number * WORD);
     }
-    marks.control = controls != 0;
+    if !rest.is_empty() {
+        marks.look_at(last_word(text, rest), words.len() * WORD);
+    }
     marks
+}
+
+impl Marks {
+    #[inline]
+    fn look_at(&mut self, word: u64, at: usize) {
+        // Letters and digits stand between `/` and DEL: most words hold nothing else, and are
+        // done. What is marked for a neighbour's sake is only looked at in vain.
+        let low = word.wrapping_sub(ONES * u64::from(b'/')) & !word;
+        let high = word.wrapping_add(ONES) | word;
+        if (low | high) & HIGH_BITS == 0 {
+            return;
+        }
+        let below_space = word.wrapping_sub(ONES * u64::from(b' ')) & !word & HIGH_BITS;
+        self.control |= (below_space | equal(word, 0x7f)) != 0;
+        if self.dash.is_none() {
+            self.dash = first(equal(word, b'-'), at);
+        }
+        if self.dot.is_none() {
+            self.dot = first(equal(word, b'.'), at);
+        }
+    }
 }
 
 /// Where `wanted` stands first.
 #[inline]
 pub(super) fn position(text: &[u8], wanted: u8) -> Option<usize> {
-    words(text)
-        .enumerate()
-        .find_map(|(number, word)| first(equal(word, wanted), number * WORD))
+    let (words, rest) = text.as_chunks::<WORD>();
+    let mut at = 0;
+    for word in words {
+        let found = equal(u64::from_le_bytes(*word), wanted);
+        if found != 0 {
+            return first(found, at);
+        }
+        at += WORD;
+    }
+    if rest.is_empty() {
+        return None;
+    }
+    first(equal(last_word(text, rest), wanted), at)
 }
 
-/// The text in words; the last one is filled up with letters, which nobody looks for.
+/// The last bytes of `text`, the `rest` of whole words, filled up with letters, which nobody looks
+/// for.
 #[inline]
-fn words(text: &[u8]) -> impl Iterator<Item = u64> {
-    let (words, rest) = text.as_chunks::<WORD>();
-    let mut filled = [b'a'; WORD];
-    for (place, byte) in filled.iter_mut().zip(rest) {
-        *place = *byte;
+fn last_word(text: &[u8], rest: &[u8]) -> u64 {
+    let bits = 8 * rest.len();
+    if let Some(end) = text.last_chunk() {
+        return u64::from_le_bytes(*end) >> (64 - bits) | LETTERS << bits;
     }
-    let last = (!rest.is_empty()).then_some(filled);
-    let words = words.iter().copied().chain(last);
-    words.map(u64::from_le_bytes)
+    let push = |word: u64, byte: &u8| word << 8 | u64::from(*byte);
+    rest.iter().rev().fold(LETTERS, push)
 }
 
 /// The high bit of each byte of `word` that is `wanted`. Bytes above such a one may be marked too.

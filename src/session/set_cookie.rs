@@ -150,9 +150,14 @@ const DATE_LEN: usize = 29;
 
 fn is_past(date: &[u8], now: SystemTime) -> bool {
     // Tomcat writes the older form, with dashes.
-    let spaced = <&[u8; DATE_LEN]>::try_from(date)
-        .map(|date| date.map(|byte| if byte == b'-' { b' ' } else { byte }));
-    let date = spaced.as_ref().map_or(date, |spaced| &spaced[..]);
+    let spaced: [u8; DATE_LEN];
+    let date = match <&[u8; DATE_LEN]>::try_from(date) {
+        Ok(date) => {
+            spaced = date.map(|byte| if byte == b'-' { b' ' } else { byte });
+            &spaced[..]
+        }
+        Err(_) => date,
+    };
     let parsed = str::from_utf8(date).ok().map(httpdate::parse_http_date);
     match parsed {
         Some(Ok(date)) => date <= now,

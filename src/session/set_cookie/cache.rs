@@ -11,7 +11,8 @@ const SHARED: [&str; 2] = ["public", "s-maxage"];
 /// `private`, whatever else it says about the client's own cache. What is kept back already stays
 /// as it is. For answers to which a cookie of the proxy's own is added.
 pub fn private(headers: &mut HeaderMap) {
-    let mut kept = Vec::new();
+    // In front: what stands behind quotes that nobody closed is not heard.
+    let mut kept = b"private".to_vec();
     for line in headers.get_all(CACHE_CONTROL) {
         for directive in Directives(line.as_bytes()) {
             if is_one_of(directive, &KEPT_BACK) {
@@ -19,12 +20,11 @@ pub fn private(headers: &mut HeaderMap) {
             }
             let name = directive.split(|byte| *byte == b'=').next();
             if !is_one_of(name.unwrap_or_default().trim_ascii(), &SHARED) {
-                kept.extend_from_slice(directive);
                 kept.extend_from_slice(b", ");
+                kept.extend_from_slice(directive);
             }
         }
     }
-    kept.extend_from_slice(b"private");
     // What is left of valid values is valid.
     let value = HeaderValue::from_bytes(&kept);
     headers.insert(
