@@ -39,7 +39,10 @@ impl<S: Socket> Exchange<'_, S> {
         match (outcome, &behaviour) {
             (Outcome::Session(session), Behaviour::Page) => self.send_page(&session).await,
             (Outcome::Session(session), Behaviour::Session { work_ms }) => {
-                sleep(Duration::from_millis(*work_ms)).await;
+                // Even a sleep of no time would let a kill in between.
+                if *work_ms > 0 {
+                    sleep(Duration::from_millis(*work_ms)).await;
+                }
                 self.send_session(&session).await
             }
             (Outcome::Session(session), Behaviour::Login) => self.send_session(&session).await,
