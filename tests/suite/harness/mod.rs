@@ -32,7 +32,7 @@ pub(crate) use client::{End, Raw};
 pub(crate) use findings::Findings;
 pub(crate) use load::under_load;
 pub(crate) use metrics::Metrics;
-pub(crate) use proxy::{Proxy, cluster};
+pub(crate) use proxy::{Proxy, cluster, sticky_cluster};
 pub(crate) use request::{Request, get};
 pub(crate) use response::{Broken, Framing};
 pub(crate) use wait::{eventually, in_parallel, scaled, stays};
