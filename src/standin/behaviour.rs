@@ -1,6 +1,7 @@
 //! Which behaviour a path asks for. The table is in the module's documentation.
 
 use super::query::Query;
+use super::session::Wanted;
 
 /// What a request asks the stand-in to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,7 +11,14 @@ pub(super) enum Behaviour {
     /// A static file, of which there are none.
     NoSuchFile,
     Echo,
-    Session,
+    /// The session, after some work with it.
+    Session {
+        work_ms: u64,
+    },
+    Login,
+    Logout,
+    /// A static file that is missing, and an error page that asks for a session.
+    BadFile,
     Bytes(u64),
     Chunked {
         length: u64,
@@ -49,6 +57,17 @@ pub(super) struct Slow {
     pub(super) piece_bytes: u64,
 }
 
+impl Slow {
+    fn of(query: &Query) -> Self {
+        Self {
+            head_ms: query.number("head_ms", 0),
+            every_ms: query.number("every_ms", 0),
+            pieces: query.number("pieces", 1),
+            piece_bytes: query.number("piece_bytes", 10),
+        }
+    }
+}
+
 /// How `Expect: 100-continue` is met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Continue {
@@ -83,7 +102,11 @@ impl Behaviour {
         match first {
             _ if method == "OPTIONS" && path == "*" => Self::Options,
             "echo" => Self::Echo,
-            "session" => Self::Session,
+            "session" => Self::Session {
+                work_ms: query.number("work_ms", 0),
+            },
+            "login" => Self::Login,
+            "logout" => Self::Logout,
             "bytes" => Self::Bytes(number(0)),
             "chunked" => Self::Chunked {
                 length: number(0),
@@ -94,12 +117,7 @@ impl Behaviour {
                 },
             },
             "until-close" => Self::UntilClose(number(0)),
-            "slow" => Self::Slow(Slow {
-                head_ms: query.number("head_ms", 0),
-                every_ms: query.number("every_ms", 0),
-                pieces: query.number("pieces", 1),
-                piece_bytes: query.number("piece_bytes", 10),
-            }),
+            "slow" => Self::Slow(Slow::of(&query)),
             "status" => Self::Status(status(200)),
             "continue" => Self::Continue(match second {
                 "never" => Continue::Never,
@@ -130,7 +148,20 @@ impl Behaviour {
                 status: u16::try_from(query.number("status", 302)).unwrap_or(302),
                 to: query.text("to").unwrap_or("/").to_owned(),
             },
+            _ if bare.ends_with("/bad.css") => Self::BadFile,
             _ => Self::of_page(method, target),
+        }
+    }
+
+    /// What is wanted of the request's session.
+    pub(super) fn wanted(&self) -> Option<Wanted> {
+        match self {
+            Self::Page | Self::Session { .. } => Some(Wanted::Any),
+            Self::Login => Some(Wanted::NewId),
+            Self::Logout => Some(Wanted::End),
+            Self::BadFile => Some(Wanted::Unmanaged),
+            Self::Options | Self::NoSuchFile => None,
+            _ => Some(Wanted::Nothing),
         }
     }
 }
@@ -147,6 +178,11 @@ mod tests {
             ("/favicon.ico", Behaviour::NoSuchFile),
             ("/echo/below?x=1", Behaviour::Echo),
             ("/echo;jsessionid=A.jvm1", Behaviour::Echo),
+            ("/session;jsessionid=A", Behaviour::Session { work_ms: 0 }),
+            ("/session?work_ms=5", Behaviour::Session { work_ms: 5 }),
+            ("/logout", Behaviour::Logout),
+            ("/style/bad.css", Behaviour::BadFile),
+            ("/style/good.css", Behaviour::NoSuchFile),
             ("/bytes/1024", Behaviour::Bytes(1024)),
             (
                 "/chunked/9?trailers=1&piece=0",

@@ -10,7 +10,7 @@ use super::address::Address;
 use super::fault::Scripts;
 use super::journal::Journal;
 use super::page::{Colour, Look};
-use super::session::{Identity, SharedSessions, Takeover};
+use super::session::{Identity, Manager, Sessions, SharedSessions};
 use super::tomcat::{Menu, Settings, Tomcat};
 
 /// Settings of a stand-in to be; the defaults are those of Tomcat's connector.
@@ -35,11 +35,13 @@ impl Builder {
                 menu: Menu::All,
                 identity: Identity {
                     jvm_route: Some(name.to_owned()),
-                    store_node: None,
-                    takeover: Takeover::default(),
+                    store_nodes: Vec::new(),
+                    manager: Manager::default(),
+                    backup_delay: Duration::ZERO,
                 },
                 cookie_name: "JSESSIONID".to_owned(),
                 cookie_path: "/".to_owned(),
+                contexts: Vec::new(),
                 keep_alive: Duration::from_secs(20),
                 requests_per_connection: 100,
                 max_connections: 8192,
@@ -86,14 +88,28 @@ impl Builder {
     }
 
     /// The store node in its session ids (`n1`); none by default.
-    pub fn store_node(mut self, node: &str) -> Self {
-        self.settings.identity.store_node = Some(node.to_owned());
+    pub fn store_node(self, node: &str) -> Self {
+        self.store_nodes(&[node])
+    }
+
+    /// Its store nodes in order, of which new sessions get one after the other.
+    pub fn store_nodes(mut self, nodes: &[&str]) -> Self {
+        let nodes = nodes.iter().map(|node| (*node).to_owned());
+        self.settings.identity.store_nodes = nodes.collect();
         self
     }
 
-    /// What it does with sessions of another jvm route; it keeps the id by default.
-    pub fn takeover(mut self, takeover: Takeover) -> Self {
-        self.settings.identity.takeover = takeover;
+    /// How it keeps its sessions; non-sticky by default.
+    pub fn manager(mut self, manager: Manager) -> Self {
+        self.settings.identity.manager = manager;
+        self
+    }
+
+    /// How long after the answer a sticky session is written to the store; by default it is
+    /// written before the answer begins. A kill in between loses what was not written, an orderly
+    /// stop writes it.
+    pub fn backup_delay(mut self, time: Duration) -> Self {
+        self.settings.identity.backup_delay = time;
         self
     }
 
@@ -107,6 +123,13 @@ impl Builder {
     pub fn cookie(mut self, name: &str, path: &str) -> Self {
         name.clone_into(&mut self.settings.cookie_name);
         path.clone_into(&mut self.settings.cookie_path);
+        self
+    }
+
+    /// Contexts beside the one at `/` (`/app1`), each with sessions of its own, whose cookies have
+    /// the context's path. Below them the paths of the table begin again.
+    pub fn contexts(mut self, paths: &[&str]) -> Self {
+        self.settings.contexts = paths.iter().map(|path| (*path).to_owned()).collect();
         self
     }
 
@@ -132,11 +155,11 @@ impl Builder {
     /// Starts listening. Fails where the address cannot be had.
     pub fn start(self) -> io::Result<StandIn> {
         let journal = Journal::new(self.settings.kept_requests, self.settings.kept_body);
-        let (sessions, scripts) = (self.sessions, Scripts::default());
+        let sessions = Sessions::new(self.sessions, self.settings.identity.clone());
         let tomcat = Arc::new(Tomcat {
             settings: self.settings,
             sessions,
-            scripts,
+            scripts: Scripts::default(),
             journal,
         });
         StandIn::start(&self.address, tomcat)

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::answer::Answer;
 use super::exchange::{Exchange, Persistence, Position, Step};
 use super::life::Mode;
 use super::request::{Refused, Request};
+use super::session::Backup;
 use super::tomcat::{Menu, Tomcat};
 use super::wire::{Ending, NoHead, Socket, Wire};
 
@@ -100,6 +102,10 @@ async fn converse<S: Socket>(
         }
         let step = answer(&mut exchange, now).await;
         let persistence = exchange.persistence;
+        if let Some(backup) = exchange.backup.take() {
+            let tomcat = Arc::clone(&open.tomcat);
+            tokio::task::spawn_local(back_up_late(tomcat, backup, mode.clone()));
+        }
         drop(exchange);
         match (step, persistence) {
             (Err(Ending::Linger), _) | (Ok(()), Persistence::CloseUnread) => {
@@ -148,6 +154,16 @@ async fn answer<S: Socket>(exchange: &mut Exchange<'_, S>, mode: Mode) -> Step {
             None => exchange.answer().await,
         },
         Menu::PageOnly => exchange.answer().await,
+    }
+}
+
+/// Writes a session to the store after its answer; not while the process is as if stopped. A life
+/// that ends ends this too.
+async fn back_up_late(tomcat: Arc<Tomcat>, backup: Backup, mut mode: watch::Receiver<Mode>) {
+    sleep(tomcat.sessions.backup_delay()).await;
+    let is_running = |mode: &Mode| !matches!(mode, Mode::Hanging | Mode::Killed);
+    if mode.wait_for(is_running).await.is_ok() {
+        tomcat.sessions.back_up(&backup);
     }
 }
 

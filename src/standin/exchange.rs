@@ -11,6 +11,7 @@ use super::answer::{Answer, Sending};
 use super::body::Checksum;
 use super::journal::{BodyEnd, Entry};
 use super::request::{Framing, Request, Version};
+use super::session::Backup;
 use super::tomcat::Tomcat;
 use super::wire::{BadLine, Ending, Socket, Wire};
 
@@ -48,6 +49,10 @@ pub(super) struct Exchange<'a, S> {
     pub(super) persistence: Persistence,
     /// Length and checksum of the body, as far as it was read.
     pub(super) body_read: (u64, Checksum),
+    /// The session cookie that the answer sets.
+    pub(super) cookie: Option<String>,
+    /// What is to be written to the store.
+    pub(super) backup: Option<Backup>,
     body: BodyState,
     entry: Entry,
     sending: Sending,
@@ -97,6 +102,8 @@ impl<'a, S: Socket> Exchange<'a, S> {
             position,
             persistence,
             body_read: (0, Checksum::default()),
+            cookie: None,
+            backup: None,
             body,
             entry,
             sending: Sending::Nothing,
@@ -254,7 +261,12 @@ impl<'a, S: Socket> Exchange<'a, S> {
         if self.sending == Sending::UntilClose {
             self.persistence = Persistence::Close;
         }
+        self.back_up_in_time();
         let now = httpdate::fmt_http_date(SystemTime::now());
+        let answer = match self.cookie.take() {
+            Some(cookie) => answer.with("Set-Cookie", &cookie),
+            None => answer,
+        };
         let mut answer = answer
             .with("X-Tomcat", &self.tomcat.settings.name)
             .with("Date", &now);
@@ -270,6 +282,16 @@ impl<'a, S: Socket> Exchange<'a, S> {
                 .with("Connection", "keep-alive");
         }
         answer.encode(self.sending)
+    }
+
+    /// Writes the session to the store before the answer, unless that is to be done later.
+    fn back_up_in_time(&mut self) {
+        let sessions = &self.tomcat.sessions;
+        if sessions.backup_delay().is_zero()
+            && let Some(backup) = self.backup.take()
+        {
+            sessions.back_up(&backup);
+        }
     }
 
     /// Takes the bytes that came behind the head, whatever they are.

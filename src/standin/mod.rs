@@ -11,7 +11,10 @@
 //! | path | answer |
 //! |---|---|
 //! | `/echo` and below | JSON: `tomcat`, `method`, `target` as it came, `headers` as pairs in order and case, `body_bytes`, `body_checksum`, `connection` and `number` on it |
-//! | `/session` | JSON: `tomcat`, `id`, `created_ms`, `hits`, `new_id`; `Set-Cookie` for a new id |
+//! | `/session?work_ms=` | JSON: `tomcat`, `id`, `created_ms`, `hits`, `new_id`; `Set-Cookie` for a new id; waits `work_ms` with the session in hand |
+//! | `/login` | the same, under a new id of the same session |
+//! | `/logout` | ends the session and takes its cookie away |
+//! | `*/bad.css` | 404 from an error page that asks for a session, though the path is ignored |
 //! | `/bytes/N` | N bytes of [`pattern`], `Content-Length` |
 //! | `/chunked/N?piece=8192&trailers=1` | N bytes in chunks; trailers `X-Checked: yes`, `X-Late: trailer` |
 //! | `/until-close/N` | N bytes, no length, then close |
@@ -29,6 +32,9 @@
 //! | `OPTIONS *` | 200 and `Allow` |
 //! | `*.ico`, `*.png`, `*.gif`, `*.jpg`, `*.css`, `*.js` | 404, no session is touched |
 //! | anything else | the page: title and colour of this Tomcat, session id, created on |
+//!
+//! Before any other path but those of files, a sticky Tomcat takes over a session that is shown, with
+//! `Set-Cookie`. How sessions are kept: [`Manager`].
 //!
 //! Every answer has `X-Tomcat: NAME`. A script ([`StandIn::script`]) comes before the table.
 
@@ -61,7 +67,7 @@ pub use builder::Builder;
 pub use fault::{Fault, Then};
 pub use journal::{BodyEnd, Counts, Recorded};
 pub use page::Colour;
-pub use session::{SharedSessions, Takeover};
+pub use session::{Manager, SharedSessions, Truth};
 
 use address::Reservation;
 use life::{Life, Mode};
@@ -107,12 +113,13 @@ impl StandIn {
 
     /// The sessions it serves.
     pub fn sessions(&self) -> &SharedSessions {
-        &self.tomcat.sessions
+        &self.tomcat.sessions.shared
     }
 
     // === its life ===
 
-    /// Starts it again at the same address; kills it first if it runs.
+    /// Starts it again at the same address; kills it first if it runs. Sessions in its memory are
+    /// gone.
     pub fn restart(&self) -> io::Result<()> {
         let mut life = self.life();
         self.end(life.take(), Mode::Killed);
@@ -137,7 +144,8 @@ impl StandIn {
         self.turn(Mode::Refusing);
     }
 
-    /// Kills it: all connections are reset, new ones refused. Returns when that is so.
+    /// Kills it: all connections are reset, new ones refused, its memory is gone. Returns when that
+    /// is so.
     pub fn kill(&self) {
         let life = self.life().take();
         self.end(life, Mode::Killed);
@@ -230,9 +238,16 @@ impl StandIn {
     }
 
     fn end(&self, life: Option<Life>, mode: Mode) {
-        if let Some(Err(failure)) = life.map(|life| life.end(mode)) {
+        let Some(life) = life else {
+            return;
+        };
+        if let Err(failure) = life.end(mode) {
             self.tomcat.journal.note_failure(failure);
         }
+        if mode == Mode::Stopping {
+            self.tomcat.sessions.back_up_all();
+        }
+        self.tomcat.sessions.forget();
     }
 
     fn life(&self) -> MutexGuard<'_, Option<Life>> {

@@ -11,7 +11,7 @@ use super::behaviour::{Behaviour, Continue, Slow, Trailers};
 use super::body::pattern;
 use super::exchange::{Exchange, Step};
 use super::page;
-use super::session::Session;
+use super::session::{Outcome, Session, Wanted};
 use super::tomcat::Menu;
 use super::wire::{Ending, Socket};
 
@@ -21,7 +21,8 @@ const PIECE: u64 = 64 * 1024;
 impl<S: Socket> Exchange<'_, S> {
     /// Answers as the path asks.
     pub(super) async fn answer(&mut self) -> Step {
-        let (method, target) = (self.request.method.as_str(), self.request.origin_form());
+        let (_, target) = self.tomcat.settings.within(self.request.origin_form());
+        let method = self.request.method.as_str();
         let behaviour = match self.tomcat.settings.menu {
             Menu::All => Behaviour::of(method, target),
             Menu::PageOnly => Behaviour::of_page(method, target),
@@ -31,15 +32,36 @@ impl<S: Socket> Exchange<'_, S> {
             Behaviour::Early => return self.answer_early().await,
             _ => self.read_body().await?,
         }
+        let outcome = match behaviour.wanted() {
+            Some(wanted) => self.session(wanted).await,
+            None => Outcome::Untouched,
+        };
+        match (outcome, &behaviour) {
+            (Outcome::Session(session), Behaviour::Page) => self.send_page(&session).await,
+            (Outcome::Session(session), Behaviour::Session { work_ms }) => {
+                // Even a sleep of no time would let a kill in between.
+                if *work_ms > 0 {
+                    sleep(Duration::from_millis(*work_ms)).await;
+                }
+                self.send_session(&session).await
+            }
+            (Outcome::Session(session), Behaviour::Login) => self.send_session(&session).await,
+            _ => self.behave(behaviour).await,
+        }
+    }
+
+    /// Answers where the session makes no difference to the body.
+    async fn behave(&mut self, behaviour: Behaviour) -> Step {
         match behaviour {
             Behaviour::Options => {
                 let allowed = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
                 self.send(Answer::new(200).with("Allow", allowed), b"")
                     .await
             }
-            Behaviour::Page => self.send_page().await,
-            Behaviour::NoSuchFile => self.send(Answer::text(404), b"no such file\n").await,
-            Behaviour::Session => self.send_session().await,
+            Behaviour::NoSuchFile | Behaviour::BadFile => {
+                self.send(Answer::text(404), b"no such file\n").await
+            }
+            Behaviour::Logout => self.send(Answer::text(200), b"logged out\n").await,
             Behaviour::Bytes(length) => {
                 self.generate(Sending::Length(length), length, PIECE)
                     .await?;
@@ -74,7 +96,13 @@ impl<S: Socket> Exchange<'_, S> {
                 self.send(Answer::new(status).with("Location", &to), b"")
                     .await
             }
-            Behaviour::Echo | Behaviour::Continue(_) | Behaviour::Early => self.send_echo().await,
+            // The three with a session were answered above.
+            Behaviour::Echo
+            | Behaviour::Continue(_)
+            | Behaviour::Early
+            | Behaviour::Page
+            | Behaviour::Session { .. }
+            | Behaviour::Login => self.send_echo().await,
         }
     }
 
@@ -108,16 +136,13 @@ impl<S: Socket> Exchange<'_, S> {
         self.send(Answer::json(), echo.to_string().as_bytes()).await
     }
 
-    async fn send_page(&mut self) -> Step {
-        let session = self.session();
+    async fn send_page(&mut self, session: &Session) -> Step {
         let local = self.wire.socket.local();
-        let html = page::render(&self.tomcat.settings.look, &session, &self.request, &local);
-        self.send(self.with_cookie(Answer::html(), &session), html.as_bytes())
-            .await
+        let html = page::render(&self.tomcat.settings.look, session, &self.request, &local);
+        self.send(Answer::html(), html.as_bytes()).await
     }
 
-    async fn send_session(&mut self) -> Step {
-        let session = self.session();
+    async fn send_session(&mut self, session: &Session) -> Step {
         let created = session
             .created
             .duration_since(UNIX_EPOCH)
@@ -129,28 +154,15 @@ impl<S: Socket> Exchange<'_, S> {
             "hits": session.hits,
             "new_id": session.is_new_id,
         });
-        self.send(
-            self.with_cookie(Answer::json(), &session),
-            shown.to_string().as_bytes(),
-        )
-        .await
+        self.send(Answer::json(), shown.to_string().as_bytes())
+            .await
     }
 
-    fn with_cookie(&self, answer: Answer, session: &Session) -> Answer {
-        if !session.is_new_id {
-            return answer;
-        }
+    /// Serves the session of this request: cookies before `;jsessionid=`, the first known one.
+    async fn session(&mut self, wanted: Wanted) -> Outcome {
         let settings = &self.tomcat.settings;
-        let cookie = format!(
-            "{}={}; Path={}; HttpOnly",
-            settings.cookie_name, session.id, settings.cookie_path
-        );
-        answer.with("Set-Cookie", &cookie)
-    }
-
-    /// The session of this request: cookies before `;jsessionid=`, the first known one.
-    fn session(&self) -> Session {
-        let settings = &self.tomcat.settings;
+        let target = self.request.origin_form();
+        let (context, _) = settings.within(target);
         let cookies = self
             .request
             .all("Cookie")
@@ -158,14 +170,32 @@ impl<S: Socket> Exchange<'_, S> {
             .filter_map(|pair| pair.trim().split_once('='))
             .filter(|(name, _)| *name == settings.cookie_name)
             .map(|(_, id)| id.trim_matches('"'));
-        let path = self.request.target.split('?').next().unwrap_or("");
+        let path = target.split('?').next().unwrap_or("");
         let parameter = format!("{}=", settings.cookie_name.to_ascii_lowercase());
         let in_path = path
             .split(['/', ';'])
             .filter_map(|part| part.strip_prefix(parameter.as_str()));
-        self.tomcat
-            .sessions
-            .serve(&settings.identity, cookies.chain(in_path))
+        let shown = cookies.chain(in_path);
+        let (outcome, backup) = self.tomcat.sessions.serve(context, shown, wanted).await;
+        let (name, path) = (
+            &settings.cookie_name,
+            match context {
+                "" => settings.cookie_path.as_str(),
+                context => context,
+            },
+        );
+        self.cookie = match &outcome {
+            Outcome::Session(session) if session.is_new_id => {
+                Some(format!("{name}={}; Path={path}; HttpOnly", session.id))
+            }
+            // As Tomcat writes a cookie with a maximal age of 0.
+            Outcome::Ended => Some(format!(
+                "{name}=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:10 GMT; Path={path}; HttpOnly"
+            )),
+            Outcome::Session(_) | Outcome::Untouched => None,
+        };
+        self.backup = backup;
+        outcome
     }
 
     async fn generate(&mut self, sending: Sending, length: u64, piece: u64) -> Step {

@@ -4,7 +4,9 @@ use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::harness::{BlackHole, Metrics, Tomcat, get};
+use cattail::standin::{Manager, SharedSessions};
+
+use crate::harness::{BlackHole, Browsers, Metrics, Tomcat, get, stays};
 
 const SCRAPE: &str = "# HELP x_total y
 # TYPE x_total counter
@@ -63,4 +65,57 @@ fn a_black_hole_answers_no_connection() {
     let hole = BlackHole::open();
     let outcome = TcpStream::connect_timeout(&hole.address(), Duration::from_millis(50));
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::TimedOut);
+}
+
+/// Browsers whose connections go to two Tomcats in turn, as behind the worst of balancers.
+fn scattered(manager: Manager) -> (crate::harness::Findings, SharedSessions) {
+    let sessions = SharedSessions::default();
+    let tomcats = ["jvm1", "jvm2", "jvm3"]
+        .map(|route| Tomcat::build(route, |it| it.sessions(&sessions).manager(manager)));
+    let to = tomcats.each_ref().map(|tomcat| tomcat.address().clone());
+    let findings = Browsers::new(8, 6).browse(&to, |browsers| browsers.go_on(3));
+    (findings, sessions)
+}
+
+#[test]
+fn browsers_see_it_when_their_sessions_are_scattered() {
+    let (findings, sessions) = scattered(Manager::Sticky);
+    let truth = sessions.truth();
+    assert!(findings.lost > 0 && truth.lost > 0, "{findings}");
+    assert!(findings.split > 0 && truth.stale > 0, "{findings}");
+    assert!(findings.stale + findings.forked > 0, "{findings}");
+    let (findings, sessions) = scattered(Manager::Plain);
+    assert!(findings.lost > 0 && sessions.truth().lost > 0, "{findings}");
+}
+
+#[test]
+fn browsers_of_one_tomcat_find_nothing() {
+    for manager in [Manager::Sticky, Manager::NonSticky, Manager::Plain] {
+        let tomcat = Tomcat::build("jvm1", |tomcat| tomcat.manager(manager));
+        let findings = Browsers::new(20, 6).browse(&[tomcat.address().clone()], |browsers| {
+            browsers.go_on(3);
+            browsers.quietly(|| {
+                let before = tomcat.count();
+                let time = Duration::from_millis(20);
+                stays("nobody asks", time, || tomcat.count() == before);
+            });
+        });
+        // Its connections end with their hundredth request, in good order.
+        assert!(findings.is_clean(), "{findings}");
+        assert!(findings.groups >= 3 * 20);
+        let truth = tomcat.sessions().truth();
+        assert_eq!((truth.issued, truth.live), (20, 20));
+    }
+}
+
+#[test]
+fn browsers_count_what_is_not_answered() {
+    let tomcat = Tomcat::start("jvm1");
+    let findings = Browsers::new(4, 2).browse(&[tomcat.address().clone()], |browsers| {
+        browsers.go_on(1);
+        tomcat.kill();
+        browsers.go_on(2);
+    });
+    assert!(findings.failed > 0, "{findings}");
+    assert_eq!(findings.harmed(), 0, "{findings}");
 }

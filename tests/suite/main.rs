@@ -53,6 +53,7 @@ mod reverse;
 mod round_robin;
 mod rules;
 mod scenarios;
+mod sessions_survive;
 mod smuggling;
 mod standin;
 mod stop;

@@ -5,6 +5,7 @@
 //! - `client`: raw sockets, bytes in and bytes out; `request` writes requests, `response` reads
 //!   answers strictly; `browser` keeps cookies and the connection
 //! - `metrics`: scrape and match
+//! - `browsers`: many browsers with parallel requests, and what they saw of their sessions
 //! - `load`: clients that go on asking while something happens
 //! - `wait`: deadlines and polling; nothing sleeps a fixed time and hopes
 //! - `proxy`: the real app in-process, from YAML text, on port 0, joined on drop
@@ -13,7 +14,10 @@
 
 pub(crate) mod backend;
 pub(crate) mod browser;
+pub(crate) mod browsers;
 pub(crate) mod client;
+pub(crate) mod findings;
+mod lane;
 pub(crate) mod load;
 pub(crate) mod metrics;
 pub(crate) mod proxy;
@@ -23,10 +27,12 @@ pub(crate) mod wait;
 
 pub(crate) use backend::{BlackHole, Tomcat, tomcats};
 pub(crate) use browser::Browser;
+pub(crate) use browsers::Browsers;
 pub(crate) use client::{End, Raw};
+pub(crate) use findings::Findings;
 pub(crate) use load::under_load;
 pub(crate) use metrics::Metrics;
-pub(crate) use proxy::{Proxy, cluster};
+pub(crate) use proxy::{Proxy, cluster, sticky_cluster};
 pub(crate) use request::{Request, get};
 pub(crate) use response::{Broken, Framing};
 pub(crate) use wait::{eventually, in_parallel, scaled, stays};

@@ -102,9 +102,31 @@ impl Drop for Proxy {
     }
 }
 
-/// The text of one cluster of these Tomcats.
+/// The text of one cluster of these Tomcats, without affinity.
 pub(crate) fn cluster(tomcats: &[&Tomcat], more: &str) -> String {
-    let mut text = String::from("clusters:\n  shop:\n    affinity: none\n");
+    let backend = |tomcat: &Tomcat| {
+        let (name, address) = (tomcat.name(), tomcat.address());
+        format!("{{ name: {name}, address: '{address}' }}")
+    };
+    written("none", tomcats, more, backend)
+}
+
+/// The text of one sticky cluster of these Tomcats, with their names as jvm routes.
+pub(crate) fn sticky_cluster(tomcats: &[&Tomcat], more: &str) -> String {
+    let backend = |tomcat: &Tomcat| {
+        let (name, address) = (tomcat.name(), tomcat.address());
+        format!("{{ jvm_route: {name}, address: '{address}' }}")
+    };
+    written("sticky", tomcats, more, backend)
+}
+
+fn written(
+    affinity: &str,
+    tomcats: &[&Tomcat],
+    more: &str,
+    backend: impl Fn(&Tomcat) -> String,
+) -> String {
+    let mut text = format!("clusters:\n  shop:\n    affinity: {affinity}\n");
     for line in more.lines() {
         text.push_str("    ");
         text.push_str(line);
@@ -112,8 +134,7 @@ pub(crate) fn cluster(tomcats: &[&Tomcat], more: &str) -> String {
     }
     text.push_str("    backends:\n");
     for tomcat in tomcats {
-        let (name, address) = (tomcat.name(), tomcat.address());
-        writeln!(text, "      - {{ name: {name}, address: '{address}' }}").unwrap();
+        writeln!(text, "      - {}", backend(tomcat)).unwrap();
     }
     text
 }

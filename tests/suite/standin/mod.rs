@@ -3,4 +3,5 @@
 mod behaviours;
 mod faults;
 mod life;
+mod managers;
 mod sessions;

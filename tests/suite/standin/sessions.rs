@@ -1,4 +1,4 @@
-use cattail::standin::{Colour, SharedSessions, Takeover};
+use cattail::standin::{Colour, SharedSessions};
 
 use crate::harness::{Browser, Request, Tomcat, get, tomcats};
 
@@ -78,29 +78,70 @@ fn a_tomcat_without_a_jvm_route_gives_ids_without_one() {
 }
 
 #[test]
-fn a_takeover_sets_the_new_cookie() {
-    let sessions = SharedSessions::default();
-    let start = |route| {
-        Tomcat::build(route, |tomcat| {
-            tomcat.sessions(&sessions).takeover(Takeover::RenameId)
-        })
-    };
-    let (a, b) = (start("jvm1"), start("jvm2"));
-    let id = get(a.address(), "/session")
-        .cookie("JSESSIONID")
-        .unwrap()
-        .to_owned();
-    let cookie = format!("JSESSIONID={id}");
-    let taken = Request::get("/session")
-        .header("Cookie", &cookie)
-        .send(b.address());
+fn a_login_renews_the_cookie_and_a_logout_takes_it_away() {
+    let tomcat = Tomcat::start("jvm1");
+    let mut browser = Browser::new(tomcat.address());
+    let created = browser.get("/session").expect(200).json();
+    let renewed = browser.get("/login").expect(200).json();
+    assert_ne!(renewed["id"], created["id"]);
+    assert_eq!(renewed["created_ms"], created["created_ms"]);
+    assert_eq!(renewed["id"], browser.session_id());
+    let out = browser.get("/logout").expect(200);
     assert_eq!(
-        taken.cookie("JSESSIONID"),
-        Some(id.replace("jvm1", "jvm2").as_str())
+        out.header("Set-Cookie"),
+        Some("JSESSIONID=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:10 GMT; Path=/; HttpOnly")
     );
-    sessions.clear();
-    let lost = Request::get("/session")
-        .header("Cookie", &cookie)
-        .send(a.address());
-    assert_eq!(lost.json()["hits"], 1);
+    let truth = tomcat.sessions().truth();
+    assert_eq!((truth.issued, truth.renewed), (1, 1));
+    assert_eq!((truth.logged_out, truth.live), (1, 0));
+}
+
+#[test]
+fn an_error_page_below_an_ignored_path_overwrites_the_cookie() {
+    let tomcat = Tomcat::start("jvm1");
+    let mut browser = Browser::new(tomcat.address());
+    browser.get("/session").expect(200);
+    let before = browser.session_id().to_owned();
+    browser.get("/style/good.css").expect(404);
+    assert_eq!(browser.session_id(), before);
+    browser.get("/style/bad.css").expect(404);
+    assert_ne!(browser.session_id(), before);
+    let after = browser.get("/session").expect(200).json();
+    assert_eq!(after["hits"], 1, "nobody kept the new session either");
+    let truth = tomcat.sessions().truth();
+    assert_eq!((truth.overwritten, truth.lost), (1, 1));
+}
+
+#[test]
+fn contexts_have_sessions_and_cookies_of_their_own() {
+    let tomcat = Tomcat::build("jvm1", |tomcat| tomcat.contexts(&["/app1", "/app2"]));
+    let ask = |path: &str, ids: &[&str]| {
+        let cookies: Vec<_> = ids.iter().map(|id| format!("JSESSIONID={id}")).collect();
+        let request = match ids {
+            [] => Request::get(path),
+            _ => Request::get(path).header("Cookie", &cookies.join("; ")),
+        };
+        let response = request.send(tomcat.address()).expect(200);
+        let set = response.header("Set-Cookie").map(str::to_owned);
+        (response.json(), set)
+    };
+    let mut ids = Vec::new();
+    for (target, path) in [
+        ("/session", "/"),
+        ("/app1/session", "/app1"),
+        ("/app2/session?x=1", "/app2"),
+    ] {
+        let (session, set) = ask(target, &[]);
+        let id = session["id"].as_str().unwrap().to_owned();
+        let expected = format!("JSESSIONID={id}; Path={path}; HttpOnly");
+        assert_eq!(set, Some(expected));
+        ids.push(id);
+    }
+    // The longest path first, as browsers send them.
+    assert_eq!(ask("/app1/session", &[&ids[1], &ids[0]]).0["hits"], 2);
+    assert_eq!(ask("/session", &[&ids[0]]).0["hits"], 2);
+    assert_eq!(ask("/app1/session", &[&ids[0]]).0["hits"], 1);
+    let page = get(tomcat.address(), "/app10/session");
+    let set = page.header("Set-Cookie").unwrap();
+    assert!(set.contains("Path=/;"), "no context: {set}");
 }
