@@ -112,6 +112,12 @@ impl<'a> Id<'a> {
         (!route.is_empty()).then_some(route)
     }
 
+    /// Whether its tail may hold several routes.
+    #[inline]
+    pub fn is_ranked(&self) -> bool {
+        matches!(self.dialect, Dialect::Wildfly | Dialect::Weblogic)
+    }
+
     /// What may name the owner, in order of trust: the whole tail, and of several routes each.
     pub fn routes(&self) -> impl Iterator<Item = &[u8]> {
         let tail = self.route().unwrap_or_default();

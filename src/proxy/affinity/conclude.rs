@@ -98,7 +98,7 @@ impl Answered<'_> {
 
     /// Who answered, seen from the session.
     fn served(&self, bound: &Bound) -> Served {
-        let seen = bound.seen(self.cluster);
+        let seen = bound.seen;
         if seen.owner == Some(self.slot) {
             let life = self.cluster.backend(self.slot).map(|it| it.life());
             let before = bound.known.as_ref().map(|known| known.life);
@@ -124,7 +124,7 @@ impl Answered<'_> {
         let Some(life) = self.cluster.backend(self.slot).map(|it| it.life()) else {
             return;
         };
-        let is_owner = bound.seen(self.cluster).owner == Some(self.slot);
+        let is_owner = bound.seen.owner == Some(self.slot);
         match &bound.known {
             None => {
                 let claim = Claim {

@@ -153,7 +153,7 @@ fn seal_beside(answered: Answered<'_>, own: &OwnCookie, headers: &HeaderMap) -> 
 
 /// A cookie of ours in the place of one that is old, or names a backend that lost the session.
 fn seal_again(bound: &Bound, answered: Answered<'_>, own: &OwnCookie) -> Option<HeaderValue> {
-    let is_owner = bound.seen(answered.cluster).owner == Some(answered.slot);
+    let is_owner = bound.seen.owner == Some(answered.slot);
     let has_moved = answered.cluster.config.sessions.replicated
         && bound.named.is_some()
         && bound.named != Some(answered.slot);

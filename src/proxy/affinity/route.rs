@@ -96,9 +96,7 @@ impl Session {
     /// Whether the request may be served by no other than its owner.
     pub(in crate::proxy) fn is_strict(&self, cluster: &Cluster) -> bool {
         match self {
-            Self::Bound(bound) => {
-                cluster.config.sessions.strict && bound.seen(cluster).owner.is_some()
-            }
+            Self::Bound(bound) => cluster.config.sessions.strict && bound.seen.owner.is_some(),
             Self::Unfollowed | Self::Free(_) => false,
         }
     }
@@ -112,7 +110,7 @@ impl Bound {
                 forgiven: self.waited_for,
                 ..seeking
             };
-            let seen = self.seen(cluster);
+            let seen = self.seen;
             let policy = Policy {
                 prefer: cluster.config.affinity == Affinity::Prefer,
                 strict: cluster.config.sessions.strict,
@@ -179,7 +177,7 @@ impl Bound {
     fn pinned(&self, seeking: Seeking<'_>, slot: Slot) -> Result<Chosen, Nobody> {
         let cluster = &seeking.view.cluster;
         let book = &cluster.sessions;
-        let owner = self.seen(cluster).owner.unwrap_or(slot);
+        let owner = self.seen.owner.unwrap_or(slot);
         let serves = |member| {
             book.slot(member)
                 .is_some_and(|slot| seeking.standing(slot).serves)

@@ -44,6 +44,8 @@ pub(in crate::proxy) struct Bound {
     pub(in crate::proxy) place: Place,
     /// Whom its id, or the affinity cookie, names.
     pub(in crate::proxy) named: Option<Slot>,
+    /// What follows from that and the ledger.
+    pub(in crate::proxy) seen: Seen,
     /// What is remembered of it.
     pub(in crate::proxy) known: Option<Known>,
     /// Whether an affinity cookie came with it that should be sealed anew.
@@ -56,17 +58,21 @@ pub(in crate::proxy) struct Bound {
 
 impl Bound {
     /// What is known of the session, for a decision.
-    pub(in crate::proxy) fn seen(&self, cluster: &Cluster) -> Seen {
+    fn look(&self, cluster: &Cluster) -> Seen {
+        let Some(known) = &self.known else {
+            return Seen {
+                pin: None,
+                owner: self.named,
+                moved: false,
+            };
+        };
         let book = &cluster.sessions;
-        let known = self.known.as_ref();
-        let remembered = known.and_then(|known| book.slot(known.owner));
-        let moved = known.is_some_and(|known| known.moved)
-            && remembered.is_some()
-            && remembered != self.named;
+        // As a rule the id names whom the ledger has, and nobody has to be looked for.
+        let named = self.named.filter(|slot| book.member(*slot) == known.owner);
+        let remembered = named.or_else(|| book.slot(known.owner));
+        let moved = known.moved && remembered.is_some() && remembered != self.named;
         Seen {
-            pin: known
-                .and_then(|known| known.pin)
-                .and_then(|pin| book.slot(pin)),
+            pin: known.pin.and_then(|pin| book.slot(pin)),
             owner: if moved {
                 remembered
             } else {
@@ -80,6 +86,7 @@ impl Bound {
     pub(in crate::proxy) fn refresh(&mut self, cluster: &Cluster) {
         let common = &cluster.sessions.common;
         self.known = common.ledger.peek(self.key, common.now());
+        self.seen = self.look(cluster);
     }
 }
 
@@ -167,6 +174,11 @@ pub(super) fn ids<'h>(
 
 /// Whom an id's routes name: the first that names one backend, else what the first says.
 pub(super) fn named(id: &Id<'_>, routes: &RouteTable) -> Named {
+    if !id.is_ranked() {
+        return id
+            .route()
+            .map_or(Named::Nobody, |route| routes.named(route));
+    }
     let mut first = None;
     for route in id.routes() {
         match routes.named(route) {
@@ -198,6 +210,11 @@ fn bind(
             Named::Several | Named::Nobody => None,
         },
         known,
+        seen: Seen {
+            pin: None,
+            owner: None,
+            moved: false,
+        },
         seal_is_old: false,
         waited_for: None,
         decided: None,
@@ -210,7 +227,8 @@ fn bind(
             cluster.alarm(RouteAlarm::Unknown, None, shown.id.route());
         }
     }
-    if let Some(known) = bound.known.as_mut().filter(|known| known.moved)
+    bound.seen = bound.look(cluster);
+    if let Some(known) = bound.known.as_ref().filter(|known| known.moved)
         && bound.named.is_some()
         && bound.named == cluster.sessions.slot(known.owner)
     {

@@ -11,6 +11,7 @@
 
 mod entry;
 mod former;
+mod key;
 mod labels;
 mod names;
 mod pins;
@@ -24,7 +25,6 @@ mod tests;
 mod words;
 
 use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -35,6 +35,7 @@ pub use status::Status;
 pub use words::{ClusterNumber, Key, Kind, Member, PathNumber, Seconds, Store};
 
 use entry::Entry;
+use key::Keys;
 use labels::Labels;
 use names::Names;
 use shard::{Shard, share};
@@ -58,7 +59,7 @@ pub struct Ledger {
     capacity: usize,
     /// Bytes of all tables once they are full.
     most_bytes: usize,
-    keys: RandomState,
+    keys: Keys,
     tallies: Tallies,
     names: Names,
     labels: Labels,
@@ -117,7 +118,7 @@ impl Ledger {
             shards: shards.into_iter().map(|it| Lone(Mutex::new(it))).collect(),
             capacity,
             most_bytes,
-            keys: RandomState::new(),
+            keys: Keys::random(),
             tallies,
             names: Names::default(),
             labels: Labels::default(),
@@ -126,11 +127,9 @@ impl Ledger {
     }
 
     /// The key of the session that `cluster` knows by `base`.
+    #[inline]
     pub fn key(&self, cluster: ClusterNumber, base: &[u8]) -> Key {
-        let mut hasher = self.keys.build_hasher();
-        hasher.write_u16(cluster.0);
-        hasher.write(base);
-        Key(hasher.finish())
+        self.keys.of(cluster, base)
     }
 
     /// A client has shown the id: what was known of it until now.
