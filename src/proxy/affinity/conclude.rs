@@ -124,8 +124,11 @@ impl Answered<'_> {
         let Some(life) = self.cluster.backend(self.slot).map(|it| it.life()) else {
             return;
         };
-        let is_owner = bound.seen.owner == Some(self.slot);
+        let owner = bound.seen.owner;
+        let is_owner = owner == Some(self.slot);
         match &bound.known {
+            // A survivor has no claim to a session that another owns.
+            None if owner.is_some() && !is_owner => {}
             None => {
                 let claim = Claim {
                     owner: book.member(self.slot),
@@ -246,15 +249,21 @@ impl Answered<'_> {
         let own = |route: &&[u8]| crate::session::id::own_token(route).is_none();
         let route_changed = shown.and_then(Id::route).filter(own) != id.route();
         let node_changed = shown.and_then(Id::store_node) != id.store_node();
-        let owner = bound.known.as_ref().map(|known| known.owner);
-        if route_changed && owner.is_some() && owner != Some(issue.owner) {
+        if route_changed {
+            // Also where it was taken for the owner already: others of the client's requests still
+            // show the old route.
             self.cluster
                 .session_moved(bound.key, self.slot, Some(issue.store));
         } else {
             // Who serves without changing the route is no new owner of a session that is known.
-            let keeps = owner.filter(|_| !route_changed);
-            let owner = keeps.unwrap_or(issue.owner);
-            ledger.issue(bound.key, self.now, Issue { owner, ..issue });
+            // Not the ledger's word alone: it may hear of the session for the first time.
+            let owner = bound.seen.owner.unwrap_or(self.slot);
+            let again = Issue {
+                owner: self.cluster.sessions.member(owner),
+                life: self.cluster.backend(owner).map_or(0, |it| it.life()),
+                ..issue
+            };
+            ledger.issue(bound.key, self.now, again);
         }
         Cookie::SameBase {
             route_changed,

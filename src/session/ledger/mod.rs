@@ -146,17 +146,19 @@ impl Ledger {
         self.shard(key)?.find(key).map(|entry| entry.known(now))
     }
 
-    /// A response of `issue.owner` made the session or changed its id. A confirmed pin ends: the
-    /// owner itself speaks. What a response of another backend than the owner means is for
-    /// [`take_over`](Self::take_over).
+    /// A response of `issue.owner` made the session or changed its id. A confirmed pin to another
+    /// owner ends: this one has spoken since. What a response of another backend than the owner
+    /// means is for [`take_over`](Self::take_over).
     pub fn issue(&self, key: Key, now: Seconds, issue: Issue) {
         let Some(mut shard) = self.shard(key) else {
             return;
         };
         let write = |entry: &mut Entry| {
+            if entry.owner != issue.owner {
+                entry.moved_until = Seconds::default();
+            }
             entry.set_owner(issue.owner);
             entry.seen_at(now);
-            entry.moved_until = Seconds::default();
             (entry.life, entry.store, entry.path) = (issue.life, issue.store, issue.path);
         };
         let changed = shard.change(key, &self.tallies, |entry| {

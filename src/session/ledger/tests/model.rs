@@ -142,8 +142,10 @@ impl Model {
 
     fn issue(&mut self, number: u32, now: Seconds, issue: Issue) {
         let session = self.session(number, now, Kind::Issued, issue.owner);
+        if session.known.owner != issue.owner {
+            session.moved_until = 0;
+        }
         session.own(issue.owner);
-        session.moved_until = 0;
         let known = &mut session.known;
         (known.kind, known.seen) = (Kind::Issued, now);
         (known.life, known.store, known.path) = (issue.life, issue.store, issue.path);

@@ -177,6 +177,8 @@ fn the_new_route_shown_ends_a_confirmed_pin_after_the_grace() {
     ledger.claim(session, NOW, claimed_of(A));
     assert_eq!(ledger.peek(session, NOW).unwrap().owner, C);
     ledger.issue(session, NOW, issued_by(C));
+    assert!(moved(NOW), "older requests of the client are still on their way");
+    ledger.issue(session, NOW, issued_by(A));
     assert!(!moved(NOW));
 }
 
