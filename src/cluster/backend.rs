@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::addresses::Addresses;
 use super::changes::Changes;
-use super::machine::{Event, Machine, Needed, State, Transition};
+use super::machine::{Cause, Event, Fault, Machine, Needed, State, Transition};
 use super::warmth::Warmth;
 use crate::config::{self, JvmRoute};
 use crate::observe::metrics::{BackendCells, BackendEvents, PerWorker};
@@ -37,6 +37,8 @@ pub struct Backend {
     epoch: AtomicU64,
     /// How often it has refused connections: proof that an old process has ended.
     refusals: AtomicU8,
+    /// What that was when it was up last.
+    refusals_before_fall: AtomicU8,
     /// The jvm route that its Tomcat was seen to use.
     learned: ArcSwapOption<JvmRoute>,
     warmth: Warmth,
@@ -71,6 +73,7 @@ impl Backend {
             awaits_progress: AtomicBool::new(false),
             epoch: AtomicU64::new(0),
             refusals: AtomicU8::new(0),
+            refusals_before_fall: AtomicU8::new(0),
             learned: ArcSwapOption::empty(),
             warmth: Warmth::default(),
             addresses: ArcSwap::from_pointee(Addresses::known(&settings.address)),
@@ -179,6 +182,17 @@ impl Backend {
         self.refusals.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// What [`Self::refusals`] was at the end of its life `life`, or is now if it still lives that
+    /// one. As long as it is the same, the process of that life may still be there, with all that
+    /// it held.
+    pub fn refusals_of(&self, life: u8) -> u8 {
+        if self.life() == life {
+            self.refusals()
+        } else {
+            self.refusals_before_fall.load(Ordering::Acquire)
+        }
+    }
+
     /// Which of its lives it is in, modulo 256: rises each time it goes down.
     pub fn life(&self) -> u8 {
         let [life, ..] = self.epoch().to_le_bytes();
@@ -246,6 +260,9 @@ impl Backend {
         if let Some(transition) = &transition {
             match transition.to {
                 State::Down => {
+                    let refused = u8::from(transition.cause == Cause::Fault(Fault::Refused));
+                    let before = self.refusals().wrapping_sub(refused);
+                    self.refusals_before_fall.store(before, Ordering::Release);
                     self.epoch.fetch_add(1, Ordering::AcqRel);
                 }
                 State::Warming => self.warmth.begin(),

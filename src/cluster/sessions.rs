@@ -205,9 +205,9 @@ impl Cluster {
             store,
             until,
         };
-        let mark = |former| {
+        let mark = |former, life| {
             let backend = book.slot(former).and_then(|slot| self.backend(slot));
-            backend.map_or(0, |backend| backend.refusals())
+            backend.map_or(0, |backend| backend.refusals_of(life))
         };
         book.common
             .ledger

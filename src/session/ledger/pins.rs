@@ -122,9 +122,15 @@ impl Ledger {
 
     /// `take.to` owns the session from now on: the pin is confirmed, or a response of it has
     /// re-issued the id. Holds until the client has [`shown`](Self::shown) that it knows, at most
-    /// until `take.until`. `mark` tells the refusal mark of the owner so far; it is asked under a
-    /// lock and must not use the ledger.
-    pub fn take_over(&self, key: Key, now: Seconds, take: TakeOver, mark: impl Fn(Member) -> u8) {
+    /// until `take.until`. `mark` tells the refusal mark of the owner so far, given its life at its
+    /// last response; it is asked under a lock and must not use the ledger.
+    pub fn take_over(
+        &self,
+        key: Key,
+        now: Seconds,
+        take: TakeOver,
+        mark: impl Fn(Member, u8) -> u8,
+    ) {
         let Some(mut shard) = self.shard(key) else {
             return;
         };
@@ -168,12 +174,12 @@ fn pin(entry: &mut Entry, detour: Detour, usable: impl Fn(Member) -> bool) -> Pi
     }
 }
 
-fn take_over(entry: &mut Entry, now: Seconds, take: TakeOver, mark: &impl Fn(Member) -> u8) {
+fn take_over(entry: &mut Entry, now: Seconds, take: TakeOver, mark: &impl Fn(Member, u8) -> u8) {
     let from = entry.owner;
     if from != take.to {
         entry.set_owner(take.to);
         if from != Member::NOBODY {
-            entry.set_former(entry.former().with(from, mark(from)));
+            entry.set_former(entry.former().with(from, mark(from, entry.life)));
         }
     }
     if take.kind == Kind::Issued {

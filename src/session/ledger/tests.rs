@@ -169,7 +169,7 @@ fn a_ledger_without_room_remembers_nothing() {
     let session = key(&ledger, 1);
     ledger.issue(session, NOW, issued_by(A));
     ledger.claim(session, NOW, claimed_of(A));
-    ledger.take_over(session, NOW, taken(A, B), |_| 0);
+    ledger.take_over(session, NOW, taken(A, B), |_, _| 0);
     let detour = Detour {
         owner: A,
         survivor: B,

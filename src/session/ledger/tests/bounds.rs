@@ -97,7 +97,7 @@ fn an_issued_session_takes_the_least_missed_place() {
 fn where_everything_is_pinned_nothing_new_is_remembered() {
     let ledger = Ledger::new(4);
     for number in 0..4 {
-        ledger.take_over(key(&ledger, number), NOW, taken(A, B), |_| 0);
+        ledger.take_over(key(&ledger, number), NOW, taken(A, B), |_, _| 0);
     }
     ledger.issue(key(&ledger, 4), NOW, issued_by(A));
     assert!(!is_there(&ledger, 4));

@@ -273,7 +273,9 @@ impl Player {
             Step::Unpin(_) => {}
             Step::TakeOver(take, seconds) => {
                 let until = now.after(seconds);
-                ledger.take_over(key, now, TakeOver { until, ..take }, mark_of);
+                ledger.take_over(key, now, TakeOver { until, ..take }, |member, _| {
+                    mark_of(member)
+                });
             }
             Step::Shown(grace) => ledger.shown(key, now, grace),
             Step::End => {

@@ -28,7 +28,7 @@ fn only_numbers_that_nobody_speaks_of_are_given_away() {
     // In force; owner, pin and former owner of a session; then the rest.
     let session = key(&ledger, 1);
     ledger.issue(session, NOW, issued_by(all[1]));
-    ledger.take_over(session, NOW, taken(all[1], all[2]), |_| 0);
+    ledger.take_over(session, NOW, taken(all[1], all[2]), |_, _| 0);
     let detour = Detour {
         owner: all[2],
         survivor: all[3],
@@ -61,7 +61,7 @@ fn nobody_is_an_owner_that_is_not_counted() {
         survivor: Member::NOBODY,
     };
     assert!(!ledger.pin(session, NOW, detour, |_| true).is_remembered());
-    ledger.take_over(session, NOW, taken(A, B), |_| 0);
+    ledger.take_over(session, NOW, taken(A, B), |_, _| 0);
     let former = ledger.peek(session, NOW).unwrap().former;
     assert_eq!(former.iter().count(), 0);
 }

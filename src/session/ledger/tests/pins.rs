@@ -120,7 +120,7 @@ fn former_owners_are_the_last_three_without_the_owner() {
         (A, &[(Member(9), 96), (D, 35), (C, 22)]),
     ];
     for ((to, former), step) in steps.into_iter().zip(0..) {
-        let mark = |member: Member| 10 * u8::try_from(member.0).unwrap() + step;
+        let mark = |member: Member, _| 10 * u8::try_from(member.0).unwrap() + step;
         ledger.take_over(session, NOW, taken(D, to), mark);
         let known = ledger.peek(session, NOW).unwrap();
         assert_eq!(known.owner, to);
@@ -140,7 +140,7 @@ fn a_take_over_ends_the_need_for_a_pin_there() {
     let session = key(&ledger, 1);
     ledger.issue(session, NOW, issued_by(A));
     let pinned = ledger.pin(session, NOW, DETOUR, |_| true);
-    ledger.take_over(session, NOW, taken(A, B), |_| 0);
+    ledger.take_over(session, NOW, taken(A, B), |_, _| 0);
     let known = ledger.peek(session, NOW).unwrap();
     assert_eq!((known.owner, known.pin, known.moved), (B, None, true));
     ledger.unpin(session, NOW, pinned);
@@ -151,7 +151,7 @@ fn a_take_over_ends_the_need_for_a_pin_there() {
 fn a_take_over_of_an_unknown_session_knows_who_had_it() {
     let ledger = Ledger::new(100);
     let session = key(&ledger, 1);
-    ledger.take_over(session, NOW, taken(A, B), |_| 5);
+    ledger.take_over(session, NOW, taken(A, B), |_, _| 5);
     let known = ledger.peek(session, NOW).unwrap();
     assert_eq!((known.owner, known.kind), (B, Kind::Issued));
     assert_eq!(known.former.contains(A), Some(5));
@@ -162,7 +162,7 @@ fn the_new_route_shown_ends_a_confirmed_pin_after_the_grace() {
     let ledger = Ledger::new(100);
     let session = key(&ledger, 1);
     ledger.issue(session, NOW, issued_by(A));
-    ledger.take_over(session, NOW, taken(A, B), |_| 0);
+    ledger.take_over(session, NOW, taken(A, B), |_, _| 0);
     let moved = |at: Seconds| ledger.peek(session, at).unwrap().moved;
     assert!(moved(NOW.after(1799)));
     assert!(!moved(NOW.after(1800)));
@@ -173,11 +173,14 @@ fn the_new_route_shown_ends_a_confirmed_pin_after_the_grace() {
     ledger.shown(session, NOW.after(5), 10);
     assert!(!moved(NOW.after(10)), "shown again is not shown later");
 
-    ledger.take_over(session, NOW, taken(A, C), |_| 0);
+    ledger.take_over(session, NOW, taken(A, C), |_, _| 0);
     ledger.claim(session, NOW, claimed_of(A));
     assert_eq!(ledger.peek(session, NOW).unwrap().owner, C);
     ledger.issue(session, NOW, issued_by(C));
-    assert!(moved(NOW), "older requests of the client are still on their way");
+    assert!(
+        moved(NOW),
+        "older requests of the client are still on their way"
+    );
     ledger.issue(session, NOW, issued_by(A));
     assert!(!moved(NOW));
 }
@@ -191,7 +194,7 @@ fn an_old_id_does_not_undo_a_confirmed_pin() {
         kind: Kind::Claimed,
         ..taken(A, B)
     };
-    ledger.take_over(session, NOW, take, |_| 0);
+    ledger.take_over(session, NOW, take, |_, _| 0);
     ledger.claim(session, NOW, claimed_of(A));
     let known = ledger.peek(session, NOW).unwrap();
     assert_eq!((known.owner, known.kind), (B, Kind::Claimed));
