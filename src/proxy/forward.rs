@@ -15,6 +15,7 @@ use super::affinity::{self, Pin, Seeking, Session};
 use super::answer::{Asked, Failed};
 use super::attempt::{Attempt, Connections};
 use super::back::{Passed, first_piece, pass_back};
+use super::decision;
 use super::errors::ProxyError;
 use super::failed::{consider, given_up, log_failure, told};
 use super::outgoing::{Outgoing, Plans};
@@ -124,6 +125,9 @@ pub(super) async fn forward(
                 };
                 forwarding.account.unread(rest, source.bytes());
                 source.abandon();
+            }
+            if decision::is_asked_for(forwarding.asked.view) {
+                decision::remember(&mut forwarding);
             }
             Err((error, forwarding.account))
         }

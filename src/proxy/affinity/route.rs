@@ -18,8 +18,6 @@ use crate::observe::metrics::Binding;
 use crate::proxy::conversation::Conversation;
 use crate::proxy::select::{self, Chosen, Nobody};
 use crate::proxy::worker::{ClusterView, Worker};
-use crate::session::find;
-use crate::session::id::Id;
 use crate::session::ledger::Detour;
 
 /// A request that looks for its backend.
@@ -77,9 +75,7 @@ impl Session {
         let Self::Bound(bound) = self else {
             return None;
         };
-        let value = find::read_again(&head.headers, head.uri.path(), bound.place)?;
-        let id = Id::read(cluster.config.sessions.dialect, value).ok()?;
-        id.route().map(shown_part)
+        bound.id(head, cluster)?.route().map(shown_part)
     }
 
     /// Whether the request shows a session that binds it.
@@ -113,12 +109,10 @@ impl Bound {
                 ..seeking
             };
             let seen = self.seen(cluster);
-            let policy = Policy {
-                prefer: cluster.config.affinity == Affinity::Prefer,
-                strict: cluster.config.sessions.strict,
-                may_wait: self.waited_for.is_none() && !cluster.config.sessions.hold.is_zero(),
-            };
-            match decide(seen, policy, |slot| seeking.standing(slot)) {
+            let mut policy = Policy::of(&cluster.config);
+            policy.may_wait &= self.waited_for.is_none();
+            let candidates = seeking.candidates();
+            match decide(seen, policy, |slot| candidates.standing(slot)) {
                 Decision::To(slot, binding) => {
                     self.decided = Some(binding);
                     return if seen.pin == Some(slot) {
@@ -129,7 +123,10 @@ impl Bound {
                 }
                 Decision::Survivor(binding) => {
                     self.decided = Some(binding);
-                    let slot = self.survivor(seeking, policy).ok_or(Nobody::Usable)?;
+                    let id = self.id(seeking.head, cluster).ok_or(Nobody::Usable)?;
+                    let hash = KeyHash::of(id.base());
+                    let slot = self.survivor(hash, candidates, policy);
+                    let slot = slot.ok_or(Nobody::Usable)?;
                     return self.pinned(seeking, slot);
                 }
                 Decision::Balance => {
@@ -150,29 +147,28 @@ impl Bound {
     }
 
     /// The first in the order of the base that may be taken.
-    fn survivor(&self, seeking: Seeking<'_>, policy: Policy) -> Option<Slot> {
-        let cluster = &seeking.view.cluster;
-        let book = &cluster.sessions;
-        let hash = self.hash(seeking.head, cluster)?;
-        let balancing = cluster.balancing();
-        let former = self.known.as_ref().map(|known| known.former);
+    pub(super) fn survivor(
+        &self,
+        hash: KeyHash,
+        candidates: Candidates<'_>,
+        policy: Policy,
+    ) -> Option<Slot> {
+        let balancing = candidates.cluster.balancing();
         let may_be_taken = |slot: Slot| {
-            let standing = seeking.standing(slot);
+            let standing = candidates.standing(slot);
             standing.serves && (standing.has_room || !policy.prefer)
         };
-        let is_fenced = |slot: Slot| {
-            let mark = former.and_then(|former| former.contains(book.member(slot)));
-            let refusals = cluster.backend(slot).map(|backend| backend.refusals());
-            // It has refused a connection since: what it held then is gone with the old process.
-            mark.is_some() && mark == refusals
-        };
+        let is_fenced = |slot: Slot| self.is_fenced(candidates.cluster, slot);
         survivor(&balancing.rendezvous.rank(hash), may_be_taken, is_fenced)
     }
 
-    fn hash(&self, head: &Parts, cluster: &Cluster) -> Option<KeyHash> {
-        let value = find::read_again(&head.headers, head.uri.path(), self.place)?;
-        let id = Id::read(cluster.config.sessions.dialect, value).ok()?;
-        Some(KeyHash::of(id.base()))
+    /// Whether a backend owned the session before, and may still hold an old copy of it.
+    pub(super) fn is_fenced(&self, cluster: &Cluster, slot: Slot) -> bool {
+        let former = self.known.as_ref().map(|known| known.former);
+        let mark = former.and_then(|former| former.contains(cluster.sessions.member(slot)));
+        let refusals = cluster.backend(slot).map(|backend| backend.refusals());
+        // It has refused a connection since: what it held then is gone with the old process.
+        mark.is_some() && mark == refusals
     }
 
     /// To this survivor, or to the one that another request of the session has chosen meanwhile.
@@ -182,7 +178,7 @@ impl Bound {
         let owner = self.seen(cluster).owner.unwrap_or(slot);
         let serves = |member| {
             book.slot(member)
-                .is_some_and(|slot| seeking.standing(slot).serves)
+                .is_some_and(|slot| seeking.candidates().standing(slot).serves)
         };
         let detour = Detour {
             owner: book.member(owner),
@@ -205,7 +201,45 @@ impl Bound {
     }
 }
 
-impl Seeking<'_> {
+/// The backends of a cluster as one request sees them.
+#[derive(Clone, Copy)]
+pub(super) struct Candidates<'a> {
+    pub(super) cluster: &'a Cluster,
+    /// Those that the request could not use.
+    pub(super) tried: &'a [Slot],
+    /// One of them that it has waited for since.
+    pub(super) forgiven: Option<Slot>,
+}
+
+impl Candidates<'_> {
+    /// How a backend stands.
+    pub(super) fn standing(&self, slot: Slot) -> Standing {
+        let backend = self.cluster.backend(slot);
+        backend.map_or(
+            Standing {
+                serves: false,
+                has_room: false,
+                is_slow: false,
+            },
+            |backend| Standing {
+                serves: backend.state().serves_its_own()
+                    && (self.forgiven == Some(slot) || !self.tried.contains(&slot)),
+                has_room: backend.has_room(),
+                is_slow: backend.is_slow(),
+            },
+        )
+    }
+}
+
+impl<'a> Seeking<'a> {
+    fn candidates(&self) -> Candidates<'a> {
+        Candidates {
+            cluster: &self.view.cluster,
+            tried: self.tried,
+            forgiven: self.forgiven,
+        }
+    }
+
     fn balance(&self) -> Result<Chosen, Nobody> {
         select::select(self.worker, self.view, self.hash, self.tried)
     }
@@ -220,23 +254,6 @@ impl Seeking<'_> {
             chosen.upstream.backend.owe(settings.weight);
         }
         Ok(chosen)
-    }
-
-    fn standing(&self, slot: Slot) -> Standing {
-        let backend = self.view.cluster.backend(slot);
-        backend.map_or(
-            Standing {
-                serves: false,
-                has_room: false,
-                is_slow: false,
-            },
-            |backend| Standing {
-                serves: backend.state().serves_its_own()
-                    && (self.forgiven == Some(slot) || !self.tried.contains(&slot)),
-                has_room: backend.has_room(),
-                is_slow: backend.is_slow(),
-            },
-        )
     }
 
     /// Waits until the owner serves again, for `hold` at most; not at all where too many wait.

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use http::request::Parts;
+use regex::Regex;
 
 use super::decide::Seen;
 use crate::balance::Slot;
@@ -81,33 +82,75 @@ impl Bound {
         let common = &cluster.sessions.common;
         self.known = common.ledger.peek(self.key, common.now());
     }
+
+    /// The id, read again from the request that it was found in.
+    pub(in crate::proxy) fn id<'h>(&self, head: &'h Parts, cluster: &Cluster) -> Option<Id<'h>> {
+        let value = find::read_again(&head.headers, head.uri.path(), self.place)?;
+        Id::read(cluster.config.sessions.dialect, value).ok()
+    }
 }
 
 /// The session that a request to this cluster shows. Allocates nothing.
 pub(in crate::proxy) fn read(worker: &Worker, view: &ClusterView, head: &Parts) -> Session {
     let cluster = &*view.cluster;
-    if cluster.config.affinity == Affinity::None {
-        return Session::Unfollowed;
-    }
-    let path = head.uri.path();
-    if let Some(ignore) = &view.ignore
-        && ignore.is_match(&find::path_without_parameters(path))
-    {
-        return Session::Free(Binding::Ignored);
-    }
     let cells = cluster.cells.of(worker.id);
-    let balancing = cluster.balancing();
-    let Some(shown) = choose(head, cluster, &balancing.routes, cells) else {
-        return Session::Free(Binding::NoSession);
-    };
-    Session::Bound(bind(worker, cluster, cells, head, &shown))
+    let ignore = view.ignore.as_ref();
+    match seek(cluster, ignore, head, |why| cells.rejected_ids.inc(why)) {
+        Sought::Unfollowed => Session::Unfollowed,
+        Sought::Free(binding) => Session::Free(binding),
+        Sought::Shown(shown) => Session::Bound(bind(worker, cluster, cells, head, &shown)),
+    }
+}
+
+/// What a request shows, before anybody is asked whose it is.
+pub(super) enum Sought<'h> {
+    /// Nobody asks.
+    Unfollowed,
+    /// No session that counts.
+    Free(Binding),
+    /// This id.
+    Shown(Shown<'h>),
 }
 
 /// An id that is chosen among those of a request.
-struct Shown<'h> {
-    id: Id<'h>,
-    place: Place,
-    named: Named,
+pub(super) struct Shown<'h> {
+    pub(super) id: Id<'h>,
+    pub(super) place: Place,
+    pub(super) named: Named,
+    pub(super) reason: Reason,
+}
+
+/// Why an id is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// Its route names one of ours.
+    Named,
+    /// It is remembered.
+    Remembered,
+    /// It comes first.
+    First,
+}
+
+/// Looks for the session of a request; changes nothing and allocates nothing.
+#[inline]
+pub(super) fn seek<'h>(
+    cluster: &'h Cluster,
+    ignore: Option<&Regex>,
+    head: &'h Parts,
+    rejected: impl FnMut(RejectedId),
+) -> Sought<'h> {
+    if cluster.config.affinity == Affinity::None {
+        return Sought::Unfollowed;
+    }
+    let path = head.uri.path();
+    if let Some(ignore) = ignore
+        && ignore.is_match(&find::path_without_parameters(path))
+    {
+        return Sought::Free(Binding::Ignored);
+    }
+    let balancing = cluster.balancing();
+    choose(head, cluster, &balancing.routes, rejected)
+        .map_or(Sought::Free(Binding::NoSession), Sought::Shown)
 }
 
 /// Of several ids: the first whose route names one of ours, else the first that is remembered,
@@ -116,23 +159,28 @@ fn choose<'h>(
     head: &'h Parts,
     cluster: &'h Cluster,
     routes: &RouteTable,
-    cells: &ClusterCells,
+    mut rejected: impl FnMut(RejectedId),
 ) -> Option<Shown<'h>> {
     let sessions = &cluster.config.sessions;
     let mut first = None;
     let mut count = 0;
-    for (id, place) in ids(head, sessions, |why| cells.rejected_ids.inc(why)) {
+    for (id, place) in ids(head, sessions, &mut rejected) {
         let named = named(&id, routes);
-        let shown = Shown { id, place, named };
+        let shown = |reason| Shown {
+            id,
+            place,
+            named,
+            reason,
+        };
         if matches!(named, Named::Backend(_)) {
-            return Some(shown);
+            return Some(shown(Reason::Named));
         }
         count += 1;
-        first.get_or_insert(shown);
+        first.get_or_insert_with(|| shown(Reason::First));
     }
     if count > 1 {
         if count > MOST_ASKED {
-            cells.rejected_ids.inc(RejectedId::TooMany);
+            rejected(RejectedId::TooMany);
         }
         let common = &cluster.sessions.common;
         let now = common.now();
@@ -143,7 +191,12 @@ fn choose<'h>(
         let remembered = ids(head, sessions, |_| {}).take(MOST_ASKED).find(is_known);
         if let Some((id, place)) = remembered {
             let named = named(&id, routes);
-            return Some(Shown { id, place, named });
+            return Some(Shown {
+                id,
+                place,
+                named,
+                reason: Reason::Remembered,
+            });
         }
     }
     first
@@ -155,14 +208,23 @@ pub(super) fn ids<'h>(
     sessions: &'h Sessions,
     mut rejected: impl FnMut(RejectedId),
 ) -> impl Iterator<Item = (Id<'h>, Place)> {
-    let found = find::each(&head.headers, head.uri.path(), Names::from(sessions));
-    found.filter_map(move |found| match Id::read(sessions.dialect, found.value) {
-        Ok(id) => Some((id, found.place)),
+    values(head, sessions).filter_map(move |(read, place)| match read {
+        Ok(id) => Some((id, place)),
         Err(why) => {
             rejected(why);
             None
         }
     })
+}
+
+/// All that a request shows under the names of session ids, in the order of trust.
+#[inline]
+pub(super) fn values<'h>(
+    head: &'h Parts,
+    sessions: &'h Sessions,
+) -> impl Iterator<Item = (Result<Id<'h>, RejectedId>, Place)> {
+    let found = find::each(&head.headers, head.uri.path(), Names::from(sessions));
+    found.map(|found| (Id::read(sessions.dialect, found.value), found.place))
 }
 
 /// Whom an id's routes name: the first that names one backend, else what the first says.
@@ -190,6 +252,30 @@ fn bind(
     let now = worker.ledger_time();
     let key = ledger.key(cluster.sessions.number, shown.id.base());
     let known = ledger.touch(key, now);
+    let rejected = |why| cells.rejected_ids.inc(why);
+    let bound = owned(cluster, head, shown, (key, known), rejected);
+    let is_strange = bound.named.is_none() && bound.known.is_none();
+    if is_strange && shown.named == Named::Nobody && shown.id.route().is_some() {
+        cells.route_alarms.inc(RouteAlarm::Unknown);
+        cluster.alarm(RouteAlarm::Unknown, None, shown.id.route());
+    }
+    if let Some(known) = bound.known.as_ref().filter(|known| known.moved)
+        && bound.named.is_some()
+        && bound.named == cluster.sessions.slot(known.owner)
+    {
+        ledger.shown(key, now, GRACE_SECONDS);
+    }
+    bound
+}
+
+/// Whom the session belongs to, given what the ledger knows of it. Changes nothing.
+pub(super) fn owned(
+    cluster: &Cluster,
+    head: &Parts,
+    shown: &Shown<'_>,
+    (key, known): (Key, Option<Known>),
+    rejected: impl FnMut(RejectedId),
+) -> Bound {
     let mut bound = Bound {
         key,
         place: shown.place,
@@ -203,18 +289,7 @@ fn bind(
         decided: None,
     };
     if bound.named.is_none() {
-        unseal(&mut bound, cluster, cells, head, shown);
-        let is_strange = bound.named.is_none() && bound.known.is_none();
-        if is_strange && shown.named == Named::Nobody && shown.id.route().is_some() {
-            cells.route_alarms.inc(RouteAlarm::Unknown);
-            cluster.alarm(RouteAlarm::Unknown, None, shown.id.route());
-        }
-    }
-    if let Some(known) = bound.known.as_mut().filter(|known| known.moved)
-        && bound.named.is_some()
-        && bound.named == cluster.sessions.slot(known.owner)
-    {
-        ledger.shown(key, now, GRACE_SECONDS);
+        unseal(&mut bound, cluster, head, shown, rejected);
     }
     bound
 }
@@ -223,9 +298,9 @@ fn bind(
 fn unseal(
     bound: &mut Bound,
     cluster: &Cluster,
-    cells: &ClusterCells,
     head: &Parts,
     shown: &Shown<'_>,
+    mut rejected: impl FnMut(RejectedId),
 ) {
     let Some(cookie) = &cluster.sessions.own_cookie else {
         return;
@@ -246,7 +321,7 @@ fn unseal(
                 bound.named = cluster.slot_named(opened.backend);
                 return;
             }
-            Err(why) => cells.rejected_ids.inc(why),
+            Err(why) => rejected(why),
         }
     }
 }
