@@ -8,13 +8,18 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 
+use super::explain::explain;
 use super::{Readiness, Source};
 use crate::observe::metrics::{CONTENT_TYPE, Exposition};
 
 /// Each path with what it is for, as a stranger is told.
-const PATHS: [(&str, &str); 3] = [
+const PATHS: [(&str, &str); 4] = [
+    (
+        "/explain",
+        "where a request would go, and why; POST, with the token",
+    ),
     ("/healthz", "200 while the process serves"),
     ("/metrics", "metrics in Prometheus's text format"),
     (
@@ -23,9 +28,9 @@ const PATHS: [(&str, &str); 3] = [
     ),
 ];
 
-struct Shown {
+pub(super) struct Shown {
     exposition: Exposition,
-    source: Arc<dyn Source>,
+    pub(super) source: Arc<dyn Source>,
 }
 
 /// The admin side's paths.
@@ -34,6 +39,7 @@ pub(super) fn router(exposition: Exposition, source: Arc<dyn Source>) -> Router 
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
+        .route("/explain", post(explain))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(map_response(with_common_headers))
@@ -77,7 +83,7 @@ async fn not_found() -> (StatusCode, String) {
 async fn method_not_allowed() -> (StatusCode, &'static str) {
     (
         StatusCode::METHOD_NOT_ALLOWED,
-        "Only GET and HEAD are answered here.\n",
+        "Only GET and HEAD are answered here, and POST at /explain.\n",
     )
 }
 

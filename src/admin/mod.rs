@@ -1,10 +1,12 @@
-//! The admin side: metrics, health and readiness on a listener and a thread of its own.
+//! The admin side: metrics, health, readiness and explanations on a listener and a thread of its own.
 //!
 //! It reads what it is handed as a [`Source`] and decides nothing. It answers while every worker
 //! is busy, and nothing that happens on its listener reaches a worker: its connections, heads and
 //! times are bounded, and a panic in a scrape ends that scrape's connection alone.
 
 mod answers;
+mod explain;
+mod guard;
 mod server;
 
 use std::io;
@@ -15,7 +17,9 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::watch;
 
+use crate::config::Secret;
 use crate::observe::metrics::{Exposition, Scrape};
+use crate::proxy::explain::{Explanation, Question, Unclear};
 
 /// What the admin side shows.
 pub trait Source: Send + Sync + 'static {
@@ -24,6 +28,12 @@ pub trait Source: Send + Sync + 'static {
 
     /// Whether new clients should be sent here.
     fn readiness(&self) -> Readiness;
+
+    /// What must be shown for more than metrics and health; `None`: that is refused.
+    fn token(&self) -> Option<Secret>;
+
+    /// Where a request would go now. Called on the admin thread; changes nothing.
+    fn explain(&self, question: &Question) -> Result<Explanation, Unclear>;
 }
 
 /// Whether new clients should be sent here: the configuration is in force, the listeners are

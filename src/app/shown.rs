@@ -7,12 +7,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::admin::{NotReady, Readiness, Source};
 use crate::cluster::Cluster;
 use crate::cluster::machine::State;
-use crate::config::Affinity;
+use crate::config::{Affinity, Secret};
 use crate::observe::access_log::LogCounters;
 use crate::observe::metrics::{
     BackendStatus, LedgerStatus, ProcessEvents, ReloadResult, Scrape, SessionCounts, names,
 };
 use crate::proxy::Published;
+use crate::proxy::explain::{Explanation, Question, Unclear, explain};
 use crate::server::Door;
 use crate::session::ledger::Status;
 
@@ -123,6 +124,15 @@ impl Source for Shown {
         } else {
             Readiness::Ready
         }
+    }
+
+    fn token(&self) -> Option<Secret> {
+        let snapshot = self.published.snapshot();
+        snapshot.config.admin.as_ref()?.token.clone()
+    }
+
+    fn explain(&self, question: &Question) -> Result<Explanation, Unclear> {
+        explain(&self.published.snapshot(), question)
     }
 }
 

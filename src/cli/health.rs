@@ -40,7 +40,7 @@ pub(super) fn health(arguments: &HealthArguments) -> Result<(), Failure> {
 }
 
 /// A listener on all addresses is asked on the loopback.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     if !address.ip().is_unspecified() {
         return address;
     }

@@ -4,6 +4,7 @@
 
 mod check;
 mod demo;
+mod explain;
 mod health;
 mod output;
 mod run;
@@ -20,6 +21,7 @@ use crate::config::Report;
 
 pub use check::{CheckArguments, Format};
 pub use demo::DemoArguments;
+pub use explain::ExplainArguments;
 pub use health::HealthArguments;
 pub use output::complain;
 pub use show_config::ShowConfigArguments;
@@ -49,6 +51,8 @@ pub enum Command {
     Demo(DemoArguments),
     /// Ask a running cattail whether it is healthy; exit code 0 if it is.
     Health(HealthArguments),
+    /// Say where a request would go, and why, without sending it.
+    Explain(ExplainArguments),
 }
 
 /// Why a command did not do what it was told.
@@ -115,5 +119,6 @@ pub fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Schema => schema::schema(),
         Command::Demo(arguments) => demo::demo(&arguments),
         Command::Health(arguments) => health::health(&arguments),
+        Command::Explain(arguments) => explain::explain(&arguments),
     }
 }

@@ -84,7 +84,8 @@ impl Config {
 pub struct Admin {
     /// Loopback unless the file says otherwise.
     pub address: SocketAddr,
-    /// The token that changes need, read from `token_file`. `None`: changes are refused.
+    /// The token that changes and explanations need, read from `token_file`. `None`: they are
+    /// refused.
     pub token: Option<Secret>,
 }
 

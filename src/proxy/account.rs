@@ -12,10 +12,12 @@ use tokio::time::Instant;
 use super::Caller;
 use super::affinity::Concluded;
 use super::client::Client;
+use super::decision::Words;
 use super::errors::ProxyError;
 use super::headers::request_id::{RequestId, RequestIdSlot};
 use super::worker::View;
 use crate::balance::Slot;
+use crate::cluster::Cluster;
 use crate::observe::access_log::Record;
 use crate::observe::metrics::{ClusterCells, ErrorReason, Verdict};
 use crate::observe::{AccessLog, LogField};
@@ -30,7 +32,8 @@ pub(super) struct Account {
     view: Rc<View>,
     started: Instant,
     status: StatusCode,
-    cluster: Option<usize>,
+    /// An index; as `u32`, since an account is made for each request.
+    cluster: Option<u32>,
     backend: Option<Slot>,
     attempts: u32,
     /// Kept for its count, should the client go before the answer.
@@ -41,6 +44,8 @@ pub(super) struct Account {
     error: Option<&'static str>,
     rest: Rest,
     closed: bool,
+    /// What a client that may know it is told of the choice of the backend.
+    decision: Option<Box<Words>>,
     /// What only the log needs; `None`: nothing is logged.
     entry: Option<Box<Entry>>,
 }
@@ -110,6 +115,7 @@ impl Account {
             error: None,
             rest: Rest::None,
             closed: false,
+            decision: None,
             entry,
         })
     }
@@ -126,7 +132,7 @@ impl Account {
 
     /// The request goes to this cluster.
     pub(super) fn goes_to(&mut self, cluster: usize) {
-        self.cluster = Some(cluster);
+        self.cluster = u32::try_from(cluster).ok();
     }
 
     /// Another attempt begins, at this backend.
@@ -168,6 +174,16 @@ impl Account {
             entry.verdict = concluded.verdict;
             entry.route_out = concluded.route_out;
         }
+    }
+
+    /// The client may know how its backend was chosen.
+    pub(super) fn decided(&mut self, decision: Words) {
+        self.decision = Some(Box::new(decision));
+    }
+
+    /// What the client is told of the choice, if it may know.
+    pub(super) fn decision(&mut self) -> Option<Words> {
+        self.decision.take().map(|boxed| *boxed)
     }
 
     /// The request has this body.
@@ -244,21 +260,22 @@ impl Account {
 
     /// This worker's counters of the cluster, if the request goes to one.
     pub(super) fn cells(&self) -> Option<&ClusterCells> {
-        let cluster = self.view.clusters.get(self.cluster?)?;
-        Some(cluster.cluster.cells.of(self.caller.worker.id))
+        Some(self.cluster()?.cells.of(self.caller.worker.id))
     }
 
     /// Cluster and backend by name, for a log line.
     pub(super) fn names(&self) -> (Option<&str>, Option<&str>) {
-        let cluster = self
-            .cluster
-            .and_then(|cluster| self.view.clusters.get(cluster));
-        let backend =
-            cluster.and_then(|cluster| Some(cluster.cluster.backend(self.backend?)?.name.as_str()));
+        let cluster = self.cluster();
+        let backend = cluster.and_then(|cluster| cluster.backend(self.backend?));
         (
-            cluster.map(|cluster| cluster.cluster.config.name.as_str()),
-            backend,
+            cluster.map(|cluster| cluster.config.name.as_str()),
+            backend.map(|backend| backend.name.as_str()),
         )
+    }
+
+    fn cluster(&self) -> Option<&Cluster> {
+        let place = usize::try_from(self.cluster?).ok()?;
+        self.view.clusters.get(place).map(|view| &*view.cluster)
     }
 
     /// Adds the request up and writes its line.

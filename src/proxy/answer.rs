@@ -18,7 +18,7 @@ use super::headers::request_id::{RequestId, RequestIdSlot};
 use super::refuse::{self, Checked};
 use super::relay::ResponseBody;
 use super::worker::View;
-use super::{Caller, client_address, errors, respond};
+use super::{Caller, client_address, decision, errors, respond};
 use crate::config::{Action, Rule, Template};
 use crate::observe::LogLevel;
 
@@ -91,7 +91,12 @@ pub(super) async fn answer(
         }
         Err(error) => Err((error, account)),
     };
-    outcome.unwrap_or_else(|failed| answer_failed(caller, head, failed, &id))
+    outcome.unwrap_or_else(|(error, mut account)| {
+        if decision::is_asked_for(view) {
+            decision::failed(&mut account, &client, error);
+        }
+        answer_failed(caller, head, (error, account), &id)
+    })
 }
 
 /// The answer to a request that failed here.

@@ -12,6 +12,7 @@ use http::{Response, StatusCode};
 
 use super::affinity::{self, Answered};
 use super::conversation::Conversation;
+use super::decision;
 use super::facts::Facts;
 use super::forward::{Forwarding, Won};
 use super::headers::fields::{self, Field};
@@ -21,6 +22,7 @@ use super::respond::{self, ResponseEdit};
 use super::select::Chosen;
 use super::tunnel::Tunnel;
 use crate::observe::LogField;
+use crate::observe::metrics::Verdict;
 use crate::upstream::{self, Carrier};
 
 type BackendBody = <upstream::Chosen as Carrier>::Body;
@@ -48,8 +50,11 @@ pub(super) fn pass_back(
     let status = response.status();
     forwarding.account.responded(status, at);
     let found = fields::scan(response.headers());
-    conclude(&mut forwarding, &chosen, found, &mut response);
+    let verdict = conclude(&mut forwarding, &chosen, found, &mut response);
     edit(&forwarding, &chosen, &mut response);
+    if decision::is_asked_for(asked.view) {
+        decision::tell(&mut forwarding, verdict, response.headers_mut());
+    }
     if let Some(offer) = outgoing
         .offer
         .take_if(|_| status == StatusCode::SWITCHING_PROTOCOLS)
@@ -93,7 +98,7 @@ fn conclude(
     chosen: &Chosen,
     found: fields::Scan,
     response: &mut Response<BackendBody>,
-) {
+) -> Option<Verdict> {
     let answered = Answered {
         cluster: &forwarding.cluster.cluster,
         worker: forwarding.asked.caller.worker.id,
@@ -105,7 +110,9 @@ fn conclude(
         sets_cookies: found.present.has(Field::SetCookie),
     };
     let concluded = affinity::conclude(&forwarding.session, answered, response.headers_mut());
+    let verdict = concluded.verdict;
     forwarding.account.concluded(concluded);
+    verdict
 }
 
 pub(super) fn edit(

@@ -60,10 +60,21 @@ pub(super) fn given_up(
         log_failure(forwarding, *slot, failure, None);
     }
     match (nobody, last) {
-        (Nobody::Owner, _) => ProxyError::OwnerUnavailable,
-        (_, Some((_, _, failure))) => last_told(forwarding, outgoing, &failure),
-        (Nobody::Usable, None) => ProxyError::NoBackend,
-        (Nobody::Free, None) => ProxyError::BackendsFull,
+        (Nobody::Usable | Nobody::Free, Some((_, _, failure))) => {
+            last_told(forwarding, outgoing, &failure)
+        }
+        (nobody, _) => nobody.error(),
+    }
+}
+
+impl Nobody {
+    /// What a client is told for whom there is no backend.
+    pub(super) fn error(self) -> ProxyError {
+        match self {
+            Self::Owner => ProxyError::OwnerUnavailable,
+            Self::Usable => ProxyError::NoBackend,
+            Self::Free => ProxyError::BackendsFull,
+        }
     }
 }
 

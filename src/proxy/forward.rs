@@ -11,10 +11,11 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::account::{Account, Rest};
-use super::affinity::{self, Pin, Seeking, Session};
+use super::affinity::{self, Missing, Pin, Seeking, Session};
 use super::answer::{Asked, Failed};
 use super::attempt::{Attempt, Connections};
 use super::back::{Passed, first_piece, pass_back};
+use super::decision;
 use super::errors::ProxyError;
 use super::failed::{consider, given_up, log_failure, told};
 use super::outgoing::{Outgoing, Plans};
@@ -124,6 +125,9 @@ pub(super) async fn forward(
                 };
                 forwarding.account.unread(rest, source.bytes());
                 source.abandon();
+            }
+            if decision::is_asked_for(forwarding.asked.view) {
+                decision::remember(&mut forwarding);
             }
             Err((error, forwarding.account))
         }
@@ -244,9 +248,14 @@ impl Forwarding<'_> {
             hash,
             tried: &self.tried,
             talk: &self.asked.caller.talk,
-            forgiven: None,
         };
-        self.session.choose(seeking).await
+        loop {
+            match self.session.choose(seeking) {
+                Ok(chosen) => return Ok(chosen),
+                Err(Missing::Nobody(nobody)) => return Err(nobody),
+                Err(Missing::Owner(owner)) => seeking.wait_for(owner).await,
+            }
+        }
     }
 
     /// Whether a backend that failed gets no further attempt of this request. A session leaves its

@@ -113,6 +113,9 @@ pub(super) fn made(
 ) -> Response<ResponseBody> {
     let mut response = response;
     name_request(account.view(), id, response.headers_mut());
+    if let Some(decision) = account.decision() {
+        decision.put(response.headers_mut());
+    }
     if account.rest() == Rest::Unread {
         end_unread(caller, response.headers_mut());
     }

@@ -222,7 +222,8 @@ fn place(view: &ClusterView, slot: Slot) -> Option<Chosen> {
     })
 }
 
-fn why_nobody(cluster: &Cluster, balancing: &Balancing, tried: &[Slot]) -> Nobody {
+/// Why no backend of the cluster takes a request.
+pub(super) fn why_nobody(cluster: &Cluster, balancing: &Balancing, tried: &[Slot]) -> Nobody {
     let full = balancing.schedule.members().iter().any(|member| {
         !tried.contains(&member.slot)
             && cluster

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cattail::admin::{self, AdminHandle, NotReady, Readiness, Source};
+use cattail::config::Secret;
 use cattail::observe::metrics::{ClusterCells, PerWorker, Scrape, WorkerId};
+use cattail::proxy::explain::{Explanation, Question, Unclear};
 use http::StatusCode;
 
 struct Fake {
@@ -29,6 +31,14 @@ impl Source for Fake {
         } else {
             Readiness::Ready
         }
+    }
+
+    fn token(&self) -> Option<Secret> {
+        None
+    }
+
+    fn explain(&self, _: &Question) -> Result<Explanation, Unclear> {
+        Ok(Explanation::default())
     }
 }
 

@@ -322,3 +322,41 @@ fn health_asks_a_running_cattail() {
     assert_eq!(gone.status.code(), Some(1));
     assert!(told(&gone).contains(&admin), "{}", told(&gone));
 }
+
+#[test]
+fn no_log_shows_an_id_that_was_asked_about() {
+    let [one, two] = tomcats(["jvm1", "jvm2"]);
+    let token = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(token.path(), "correct-horse").expect("writes");
+    let text = format!(
+        "listeners: [{{ address: '127.0.0.1:0' }}]\nlog: {{ level: debug }}\n\
+         admin: {{ address: '127.0.0.1:0', token_file: '{}' }}\ndecision_header: [127.0.0.1]\n\
+         clusters: {{ shop: {{ backends: ['{}', '{}'] }} }}\n",
+        token.path().display(),
+        one.address(),
+        two.address()
+    );
+    let mut process = Process::run(&text);
+    let cookie = "JSESSIONID=D208779AB0E5DBE49C5DCBB0FE7D9D0E-n1.jvm9";
+    let ask = |body: &str| {
+        Request::post("/explain", body)
+            .header("Authorization", "Bearer correct-horse")
+            .header("Content-Type", "application/json")
+            .send(process.admin())
+            .status()
+    };
+    let question = format!(r#"{{"url":"/echo","cookie":"{cookie}"}}"#);
+    assert_eq!(ask(&question), 200);
+    assert_eq!(ask(&format!(r#"{{"cookie":"{cookie}"}}"#)), 400);
+    let request = Request::get("/echo").header("Cookie", cookie);
+    let answer = request.send(process.address()).expect(200);
+    let decision = answer.header("X-Cattail-Decision").expect("a decision");
+    assert!(!decision.contains("D208779"), "{decision}");
+    process.signal(Signal::TERM);
+    assert_eq!(process.wait_for_exit(), Some(0));
+    let lines = process.lines();
+    assert!(
+        !lines.iter().any(|line| line.contains("D208779")),
+        "{lines:#?}"
+    );
+}

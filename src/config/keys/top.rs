@@ -79,7 +79,7 @@ const ADMIN: &[Key] = &[
     Key::new(
         "token_file",
         Kind::Text("the path of a file"),
-        "File with the token that changes need; absent: changes are refused.",
+        "File with the token that changes and explanations need; absent: they are refused.",
     ),
 ];
 

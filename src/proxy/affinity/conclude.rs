@@ -7,7 +7,8 @@ use http::header::SET_COOKIE;
 use http::request::Parts;
 
 use super::rewrite::mark;
-use super::shown::{Bound, Session, ids};
+use super::seek::ids;
+use super::shown::{Bound, Session};
 use crate::balance::Slot;
 use crate::cluster::Cluster;
 use crate::cluster::machine::State;
@@ -274,7 +275,7 @@ impl Answered<'_> {
     /// Whether the id has a jvm route of the backend that answered.
     fn names_itself(&self, id: &Id<'_>) -> bool {
         let balancing = self.cluster.balancing();
-        let named = super::shown::named(id, &balancing.routes);
+        let named = super::seek::named(id, &balancing.routes);
         named == crate::session::routes::Named::Backend(self.slot.0)
     }
 
@@ -283,7 +284,7 @@ impl Answered<'_> {
         if !self.sessions().ignore_drops_cookie {
             return;
         }
-        if ids(self.head, self.sessions(), |_| {}).next().is_none() {
+        if ids(self.head, self.sessions()).next().is_none() {
             return;
         }
         let kept: Vec<_> = headers

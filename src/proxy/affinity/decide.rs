@@ -6,10 +6,11 @@
 //! others would need.
 
 use crate::balance::Slot;
+use crate::config::{Affinity, Cluster};
 use crate::observe::metrics::Binding;
 
 /// What is known of the session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::proxy) struct Seen {
     /// The survivor that requests of this session are in flight at.
     pub(in crate::proxy) pin: Option<Slot>,
@@ -39,6 +40,17 @@ pub(in crate::proxy) struct Policy {
     pub(in crate::proxy) strict: bool,
     /// Whether this request may still wait for its owner.
     pub(in crate::proxy) may_wait: bool,
+}
+
+impl Policy {
+    /// The policy of a cluster, for a request that has not waited yet.
+    pub(in crate::proxy) fn of(config: &Cluster) -> Self {
+        Self {
+            prefer: config.affinity == Affinity::Prefer,
+            strict: config.sessions.strict,
+            may_wait: !config.sessions.hold.is_zero(),
+        }
+    }
 }
 
 /// Where to.

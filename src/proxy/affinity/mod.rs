@@ -1,18 +1,22 @@
 //! A request's session: which it is, where it goes, what became of it.
 //!
-//! `shown` reads it from the request, `decide` says where it goes, `route` brings it there,
-//! `pin` holds it there while a survivor works on it, `conclude` reads the response. Clusters with
+//! `seek` finds it in the request, `shown` knows whose it is, `decide` says where it goes, `route` brings it there,
+//! `pin` holds it there while a survivor works on it, `conclude` reads the response, `explain` looks
+//! without doing any of it. Clusters with
 //! `affinity: none` come past none of this.
 
 mod conclude;
 mod decide;
+mod explain;
 mod pin;
 mod rewrite;
 mod route;
+mod seek;
 mod shown;
 
 pub(super) use conclude::{Answered, Concluded, conclude};
+pub(super) use explain::{Destination, Looked, look};
 pub use pin::Pin;
 pub(super) use rewrite::{clean_cookies, clean_target};
-pub(super) use route::Seeking;
+pub(super) use route::{Missing, Seeking};
 pub(super) use shown::{Session, read};

@@ -18,8 +18,6 @@ use crate::observe::metrics::Binding;
 use crate::proxy::conversation::Conversation;
 use crate::proxy::select::{self, Chosen, Nobody};
 use crate::proxy::worker::{ClusterView, Worker};
-use crate::session::find;
-use crate::session::id::Id;
 use crate::session::ledger::Detour;
 
 /// A request that looks for its backend.
@@ -38,32 +36,43 @@ pub(in crate::proxy) struct Seeking<'a> {
     pub(in crate::proxy) tried: &'a [Slot],
     /// Whose deadline bounds a wait for the owner.
     pub(in crate::proxy) talk: &'a Conversation,
-    /// An owner that it has waited for: what was found of it before does not count.
-    pub(in crate::proxy) forgiven: Option<Slot>,
+}
+
+/// Why there is no backend for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::proxy) enum Missing {
+    /// There is none.
+    Nobody(Nobody),
+    /// This owner cannot serve yet; the request may wait for it, once.
+    Owner(Slot),
+}
+
+impl From<Nobody> for Missing {
+    fn from(nobody: Nobody) -> Self {
+        Self::Nobody(nobody)
+    }
 }
 
 impl Session {
     /// The backend for the next attempt, with a place among its requests.
-    pub(in crate::proxy) async fn choose(
-        &mut self,
-        seeking: Seeking<'_>,
-    ) -> Result<Chosen, Nobody> {
+    #[inline]
+    pub(in crate::proxy) fn choose(&mut self, seeking: Seeking<'_>) -> Result<Chosen, Missing> {
         let cells = seeking.view.cluster.cells.of(seeking.worker.id);
         match self {
-            Self::Unfollowed => seeking.balance(),
+            Self::Unfollowed => Ok(seeking.balance()?),
             Self::Free(binding) => {
                 // A request that is tried again was counted already.
                 if seeking.tried.is_empty() {
                     cells.bindings.inc(*binding);
                 }
-                seeking.balance()
+                Ok(seeking.balance()?)
             }
             Self::Bound(bound) => {
                 let first = bound.decided.is_none();
-                if !first {
+                if !first || bound.waited_for.is_some() {
                     bound.refresh(&seeking.view.cluster);
                 }
-                let chosen = bound.choose(seeking).await;
+                let chosen = bound.choose(seeking);
                 if let Some(binding) = bound.decided.filter(|_| first) {
                     cells.bindings.inc(binding);
                 }
@@ -77,9 +86,7 @@ impl Session {
         let Self::Bound(bound) = self else {
             return None;
         };
-        let value = find::read_again(&head.headers, head.uri.path(), bound.place)?;
-        let id = Id::read(cluster.config.sessions.dialect, value).ok()?;
-        id.route().map(shown_part)
+        bound.id(head, cluster)?.route().map(shown_part)
     }
 
     /// Whether the request shows a session that binds it.
@@ -103,84 +110,85 @@ impl Session {
 }
 
 impl Bound {
-    async fn choose(&mut self, seeking: Seeking<'_>) -> Result<Chosen, Nobody> {
+    fn choose(&mut self, seeking: Seeking<'_>) -> Result<Chosen, Missing> {
         let cluster = &seeking.view.cluster;
-        loop {
-            let seeking = Seeking {
-                forgiven: self.waited_for,
-                ..seeking
-            };
-            let seen = self.seen;
-            let policy = Policy {
-                prefer: cluster.config.affinity == Affinity::Prefer,
-                strict: cluster.config.sessions.strict,
-                may_wait: self.waited_for.is_none() && !cluster.config.sessions.hold.is_zero(),
-            };
-            match decide(seen, policy, |slot| seeking.standing(slot)) {
-                Decision::To(slot, binding) => {
-                    self.decided = Some(binding);
-                    return if seen.pin == Some(slot) {
-                        self.pinned(seeking, slot)
-                    } else {
-                        seeking.at(slot)
-                    };
+        let seen = self.seen;
+        let mut policy = Policy::of(&cluster.config);
+        policy.may_wait &= self.waited_for.is_none();
+        let candidates = Candidates {
+            cluster,
+            tried: seeking.tried,
+            forgiven: self.waited_for,
+        };
+        match decide(seen, policy, |slot| candidates.standing(slot)) {
+            Decision::To(slot, binding) => {
+                self.decided = Some(binding);
+                if seen.pin == Some(slot) {
+                    Ok(self.pinned(seeking, candidates, slot)?)
+                } else {
+                    Ok(seeking.at(slot)?)
                 }
-                Decision::Survivor(binding) => {
-                    self.decided = Some(binding);
-                    let slot = self.survivor(seeking, policy).ok_or(Nobody::Usable)?;
-                    return self.pinned(seeking, slot);
-                }
-                Decision::Balance => {
-                    self.decided = Some(Binding::Spilled);
-                    return seeking.balance();
-                }
-                Decision::Wait(owner) => {
-                    self.waited_for = Some(owner);
-                    seeking.wait_for(owner).await;
-                    self.refresh(cluster);
-                }
-                Decision::Refuse => {
-                    self.decided = Some(Binding::Refused);
-                    return Err(Nobody::Owner);
-                }
+            }
+            Decision::Survivor(binding) => {
+                self.decided = Some(binding);
+                let id = self.id(seeking.head, cluster).ok_or(Nobody::Usable)?;
+                let hash = KeyHash::of(id.base());
+                let slot = self.survivor(hash, candidates, policy);
+                Ok(self.pinned(seeking, candidates, slot.ok_or(Nobody::Usable)?)?)
+            }
+            Decision::Balance => {
+                self.decided = Some(Binding::Spilled);
+                Ok(seeking.balance()?)
+            }
+            Decision::Wait(owner) => {
+                self.waited_for = Some(owner);
+                Err(Missing::Owner(owner))
+            }
+            Decision::Refuse => {
+                self.decided = Some(Binding::Refused);
+                Err(Missing::Nobody(Nobody::Owner))
             }
         }
     }
 
     /// The first in the order of the base that may be taken.
-    fn survivor(&self, seeking: Seeking<'_>, policy: Policy) -> Option<Slot> {
-        let cluster = &seeking.view.cluster;
-        let book = &cluster.sessions;
-        let hash = self.hash(seeking.head, cluster)?;
-        let balancing = cluster.balancing();
-        let former = self.known.as_ref().map(|known| known.former);
+    pub(super) fn survivor(
+        &self,
+        hash: KeyHash,
+        candidates: Candidates<'_>,
+        policy: Policy,
+    ) -> Option<Slot> {
+        let balancing = candidates.cluster.balancing();
         let may_be_taken = |slot: Slot| {
-            let standing = seeking.standing(slot);
+            let standing = candidates.standing(slot);
             standing.serves && (standing.has_room || !policy.prefer)
         };
-        let is_fenced = |slot: Slot| {
-            let mark = former.and_then(|former| former.contains(book.member(slot)));
-            let refusals = cluster.backend(slot).map(|backend| backend.refusals());
-            // It has refused a connection since: what it held then is gone with the old process.
-            mark.is_some() && mark == refusals
-        };
+        let is_fenced = |slot: Slot| self.is_fenced(candidates.cluster, slot);
         survivor(&balancing.rendezvous.rank(hash), may_be_taken, is_fenced)
     }
 
-    fn hash(&self, head: &Parts, cluster: &Cluster) -> Option<KeyHash> {
-        let value = find::read_again(&head.headers, head.uri.path(), self.place)?;
-        let id = Id::read(cluster.config.sessions.dialect, value).ok()?;
-        Some(KeyHash::of(id.base()))
+    /// Whether a backend owned the session before, and may still hold an old copy of it.
+    pub(super) fn is_fenced(&self, cluster: &Cluster, slot: Slot) -> bool {
+        let former = self.known.as_ref().map(|known| known.former);
+        let mark = former.and_then(|former| former.contains(cluster.sessions.member(slot)));
+        let refusals = cluster.backend(slot).map(|backend| backend.refusals());
+        // It has refused a connection since: what it held then is gone with the old process.
+        mark.is_some() && mark == refusals
     }
 
     /// To this survivor, or to the one that another request of the session has chosen meanwhile.
-    fn pinned(&self, seeking: Seeking<'_>, slot: Slot) -> Result<Chosen, Nobody> {
+    fn pinned(
+        &self,
+        seeking: Seeking<'_>,
+        candidates: Candidates<'_>,
+        slot: Slot,
+    ) -> Result<Chosen, Nobody> {
         let cluster = &seeking.view.cluster;
         let book = &cluster.sessions;
         let owner = self.seen.owner.unwrap_or(slot);
         let serves = |member| {
             book.slot(member)
-                .is_some_and(|slot| seeking.standing(slot).serves)
+                .is_some_and(|slot| candidates.standing(slot).serves)
         };
         let detour = Detour {
             owner: book.member(owner),
@@ -203,6 +211,36 @@ impl Bound {
     }
 }
 
+/// The backends of a cluster as one request sees them.
+#[derive(Clone, Copy)]
+pub(super) struct Candidates<'a> {
+    pub(super) cluster: &'a Cluster,
+    /// Those that the request could not use.
+    pub(super) tried: &'a [Slot],
+    /// One of them that it has waited for since.
+    pub(super) forgiven: Option<Slot>,
+}
+
+impl Candidates<'_> {
+    /// How a backend stands.
+    pub(super) fn standing(&self, slot: Slot) -> Standing {
+        let backend = self.cluster.backend(slot);
+        backend.map_or(
+            Standing {
+                serves: false,
+                has_room: false,
+                is_slow: false,
+            },
+            |backend| Standing {
+                serves: backend.state().serves_its_own()
+                    && (self.forgiven == Some(slot) || !self.tried.contains(&slot)),
+                has_room: backend.has_room(),
+                is_slow: backend.is_slow(),
+            },
+        )
+    }
+}
+
 impl Seeking<'_> {
     fn balance(&self) -> Result<Chosen, Nobody> {
         select::select(self.worker, self.view, self.hash, self.tried)
@@ -220,25 +258,8 @@ impl Seeking<'_> {
         Ok(chosen)
     }
 
-    fn standing(&self, slot: Slot) -> Standing {
-        let backend = self.view.cluster.backend(slot);
-        backend.map_or(
-            Standing {
-                serves: false,
-                has_room: false,
-                is_slow: false,
-            },
-            |backend| Standing {
-                serves: backend.state().serves_its_own()
-                    && (self.forgiven == Some(slot) || !self.tried.contains(&slot)),
-                has_room: backend.has_room(),
-                is_slow: backend.is_slow(),
-            },
-        )
-    }
-
     /// Waits until the owner serves again, for `hold` at most; not at all where too many wait.
-    async fn wait_for(&self, owner: Slot) {
+    pub(in crate::proxy) async fn wait_for(&self, owner: Slot) {
         let cluster = &self.view.cluster;
         let sessions = &cluster.config.sessions;
         let Some(_held) = cluster.sessions.hold(sessions.hold_requests) else {

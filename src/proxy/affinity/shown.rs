@@ -5,19 +5,17 @@ use std::time::SystemTime;
 use http::request::Parts;
 
 use super::decide::Seen;
+use super::seek::{Shown, Sought, seek};
 use crate::balance::Slot;
-use crate::cluster::Cluster;
-use crate::config::{Affinity, Sessions};
+use crate::cluster::{Cluster, OwnCookie};
 use crate::observe::metrics::{Binding, ClusterCells, RejectedId, RouteAlarm};
 use crate::proxy::worker::{ClusterView, Worker};
 use crate::session::find::{self, Names, Place};
 use crate::session::id::Id;
 use crate::session::ledger::{Key, Known};
-use crate::session::routes::{Named, RouteTable};
+use crate::session::routes::Named;
 use crate::session::seal::Room;
 
-/// Ids of one request that the ledger is asked about, where their routes decide nothing.
-const MOST_ASKED: usize = 16;
 /// Affinity cookies of one request that are opened.
 pub(super) const MOST_OPENED: usize = 8;
 /// How long a confirmed pin holds on after the client has shown the new route: requests that it
@@ -61,9 +59,8 @@ impl Bound {
     fn look(&self, cluster: &Cluster) -> Seen {
         let Some(known) = &self.known else {
             return Seen {
-                pin: None,
                 owner: self.named,
-                moved: false,
+                ..Seen::default()
             };
         };
         let book = &cluster.sessions;
@@ -88,107 +85,24 @@ impl Bound {
         self.known = common.ledger.peek(self.key, common.now());
         self.seen = self.look(cluster);
     }
+
+    /// The id, read again from the request that it was found in.
+    pub(in crate::proxy) fn id<'h>(&self, head: &'h Parts, cluster: &Cluster) -> Option<Id<'h>> {
+        let value = find::read_again(&head.headers, head.uri.path(), self.place)?;
+        Id::read(cluster.config.sessions.dialect, value).ok()
+    }
 }
 
 /// The session that a request to this cluster shows. Allocates nothing.
 pub(in crate::proxy) fn read(worker: &Worker, view: &ClusterView, head: &Parts) -> Session {
     let cluster = &*view.cluster;
-    if cluster.config.affinity == Affinity::None {
-        return Session::Unfollowed;
-    }
-    let path = head.uri.path();
-    if let Some(ignore) = &view.ignore
-        && ignore.is_match(&find::path_without_parameters(path))
-    {
-        return Session::Free(Binding::Ignored);
-    }
     let cells = cluster.cells.of(worker.id);
-    let balancing = cluster.balancing();
-    let Some(shown) = choose(head, cluster, &balancing.routes, cells) else {
-        return Session::Free(Binding::NoSession);
-    };
-    Session::Bound(bind(worker, cluster, cells, head, &shown))
-}
-
-/// An id that is chosen among those of a request.
-struct Shown<'h> {
-    id: Id<'h>,
-    place: Place,
-    named: Named,
-}
-
-/// Of several ids: the first whose route names one of ours, else the first that is remembered,
-/// else the first.
-fn choose<'h>(
-    head: &'h Parts,
-    cluster: &'h Cluster,
-    routes: &RouteTable,
-    cells: &ClusterCells,
-) -> Option<Shown<'h>> {
-    let sessions = &cluster.config.sessions;
-    let mut first = None;
-    let mut count = 0;
-    for (id, place) in ids(head, sessions, |why| cells.rejected_ids.inc(why)) {
-        let named = named(&id, routes);
-        let shown = Shown { id, place, named };
-        if matches!(named, Named::Backend(_)) {
-            return Some(shown);
-        }
-        count += 1;
-        first.get_or_insert(shown);
+    let ignore = view.ignore.as_ref();
+    match seek(cluster, ignore, head, |why| cells.rejected_ids.inc(why)) {
+        Sought::Unfollowed => Session::Unfollowed,
+        Sought::Free(binding) => Session::Free(binding),
+        Sought::Shown(shown) => Session::Bound(bind(worker, cluster, cells, head, shown)),
     }
-    if count > 1 {
-        if count > MOST_ASKED {
-            cells.rejected_ids.inc(RejectedId::TooMany);
-        }
-        let common = &cluster.sessions.common;
-        let now = common.now();
-        let is_known = |(id, _): &(Id<'_>, Place)| {
-            let key = common.ledger.key(cluster.sessions.number, id.base());
-            common.ledger.peek(key, now).is_some()
-        };
-        let remembered = ids(head, sessions, |_| {}).take(MOST_ASKED).find(is_known);
-        if let Some((id, place)) = remembered {
-            let named = named(&id, routes);
-            return Some(Shown { id, place, named });
-        }
-    }
-    first
-}
-
-/// All ids of a request in the order of trust; what is none is handed to `rejected`.
-pub(super) fn ids<'h>(
-    head: &'h Parts,
-    sessions: &'h Sessions,
-    mut rejected: impl FnMut(RejectedId),
-) -> impl Iterator<Item = (Id<'h>, Place)> {
-    let found = find::each(&head.headers, head.uri.path(), Names::from(sessions));
-    found.filter_map(move |found| match Id::read(sessions.dialect, found.value) {
-        Ok(id) => Some((id, found.place)),
-        Err(why) => {
-            rejected(why);
-            None
-        }
-    })
-}
-
-/// Whom an id's routes name: the first that names one backend, else what the first says.
-pub(super) fn named(id: &Id<'_>, routes: &RouteTable) -> Named {
-    if !id.is_ranked() {
-        return id
-            .route()
-            .map_or(Named::Nobody, |route| routes.named(route));
-    }
-    let mut first = None;
-    for route in id.routes() {
-        match routes.named(route) {
-            Named::Backend(slot) => return Named::Backend(slot),
-            other => {
-                first.get_or_insert(other);
-            }
-        }
-    }
-    first.unwrap_or(Named::Nobody)
 }
 
 fn bind(
@@ -196,44 +110,62 @@ fn bind(
     cluster: &Cluster,
     cells: &ClusterCells,
     head: &Parts,
-    shown: &Shown<'_>,
+    shown: Shown,
 ) -> Bound {
     let ledger = &cluster.sessions.common.ledger;
     let now = worker.ledger_time();
-    let key = ledger.key(cluster.sessions.number, shown.id.base());
-    let known = ledger.touch(key, now);
+    let known = ledger.touch(shown.key, now);
+    let bound = owned(cluster, head, shown, known, |why| cells.rejected_ids.inc(why));
+    match &bound.known {
+        None if bound.named.is_none() && shown.named == Named::Nobody => {
+            tell_strange(&bound, cluster, cells, head);
+        }
+        Some(known) if known.moved && !bound.seen.moved => {
+            // The client shows the new route.
+            ledger.shown(shown.key, now, GRACE_SECONDS);
+        }
+        None | Some(_) => {}
+    }
+    bound
+}
+
+/// An id that nobody knows: if it has a jvm route, that is worth a word.
+#[cold]
+fn tell_strange(bound: &Bound, cluster: &Cluster, cells: &ClusterCells, head: &Parts) {
+    let id = bound.id(head, cluster);
+    if let Some(route) = id.as_ref().and_then(Id::route) {
+        cells.route_alarms.inc(RouteAlarm::Unknown);
+        cluster.alarm(RouteAlarm::Unknown, None, Some(route));
+    }
+}
+
+/// Whom the session belongs to, given what the ledger knows of it. Changes nothing.
+pub(super) fn owned(
+    cluster: &Cluster,
+    head: &Parts,
+    shown: Shown,
+    known: Option<Known>,
+    rejected: impl FnMut(RejectedId),
+) -> Bound {
     let mut bound = Bound {
-        key,
+        key: shown.key,
         place: shown.place,
         named: match shown.named {
             Named::Backend(slot) => Some(Slot(slot)),
             Named::Several | Named::Nobody => None,
         },
         known,
-        seen: Seen {
-            pin: None,
-            owner: None,
-            moved: false,
-        },
+        seen: Seen::default(),
         seal_is_old: false,
         waited_for: None,
         decided: None,
     };
-    if bound.named.is_none() {
-        unseal(&mut bound, cluster, cells, head, shown);
-        let is_strange = bound.named.is_none() && bound.known.is_none();
-        if is_strange && shown.named == Named::Nobody && shown.id.route().is_some() {
-            cells.route_alarms.inc(RouteAlarm::Unknown);
-            cluster.alarm(RouteAlarm::Unknown, None, shown.id.route());
-        }
+    if bound.named.is_none()
+        && let Some(cookie) = &cluster.sessions.own_cookie
+    {
+        unseal(&mut bound, cluster, cookie, head, rejected);
     }
     bound.seen = bound.look(cluster);
-    if let Some(known) = bound.known.as_ref().filter(|known| known.moved)
-        && bound.named.is_some()
-        && bound.named == cluster.sessions.slot(known.owner)
-    {
-        ledger.shown(key, now, GRACE_SECONDS);
-    }
     bound
 }
 
@@ -241,11 +173,11 @@ fn bind(
 fn unseal(
     bound: &mut Bound,
     cluster: &Cluster,
-    cells: &ClusterCells,
+    cookie: &OwnCookie,
     head: &Parts,
-    shown: &Shown<'_>,
+    mut rejected: impl FnMut(RejectedId),
 ) {
-    let Some(cookie) = &cluster.sessions.own_cookie else {
+    let Some(id) = bound.id(head, cluster) else {
         return;
     };
     let now = SystemTime::now();
@@ -255,16 +187,13 @@ fn unseal(
     };
     let mut room = Room::default();
     for found in find::each(&head.headers, "", names).take(MOST_OPENED) {
-        match cookie
-            .seals
-            .open(found.value, Some(shown.id.base()), now, &mut room)
-        {
+        match cookie.seals.open(found.value, Some(id.base()), now, &mut room) {
             Ok(opened) => {
                 bound.seal_is_old = opened.is_old;
                 bound.named = cluster.slot_named(opened.backend);
                 return;
             }
-            Err(why) => cells.rejected_ids.inc(why),
+            Err(why) => rejected(why),
         }
     }
 }

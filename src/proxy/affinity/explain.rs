@@ -1,0 +1,282 @@
+//! A request's session for those who ask where it would go: read and decided by the same functions,
+//! and nothing is changed by it.
+
+use std::cell::RefCell;
+
+use http::request::Parts;
+
+use super::decide::{Decision, Policy, Seen, decide};
+use super::route::Candidates;
+use super::seek::{Reason, Shown, Sought, named, seek, values};
+use super::shown::{Bound, owned};
+use crate::balance::{KeyHash, Slot};
+use crate::cluster::Cluster;
+use crate::observe::metrics::{Binding, RejectedId};
+use crate::proxy::explain::{FoundId, KnownBy, Owner, RouteNames, WhyChosen};
+use crate::proxy::select::Nobody;
+use crate::session::find::{Place, Source};
+use crate::session::id::{Id, own_token};
+use crate::session::routes::Named;
+
+/// Ids that are listed; a request with more is no honest one.
+const MOST_LISTED: usize = 32;
+
+/// What is known of the session of a request.
+#[derive(Debug)]
+pub(in crate::proxy) struct Looked {
+    /// What stands where a session id may stand.
+    pub(in crate::proxy) ids: Vec<FoundId>,
+    /// How many more there are.
+    pub(in crate::proxy) left_out: usize,
+    /// Whom it belongs to.
+    pub(in crate::proxy) owner: Option<Owner>,
+    /// The same, as the decision sees it.
+    pub(in crate::proxy) seen: Seen,
+    /// The survivors in the order of the base, those included that come last.
+    pub(in crate::proxy) order: Vec<Slot>,
+    /// Those that owned the session before, and come last.
+    pub(in crate::proxy) fenced: Vec<Slot>,
+    /// The owner that the request waits for first.
+    pub(in crate::proxy) waits_for: Option<Slot>,
+    /// Where to.
+    pub(in crate::proxy) destination: Destination,
+}
+
+/// Where a request goes, as far as its session says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::proxy) enum Destination {
+    /// To this backend.
+    At(Slot, Binding),
+    /// As the balance has it. `None`: nobody asks for sessions here.
+    Balance(Option<Binding>),
+    /// Nowhere.
+    Nowhere(Nobody, Binding),
+}
+
+/// Looks at the session of a request.
+pub(in crate::proxy) fn look(cluster: &Cluster, head: &Parts) -> Looked {
+    let sessions = &cluster.config.sessions;
+    let ignore = sessions.ignore.as_ref().map(|ignore| &ignore.0);
+    match seek(cluster, ignore, head, |_| {}) {
+        Sought::Unfollowed => Looked::free(None),
+        Sought::Free(Binding::Ignored) => Looked::free(Some(Binding::Ignored)),
+        Sought::Free(binding) => {
+            let (ids, left_out) = listed(cluster, head, None);
+            Looked {
+                ids,
+                left_out,
+                ..Looked::free(Some(binding))
+            }
+        }
+        Sought::Shown(shown) => bound(cluster, head, shown),
+    }
+}
+
+impl Looked {
+    fn free(binding: Option<Binding>) -> Self {
+        Self {
+            ids: Vec::new(),
+            left_out: 0,
+            owner: None,
+            seen: Seen::default(),
+            order: Vec::new(),
+            fenced: Vec::new(),
+            waits_for: None,
+            destination: Destination::Balance(binding),
+        }
+    }
+}
+
+fn bound(cluster: &Cluster, head: &Parts, shown: Shown) -> Looked {
+    let common = &cluster.sessions.common;
+    let known = common.ledger.peek(shown.key, common.now());
+    let seals = RefCell::new(Vec::new());
+    let bound = owned(cluster, head, shown, known, |why| {
+        seals.borrow_mut().push(why);
+    });
+    let (mut ids, left_out) = listed(cluster, head, Some(shown));
+    ids.extend(unopened(cluster, &seals.into_inner()));
+    let candidates = Candidates {
+        cluster,
+        tried: &[],
+        forgiven: None,
+    };
+    let id = bound.id(head, cluster);
+    let hash = KeyHash::of(id.as_ref().map_or(&[], Id::base));
+    let (destination, waits_for) = destination(&bound, hash, candidates);
+    let order: Vec<Slot> = cluster.balancing().rendezvous.rank(hash).collect();
+    let is_fenced = |slot: &Slot| bound.is_fenced(cluster, *slot);
+    Looked {
+        ids,
+        left_out,
+        owner: owner(cluster, &bound, shown.named, id.as_ref()),
+        seen: bound.seen,
+        fenced: order.iter().copied().filter(is_fenced).collect(),
+        order,
+        waits_for,
+        destination,
+    }
+}
+
+/// Where to, and for whom it waits before.
+fn destination(
+    bound: &Bound,
+    hash: KeyHash,
+    candidates: Candidates<'_>,
+) -> (Destination, Option<Slot>) {
+    let cluster = candidates.cluster;
+    let mut policy = Policy::of(&cluster.config);
+    let seen = bound.seen;
+    let standing = |slot| candidates.standing(slot);
+    let (mut decision, mut waits_for) = (decide(seen, policy, standing), None);
+    if let Decision::Wait(owner) = decision {
+        waits_for = Some(owner);
+        policy.may_wait = false;
+        decision = decide(seen, policy, standing);
+    }
+    let at = |slot: Slot, binding| {
+        if standing(slot).has_room {
+            Destination::At(slot, binding)
+        } else {
+            Destination::Nowhere(Nobody::Free, binding)
+        }
+    };
+    let destination = match decision {
+        Decision::To(slot, binding) => at(slot, binding),
+        Decision::Survivor(binding) => bound
+            .survivor(hash, candidates, policy)
+            .map_or(Destination::Nowhere(Nobody::Usable, binding), |slot| {
+                at(slot, binding)
+            }),
+        Decision::Balance => Destination::Balance(Some(Binding::Spilled)),
+        Decision::Wait(_) | Decision::Refuse => {
+            Destination::Nowhere(Nobody::Owner, Binding::Refused)
+        }
+    };
+    (destination, waits_for)
+}
+
+fn owner(
+    cluster: &Cluster,
+    bound: &Bound,
+    named: Named,
+    id: Option<&Id<'_>>,
+) -> Option<Owner> {
+    let seen = bound.seen;
+    let slot = seen.owner?;
+    let by = if seen.moved {
+        KnownBy::TakeOver
+    } else if bound.named.is_none() {
+        KnownBy::Ledger
+    } else if named == Named::Backend(slot.0) {
+        by_route(cluster, slot, id?)
+    } else {
+        KnownBy::AffinityCookie
+    };
+    let backend = cluster.backend(slot)?.name.to_string();
+    Some(Owner { backend, by })
+}
+
+fn by_route(cluster: &Cluster, slot: Slot, id: &Id<'_>) -> KnownBy {
+    let balancing = cluster.balancing();
+    let naming = |route: &&[u8]| balancing.routes.named(route) == Named::Backend(slot.0);
+    let route = id.routes().find(naming).unwrap_or_default();
+    let settings = cluster.config.backends.get(usize::from(slot.0));
+    let configured = settings.and_then(|it| it.jvm_route.as_ref());
+    if configured.is_some_and(|it| it.as_str().as_bytes() == route) {
+        KnownBy::JvmRoute
+    } else if own_token(route).is_some() {
+        KnownBy::OwnRoute
+    } else {
+        KnownBy::LearnedRoute
+    }
+}
+
+/// The first of what stands where ids may stand, and how many there are besides; the chosen one is
+/// always among them.
+fn listed(cluster: &Cluster, head: &Parts, chosen: Option<Shown>) -> (Vec<FoundId>, usize) {
+    let mut listed = Vec::new();
+    let mut left_out = 0;
+    for (read, place) in values(head, &cluster.config.sessions) {
+        let reason = chosen
+            .filter(|chosen| chosen.place == place)
+            .map(|chosen| chosen.reason);
+        if listed.len() < MOST_LISTED || reason.is_some() {
+            listed.push(found(cluster, &read, place, reason));
+        } else {
+            left_out += 1;
+        }
+    }
+    (listed, left_out)
+}
+
+fn found(
+    cluster: &Cluster,
+    read: &Result<Id<'_>, RejectedId>,
+    place: Place,
+    reason: Option<Reason>,
+) -> FoundId {
+    let sessions = &cluster.config.sessions;
+    let (source, names) = match place.source {
+        Source::Cookie => ("cookie", &sessions.cookies),
+        Source::Path => ("path", &sessions.parameters),
+    };
+    let name = names.get(usize::from(place.name));
+    let mut found = FoundId {
+        place: source.into(),
+        name: name.cloned().unwrap_or_default(),
+        id: None,
+        store_node: None,
+        jvm_route: None,
+        names: RouteNames::Nobody,
+        rejected: None,
+        chosen: reason.map(|reason| match reason {
+            Reason::Named => WhyChosen::Named,
+            Reason::Remembered => WhyChosen::Remembered,
+            Reason::First => WhyChosen::First,
+        }),
+    };
+    match read {
+        Err(why) => found.rejected = Some(why.label().into()),
+        Ok(id) => {
+            let text = id.shortened().to_string();
+            // A tail that is not shown there may be the secret, and is not shown here either.
+            let tail = text.rsplit_once('*').map_or("", |(_, tail)| tail);
+            let shown = |part: Option<&[u8]>| {
+                let part = std::str::from_utf8(part?).ok()?;
+                tail.contains(part).then(|| part.to_owned())
+            };
+            (found.store_node, found.jvm_route) = (shown(id.store_node()), shown(id.route()));
+            found.names = match named(id, &cluster.balancing().routes) {
+                Named::Nobody => RouteNames::Nobody,
+                Named::Several => RouteNames::Several,
+                Named::Backend(slot) => cluster
+                    .backend(Slot(slot))
+                    .map_or(RouteNames::Nobody, |it| {
+                        RouteNames::Backend(it.name.to_string())
+                    }),
+            };
+            found.id = Some(text);
+        }
+    }
+    found
+}
+
+/// Affinity cookies that were not believed.
+fn unopened(cluster: &Cluster, seals: &[RejectedId]) -> Vec<FoundId> {
+    let Some(own) = &cluster.sessions.own_cookie else {
+        return Vec::new();
+    };
+    let [name] = &own.names;
+    let found = seals.iter().map(|why| FoundId {
+        place: "cookie".into(),
+        name: name.clone(),
+        id: None,
+        store_node: None,
+        jvm_route: None,
+        names: RouteNames::Nobody,
+        rejected: Some(why.label().into()),
+        chosen: None,
+    });
+    found.collect()
+}
