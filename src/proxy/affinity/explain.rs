@@ -7,7 +7,7 @@ use http::request::Parts;
 
 use super::decide::{Decision, Policy, Seen, decide};
 use super::route::Candidates;
-use super::shown::{Bound, Reason, Shown, Sought, named, owned, seek, values};
+use super::shown::{Bound, Reason, Session, Shown, choose, named, owned, unasked, values};
 use crate::balance::{KeyHash, Slot};
 use crate::cluster::Cluster;
 use crate::observe::metrics::{Binding, RejectedId};
@@ -56,18 +56,20 @@ pub(in crate::proxy) enum Destination {
 pub(in crate::proxy) fn look(cluster: &Cluster, head: &Parts) -> Looked {
     let sessions = &cluster.config.sessions;
     let ignore = sessions.ignore.as_ref().map(|ignore| &ignore.0);
-    match seek(cluster, ignore, head, |_| {}) {
-        Sought::Unfollowed => Looked::free(None),
-        Sought::Free(Binding::Ignored) => Looked::free(Some(Binding::Ignored)),
-        Sought::Free(binding) => {
-            let (ids, left_out) = listed(cluster, head, None);
-            Looked {
-                ids,
-                left_out,
-                ..Looked::free(Some(binding))
-            }
-        }
-        Sought::Shown(shown) => bound(cluster, head, &shown),
+    match unasked(cluster, ignore, head) {
+        Some(Session::Free(binding)) => return Looked::free(Some(binding)),
+        Some(Session::Unfollowed | Session::Bound(_)) => return Looked::free(None),
+        None => {}
+    }
+    let balancing = cluster.balancing();
+    if let Some(shown) = choose(head, cluster, &balancing.routes, |_| {}) {
+        return bound(cluster, head, &shown);
+    }
+    let (ids, left_out) = listed(cluster, head, None);
+    Looked {
+        ids,
+        left_out,
+        ..Looked::free(Some(Binding::NoSession))
     }
 }
 

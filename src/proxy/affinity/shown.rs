@@ -95,21 +95,26 @@ pub(in crate::proxy) fn read(worker: &Worker, view: &ClusterView, head: &Parts) 
     let cluster = &*view.cluster;
     let cells = cluster.cells.of(worker.id);
     let ignore = view.ignore.as_ref();
-    match seek(cluster, ignore, head, |why| cells.rejected_ids.inc(why)) {
-        Sought::Unfollowed => Session::Unfollowed,
-        Sought::Free(binding) => Session::Free(binding),
-        Sought::Shown(shown) => Session::Bound(bind(worker, cluster, cells, head, &shown)),
+    if let Some(unasked) = unasked(cluster, ignore, head) {
+        return unasked;
     }
+    let balancing = cluster.balancing();
+    let rejected = |why| cells.rejected_ids.inc(why);
+    let Some(shown) = choose(head, cluster, &balancing.routes, rejected) else {
+        return Session::Free(Binding::NoSession);
+    };
+    Session::Bound(bind(worker, cluster, cells, head, &shown))
 }
 
-/// What a request shows, before anybody is asked whose it is.
-pub(super) enum Sought<'h> {
-    /// Nobody asks.
-    Unfollowed,
-    /// No session that counts.
-    Free(Binding),
-    /// This id.
-    Shown(Shown<'h>),
+/// What a request counts as whose session is not looked for; `None`: it is.
+#[inline]
+pub(super) fn unasked(cluster: &Cluster, ignore: Option<&Regex>, head: &Parts) -> Option<Session> {
+    if cluster.config.affinity == Affinity::None {
+        return Some(Session::Unfollowed);
+    }
+    let path = head.uri.path();
+    let is_ignored = ignore?.is_match(&find::path_without_parameters(path));
+    is_ignored.then_some(Session::Free(Binding::Ignored))
 }
 
 /// An id that is chosen among those of a request.
@@ -131,31 +136,9 @@ pub(super) enum Reason {
     First,
 }
 
-/// Looks for the session of a request; changes nothing and allocates nothing.
-#[inline]
-pub(super) fn seek<'h>(
-    cluster: &'h Cluster,
-    ignore: Option<&Regex>,
-    head: &'h Parts,
-    rejected: impl FnMut(RejectedId),
-) -> Sought<'h> {
-    if cluster.config.affinity == Affinity::None {
-        return Sought::Unfollowed;
-    }
-    let path = head.uri.path();
-    if let Some(ignore) = ignore
-        && ignore.is_match(&find::path_without_parameters(path))
-    {
-        return Sought::Free(Binding::Ignored);
-    }
-    let balancing = cluster.balancing();
-    choose(head, cluster, &balancing.routes, rejected)
-        .map_or(Sought::Free(Binding::NoSession), Sought::Shown)
-}
-
 /// Of several ids: the first whose route names one of ours, else the first that is remembered,
 /// else the first.
-fn choose<'h>(
+pub(super) fn choose<'h>(
     head: &'h Parts,
     cluster: &'h Cluster,
     routes: &RouteTable,
