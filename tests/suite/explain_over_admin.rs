@@ -5,6 +5,8 @@ use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
+use cattail::standin::Builder;
+
 use super::harness::*;
 
 const TOKEN: &str = "correct-horse";
@@ -225,4 +227,102 @@ fn what_is_no_question_is_refused_and_not_repeated() {
     }
     let answer = get(proxy.admin(), "/explain").expect(405);
     assert!(answer.header("Allow").unwrap().contains("POST"));
+}
+
+/// What the running proxy explains of this cookie.
+pub(crate) fn explained(proxy: &Proxy, cookie: &str) -> serde_json::Value {
+    let body = serde_json::json!({ "url": "http://shop.example/session", "cookie": cookie });
+    let ask = Request::post("/explain", body.to_string())
+        .header("Authorization", "Bearer correct-horse")
+        .header("Content-Type", "application/json");
+    ask.send(proxy.admin()).expect(200).json()
+}
+
+/// A proxy that explains, of clusters that `text` describes.
+pub(crate) fn with_cluster(text: &str) -> (Proxy, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    fs::write(&file, TOKEN).unwrap();
+    let file = file.display();
+    let admin = format!("admin: {{ address: '127.0.0.1:0', token_file: '{file}' }}\n");
+    (Proxy::start(&(admin + text)), folder)
+}
+
+#[test]
+fn a_request_in_flight_at_a_survivor_shows_as_its_pin() {
+    let [one, two] = tomcats(["jvm1", "jvm2"]);
+    let (proxy, ..) = with_token(&[&one, &two]);
+    one.kill();
+    let cookie = format!("JSESSIONID={ID}");
+    two.hold("/session");
+    let mut client = Raw::connect(proxy.address());
+    let request = Request::get("/session").header("Cookie", &cookie);
+    client.send(request.bytes());
+    two.wait_for_requests(1);
+    one.restart().expect("restarts");
+    eventually("jvm1 is back", || proxy.is_up(&one));
+    let found = explained(&proxy, &cookie);
+    assert_eq!(found["choice"]["backend"], "jvm2", "{found:#}");
+    assert_eq!(found["choice"]["binding"], "pin", "{found:#}");
+    assert_eq!(found["backends"][1]["notes"][0], "pinned", "{found:#}");
+    two.release("/session");
+    client.read_response().expect(200);
+}
+
+#[test]
+fn a_full_owner_refuses_and_does_not_lose_its_session() {
+    let [one, two] = tomcats(["jvm1", "jvm2"]);
+    let text =
+        sticky(&[&one, &two], "").replace("jvm_route: jvm1,", "jvm_route: jvm1, max_requests: 1,");
+    let (proxy, _folder) = with_cluster(&text);
+    let cookie = format!("JSESSIONID={ID}");
+    one.hold("/echo");
+    let mut client = Raw::connect(proxy.address());
+    client.send(Request::get("/echo").header("Cookie", &cookie).bytes());
+    one.wait_for_requests(1);
+    let found = explained(&proxy, &cookie);
+    assert_eq!(found["choice"]["error"], "backends_full", "{found:#}");
+    assert_eq!(found["backends"][0]["notes"][1], "full", "{found:#}");
+    let refused = Request::get("/page").header("Cookie", &cookie);
+    refused.send(proxy.address()).expect(503);
+    one.release("/echo");
+    client.read_response().expect(200);
+}
+
+/// How the owner of a session is known that this Tomcat has just made, and its cookies.
+fn known_by(tomcat: &Tomcat, more: &str) -> (String, serde_json::Value) {
+    let address = tomcat.address();
+    let backends = format!("backends: [{{ name: one, address: '{address}' }}]");
+    let (proxy, _folder) =
+        with_cluster(&format!("clusters:\n  shop:\n    {more}\n    {backends}\n"));
+    let mut browser = Browser::new(proxy.address());
+    browser.get("/session").expect(200);
+    let pairs = browser.cookies.iter();
+    let pairs: Vec<String> = pairs
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let found = explained(&proxy, &pairs.join("; "));
+    assert_eq!(found["owner"]["backend"], "one", "{found:#}");
+    assert_eq!(found["choice"]["binding"], "owner", "{found:#}");
+    let forged = browser.cookies.keys().find(|name| *name != "JSESSIONID");
+    let forged = forged.map_or_else(String::new, |name| format!("; {name}=AAAA"));
+    let id = browser.session_id();
+    let found_forged = explained(&proxy, &format!("JSESSIONID={id}{forged}"));
+    (
+        found["owner"]["by"].as_str().unwrap().to_owned(),
+        found_forged,
+    )
+}
+
+#[test]
+fn it_is_told_how_an_owner_is_known() {
+    let named = Tomcat::start("jvm1");
+    let nameless = Tomcat::build("jvm2", Builder::without_jvm_route);
+    assert_eq!(known_by(&named, "owner: learn").0, "learned_route");
+    assert_eq!(known_by(&nameless, "owner: learn").0, "ledger");
+    assert_eq!(known_by(&nameless, "owner: append").0, "own_route");
+    let (by, forged) = known_by(&nameless, "owner: cookie");
+    assert_eq!(by, "affinity_cookie");
+    assert_eq!(forged["ids"][1]["rejected"], "seal_forged", "{forged:#}");
+    assert_eq!(forged["owner"]["by"], "ledger", "{forged:#}");
 }

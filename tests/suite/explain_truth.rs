@@ -8,8 +8,10 @@ use cattail::cluster::{Changes, Common};
 use cattail::config;
 use cattail::proxy::Snapshot;
 use cattail::proxy::explain::{Explanation, Question, Way, explain};
+use cattail::standin::{SharedSessions, Takeover};
 use proptest::prelude::*;
 
+use super::explain_over_admin::{explained, sticky, with_cluster};
 use super::harness::*;
 
 fn offline(text: &str) -> Snapshot {
@@ -124,6 +126,50 @@ fn file(tomcats: &[Tomcat], states: &[usize], affinity: &str) -> String {
         writeln!(text, "      - {{ {backend} }}").unwrap();
     }
     text
+}
+
+/// Sessions that move and Tomcats that come back: what the ledger has learned counts too, and ids
+/// that were shown before are shown again.
+#[test]
+fn a_running_proxy_explains_what_it_then_does() {
+    let sessions = SharedSessions::default();
+    let tomcats = ["jvm1", "jvm2", "jvm3"].map(|name| {
+        Tomcat::build(name, |tomcat| {
+            tomcat.sessions(&sessions).takeover(Takeover::RenameId)
+        })
+    });
+    let [one, two, three] = &tomcats;
+    let health = "health: { path: /echo, interval: 50ms, rise: 1, fall: 1 }";
+    let (proxy, _folder) = with_cluster(&sticky(&[one, two, three], health));
+    let mut next = numbers();
+    let mut ids: Vec<String> = Vec::new();
+    for step in 0..60 {
+        if step % 4 == 3 {
+            let tomcat = &tomcats[next(tomcats.len())];
+            if tomcat.is_running() {
+                tomcat.kill();
+            } else {
+                tomcat.restart().expect("restarts");
+            }
+            let wanted = tomcat.is_running();
+            eventually("the proxy knows it", || proxy.is_up(tomcat) == wanted);
+        }
+        let mut ask = Request::get("/session");
+        let mut expected = None;
+        if ids.len() > 3 {
+            let cookie = format!("JSESSIONID={}", ids[next(ids.len())]);
+            expected = Some(explained(&proxy, &cookie));
+            ask = ask.header("Cookie", &cookie);
+        }
+        let answer = ask.send(proxy.address());
+        if let Some(found) = expected {
+            let is_served = answer.status() == 200;
+            let backend = is_served.then(|| answer.tomcat());
+            let told = format!("step {step}: {found:#}");
+            assert_eq!(found["choice"]["backend"].as_str(), backend, "{told}");
+        }
+        ids.extend(answer.cookie("JSESSIONID").map(str::to_owned));
+    }
 }
 
 const DIALECTS: [&str; 6] = [
