@@ -11,6 +11,9 @@
 mod access;
 mod access_log_of_requests;
 mod admin;
+mod affinity;
+mod affinity_failover;
+mod affinity_stage;
 mod architecture;
 mod bad_answers;
 mod balance;
