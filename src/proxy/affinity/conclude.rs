@@ -124,8 +124,11 @@ impl Answered<'_> {
         let Some(life) = self.cluster.backend(self.slot).map(|it| it.life()) else {
             return;
         };
-        let is_owner = bound.seen(self.cluster).owner == Some(self.slot);
+        let owner = bound.seen(self.cluster).owner;
+        let is_owner = owner == Some(self.slot);
         match &bound.known {
+            // A survivor has no claim to a session that another owns.
+            None if owner.is_some() && !is_owner => {}
             None => {
                 let claim = Claim {
                     owner: book.member(self.slot),
@@ -246,7 +249,9 @@ impl Answered<'_> {
         let own = |route: &&[u8]| crate::session::id::own_token(route).is_none();
         let route_changed = shown.and_then(Id::route).filter(own) != id.route();
         let node_changed = shown.and_then(Id::store_node) != id.store_node();
-        let owner = bound.known.as_ref().map(|known| known.owner);
+        // Not the ledger's word alone: it may hear of the session for the first time.
+        let owner = bound.seen(self.cluster).owner;
+        let owner = owner.map(|slot| self.cluster.sessions.member(slot));
         if route_changed && owner.is_some() && owner != Some(issue.owner) {
             self.cluster
                 .session_moved(bound.key, self.slot, Some(issue.store));
