@@ -13,6 +13,7 @@ mod access_log_of_requests;
 mod admin;
 mod affinity;
 mod affinity_failover;
+mod affinity_marks;
 mod affinity_policy;
 mod affinity_stage;
 mod architecture;
