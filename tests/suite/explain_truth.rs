@@ -8,7 +8,7 @@ use cattail::cluster::{Changes, Common};
 use cattail::config;
 use cattail::proxy::Snapshot;
 use cattail::proxy::explain::{Explanation, Question, Way, explain};
-use cattail::standin::{SharedSessions, Takeover};
+use cattail::standin::{Manager, SharedSessions};
 use proptest::prelude::*;
 
 use super::explain_over_admin::{explained, sticky, with_cluster};
@@ -135,7 +135,7 @@ fn a_running_proxy_explains_what_it_then_does() {
     let sessions = SharedSessions::default();
     let tomcats = ["jvm1", "jvm2", "jvm3"].map(|name| {
         Tomcat::build(name, |tomcat| {
-            tomcat.sessions(&sessions).takeover(Takeover::RenameId)
+            tomcat.sessions(&sessions).manager(Manager::Sticky)
         })
     });
     let [one, two, three] = &tomcats;

@@ -156,12 +156,7 @@ fn destination(
     (destination, waits_for)
 }
 
-fn owner(
-    cluster: &Cluster,
-    bound: &Bound,
-    named: Named,
-    id: Option<&Id<'_>>,
-) -> Option<Owner> {
+fn owner(cluster: &Cluster, bound: &Bound, named: Named, id: Option<&Id<'_>>) -> Option<Owner> {
     let seen = bound.seen;
     let slot = seen.owner?;
     let by = if seen.moved {

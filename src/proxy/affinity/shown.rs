@@ -115,7 +115,9 @@ fn bind(
     let ledger = &cluster.sessions.common.ledger;
     let now = worker.ledger_time();
     let known = ledger.touch(shown.key, now);
-    let bound = owned(cluster, head, shown, known, |why| cells.rejected_ids.inc(why));
+    let bound = owned(cluster, head, shown, known, |why| {
+        cells.rejected_ids.inc(why)
+    });
     match &bound.known {
         None if bound.named.is_none() && shown.named == Named::Nobody => {
             tell_strange(&bound, cluster, cells, head);
@@ -187,7 +189,10 @@ fn unseal(
     };
     let mut room = Room::default();
     for found in find::each(&head.headers, "", names).take(MOST_OPENED) {
-        match cookie.seals.open(found.value, Some(id.base()), now, &mut room) {
+        match cookie
+            .seals
+            .open(found.value, Some(id.base()), now, &mut room)
+        {
             Ok(opened) => {
                 bound.seal_is_old = opened.is_old;
                 bound.named = cluster.slot_named(opened.backend);
