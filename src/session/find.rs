@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use http::header::{COOKIE, GetAll, HeaderMap, HeaderValue, ValueIter};
+use http::header::{COOKIE, HeaderMap, HeaderValue};
 
 use crate::config::Sessions;
 
@@ -84,11 +84,9 @@ pub enum Source {
 /// 256th, is passed over.
 #[inline]
 pub fn each<'a>(headers: &'a HeaderMap, path: &'a str, names: Names<'a>) -> Each<'a> {
-    let lines = headers.get_all(COOKIE);
-    let line_values = lines.iter();
     Each {
-        lines,
-        line_values,
+        headers,
+        fields: headers.iter(),
         line_number: 0,
         pairs: Pairs::new(&[]),
         names: names.cookies,
@@ -114,9 +112,10 @@ pub fn read_again<'a>(headers: &'a HeaderMap, path: &'a str, place: Place) -> Op
 /// The iterator of [`each`].
 #[derive(Debug)]
 pub struct Each<'a> {
-    lines: GetAll<'a, HeaderValue>,
-    /// The lines not yet begun, for the name in hand.
-    line_values: ValueIter<'a, HeaderValue>,
+    headers: &'a HeaderMap,
+    /// The fields not yet looked at, for the name in hand. A walk over the few there are costs less
+    /// than a look-up by name.
+    fields: http::header::Iter<'a, HeaderValue>,
     /// How many lines were begun.
     line_number: u16,
     /// What is left of the line in hand.
@@ -155,7 +154,7 @@ impl<'a> Each<'a> {
                 if found.is_some() {
                     return found;
                 }
-            } else if let Some(line) = self.line_values.next()
+            } else if let Some((_, line)) = self.fields.find(|(name, _)| **name == COOKIE)
                 && let Some(number) = self.line_number.checked_add(1)
             {
                 self.pairs = Pairs::new(line.as_bytes());
@@ -175,7 +174,7 @@ impl<'a> Each<'a> {
         if self.names.is_empty() {
             return;
         }
-        self.line_values = self.lines.iter();
+        self.fields = self.headers.iter();
         self.line_number = 0;
         self.pairs = Pairs::new(&[]);
     }

@@ -20,17 +20,6 @@ pub(in crate::proxy) struct Seen {
     pub(in crate::proxy) moved: bool,
 }
 
-/// A backend as a session sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::proxy) struct Standing {
-    /// Whether it can serve sessions of its own, and this request has not found otherwise.
-    pub(in crate::proxy) serves: bool,
-    /// Whether it takes one request more.
-    pub(in crate::proxy) has_room: bool,
-    /// Whether it lets requests time out.
-    pub(in crate::proxy) is_slow: bool,
-}
-
 /// What the administrator wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::proxy) struct Policy {
@@ -68,23 +57,25 @@ pub(in crate::proxy) enum Decision {
     Refuse,
 }
 
-/// Where a request of the session goes now.
+/// Where a request of the session goes now. A backend `serves` if it can serve sessions of its own and
+/// this request has not found otherwise; it `is_busy` if it takes no request more, or lets requests
+/// time out.
 pub(in crate::proxy) fn decide(
     seen: Seen,
     policy: Policy,
-    standing: impl Fn(Slot) -> Standing,
+    serves: impl Fn(Slot) -> bool,
+    is_busy: impl Fn(Slot) -> bool,
 ) -> Decision {
     if let Some(survivor) = seen.pin
-        && standing(survivor).serves
+        && serves(survivor)
     {
         return Decision::To(survivor, Binding::Pin);
     }
     let Some(owner) = seen.owner else {
         return Decision::Survivor(Binding::UnknownRoute);
     };
-    let stands = standing(owner);
-    if stands.serves {
-        if policy.prefer && (!stands.has_room || stands.is_slow) {
+    if serves(owner) {
+        if policy.prefer && is_busy(owner) {
             return Decision::Balance;
         }
         let binding = if seen.moved {
@@ -134,19 +125,16 @@ mod tests {
         Seen { pin, owner, moved }
     }
 
-    fn up(_: Slot) -> Standing {
-        Standing {
-            serves: true,
-            has_room: true,
-            is_slow: false,
-        }
+    fn idle(_: Slot) -> bool {
+        false
     }
 
-    fn without(down: &[Slot]) -> impl Fn(Slot) -> Standing {
-        move |slot| Standing {
-            serves: !down.contains(&slot),
-            ..up(slot)
-        }
+    fn up(_: Slot) -> bool {
+        true
+    }
+
+    fn without(down: &[Slot]) -> impl Fn(Slot) -> bool {
+        move |slot| !down.contains(&slot)
     }
 
     #[test]
@@ -193,7 +181,7 @@ mod tests {
         ];
         for (seen, down, expected) in rows {
             assert_eq!(
-                decide(seen, STICKY, without(&down)),
+                decide(seen, STICKY, without(&down), idle),
                 expected,
                 "{seen:?} {down:?}"
             );
@@ -208,16 +196,22 @@ mod tests {
             strict: true,
             ..STICKY
         };
-        assert_eq!(decide(owned, strict, down()), Decision::Refuse);
+        assert_eq!(decide(owned, strict, down(), idle), Decision::Refuse);
         // Only where the owner is known: an id from elsewhere is no session to be kept.
         let unknown = Decision::Survivor(Binding::UnknownRoute);
-        assert_eq!(decide(seen(None, None, false), strict, down()), unknown);
+        assert_eq!(
+            decide(seen(None, None, false), strict, down(), idle),
+            unknown
+        );
         let patient = Policy {
             may_wait: true,
             ..strict
         };
-        assert_eq!(decide(owned, patient, down()), Decision::Wait(A));
-        assert_eq!(decide(owned, patient, up), Decision::To(A, Binding::Owner));
+        assert_eq!(decide(owned, patient, down(), idle), Decision::Wait(A));
+        assert_eq!(
+            decide(owned, patient, up, idle),
+            Decision::To(A, Binding::Owner)
+        );
     }
 
     #[test]
@@ -227,16 +221,15 @@ mod tests {
             ..STICKY
         };
         let owned = seen(None, Some(A), false);
-        for (has_room, is_slow) in [(false, false), (true, true), (false, true)] {
-            let busy = |_| Standing {
-                serves: true,
-                has_room,
-                is_slow,
-            };
-            assert_eq!(decide(owned, prefer, busy), Decision::Balance);
-            assert_eq!(decide(owned, STICKY, busy), Decision::To(A, Binding::Owner));
-        }
-        assert_eq!(decide(owned, prefer, up), Decision::To(A, Binding::Owner));
+        assert_eq!(decide(owned, prefer, up, up), Decision::Balance);
+        assert_eq!(
+            decide(owned, STICKY, up, up),
+            Decision::To(A, Binding::Owner)
+        );
+        assert_eq!(
+            decide(owned, prefer, up, idle),
+            Decision::To(A, Binding::Owner)
+        );
     }
 
     #[test]
@@ -278,7 +271,7 @@ mod tests {
             policy in policies(),
         ) {
             let seen = seen(pin.map(Slot), Some(Slot(owner)), moved);
-            let decision = decide(seen, policy, without(&down));
+            let decision = decide(seen, policy, without(&down), idle);
             let serves = |slot: Slot| !down.contains(&slot);
             let wished = seen.pin.filter(|it| serves(*it)).or(seen.owner.filter(|it| serves(*it)));
             match (decision, wished) {

@@ -127,15 +127,16 @@ fn destination(
     let cluster = candidates.cluster;
     let mut policy = Policy::of(&cluster.config);
     let seen = bound.seen;
-    let standing = |slot| candidates.standing(slot);
-    let (mut decision, mut waits_for) = (decide(seen, policy, standing), None);
+    let serves = |slot| candidates.serves(slot);
+    let is_busy = |slot| candidates.is_busy(slot);
+    let (mut decision, mut waits_for) = (decide(seen, policy, serves, is_busy), None);
     if let Decision::Wait(owner) = decision {
         waits_for = Some(owner);
         policy.may_wait = false;
-        decision = decide(seen, policy, standing);
+        decision = decide(seen, policy, serves, is_busy);
     }
     let at = |slot: Slot, binding| {
-        if standing(slot).has_room {
+        if candidates.has_room(slot) {
             Destination::At(slot, binding)
         } else {
             Destination::Nowhere(Nobody::Free, binding)

@@ -19,7 +19,14 @@ use crate::session::seal::{Attributes, Owner, Room};
 use crate::session::set_cookie::{SetCookie, private};
 
 /// A request's cookies as the backend should see them.
+#[inline]
 pub(in crate::proxy) fn clean_cookies(headers: &mut HeaderMap, cluster: &Cluster) {
+    if !matches!(cluster.config.sessions.owner, OwnerBy::Learn) {
+        clean_all(headers, cluster);
+    }
+}
+
+fn clean_all(headers: &mut HeaderMap, cluster: &Cluster) {
     let sessions = &cluster.config.sessions;
     match (&sessions.owner, &cluster.sessions.own_cookie) {
         (OwnerBy::Learn, _) | (OwnerBy::Cookie(_), None) => {}
@@ -31,14 +38,21 @@ pub(in crate::proxy) fn clean_cookies(headers: &mut HeaderMap, cluster: &Cluster
 }
 
 /// A request's target as the backend should see it; `None`: as it is.
+#[inline]
 pub(in crate::proxy) fn clean_target(
     target: &PathAndQuery,
     cluster: &Cluster,
 ) -> Option<PathAndQuery> {
     let sessions = &cluster.config.sessions;
-    if sessions.owner != OwnerBy::Append {
-        return None;
+    if matches!(sessions.owner, OwnerBy::Append) {
+        clean_path(target, cluster)
+    } else {
+        None
     }
+}
+
+fn clean_path(target: &PathAndQuery, cluster: &Cluster) -> Option<PathAndQuery> {
+    let sessions = &cluster.config.sessions;
     let ours = |name: &[u8]| is_ours(cluster, name);
     append::strip_path(target.as_str(), &sessions.parameters, ours)?
         .parse()

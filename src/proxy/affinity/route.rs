@@ -8,7 +8,7 @@ use std::task::Poll;
 use http::request::Parts;
 
 use super::conclude::shown_part;
-use super::decide::{Decision, Policy, Standing, decide, survivor};
+use super::decide::{Decision, Policy, decide, survivor};
 use super::pin::{Pin, Stage};
 use super::shown::{Bound, Session};
 use crate::balance::{KeyHash, Slot};
@@ -120,7 +120,8 @@ impl Bound {
             tried: seeking.tried,
             forgiven: self.waited_for,
         };
-        match decide(seen, policy, |slot| candidates.standing(slot)) {
+        let serves = |slot| candidates.serves(slot);
+        match decide(seen, policy, serves, |slot| candidates.is_busy(slot)) {
             Decision::To(slot, binding) => {
                 self.decided = Some(binding);
                 if seen.pin == Some(slot) {
@@ -159,10 +160,8 @@ impl Bound {
         policy: Policy,
     ) -> Option<Slot> {
         let balancing = candidates.cluster.balancing();
-        let may_be_taken = |slot: Slot| {
-            let standing = candidates.standing(slot);
-            standing.serves && (standing.has_room || !policy.prefer)
-        };
+        let may_be_taken =
+            |slot: Slot| candidates.serves(slot) && (!policy.prefer || candidates.has_room(slot));
         let is_fenced = |slot: Slot| self.is_fenced(candidates.cluster, slot);
         survivor(&balancing.rendezvous.rank(hash), may_be_taken, is_fenced)
     }
@@ -188,7 +187,7 @@ impl Bound {
         let owner = self.seen.owner.unwrap_or(slot);
         let serves = |member| {
             book.slot(member)
-                .is_some_and(|slot| candidates.standing(slot).serves)
+                .is_some_and(|slot| candidates.serves(slot))
         };
         let detour = Detour {
             owner: book.member(owner),
@@ -222,22 +221,24 @@ pub(super) struct Candidates<'a> {
 }
 
 impl Candidates<'_> {
-    /// How a backend stands.
-    pub(super) fn standing(&self, slot: Slot) -> Standing {
+    /// Whether a backend can serve sessions of its own, and the request has not found otherwise.
+    #[inline]
+    pub(super) fn serves(&self, slot: Slot) -> bool {
         let backend = self.cluster.backend(slot);
-        backend.map_or(
-            Standing {
-                serves: false,
-                has_room: false,
-                is_slow: false,
-            },
-            |backend| Standing {
-                serves: backend.state().serves_its_own()
-                    && (self.forgiven == Some(slot) || !self.tried.contains(&slot)),
-                has_room: backend.has_room(),
-                is_slow: backend.is_slow(),
-            },
-        )
+        backend.is_some_and(|backend| backend.state().serves_its_own())
+            && (self.forgiven == Some(slot) || !self.tried.contains(&slot))
+    }
+
+    /// Whether it takes one request more.
+    pub(super) fn has_room(&self, slot: Slot) -> bool {
+        let backend = self.cluster.backend(slot);
+        backend.is_some_and(|backend| backend.has_room())
+    }
+
+    /// Whether it takes no more, or lets requests time out.
+    pub(super) fn is_busy(&self, slot: Slot) -> bool {
+        let backend = self.cluster.backend(slot);
+        backend.is_none_or(|backend| !backend.has_room() || backend.is_slow())
     }
 }
 
