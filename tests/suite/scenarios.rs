@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use cattail::standin::SharedSessions;
+use cattail::standin::{Manager, SharedSessions};
 
 use super::harness::*;
 
@@ -164,32 +164,142 @@ fn s5_alternates_and_keeps_the_session() {
     reload_alternates(&proxy, "/test/");
 }
 
-#[test]
-fn the_recommended_set_ups_survive_the_death_of_a_tomcat() {
-    let examples = [
-        ("s1-recommended", S1, "/test/"),
-        ("s2-recommended", S2, "/ShareSession/ShowSession"),
-        ("s3-recommended", S3, "/test/"),
-        ("s5-recommended", S5, "/test/"),
-    ];
-    in_parallel(examples.len(), |number| {
-        let (name, published, page) = examples[number];
+/// A recommended set-up: its file, the addresses in it, the page, and the jvm routes of its Tomcats.
+struct Recommended {
+    file: &'static str,
+    addresses: [&'static str; 3],
+    page: &'static str,
+    routes: [&'static str; 2],
+    manager: Manager,
+}
+
+const S4: [&str; 3] = ["0.0.0.0:80", "192.168.6.20:8080", "192.168.6.21:8080"];
+
+const RECOMMENDED: [Recommended; 6] = [
+    Recommended {
+        file: "s1-recommended",
+        addresses: S1,
+        page: "/test/",
+        routes: ["jvm1", "jvm2"],
+        manager: Manager::Sticky,
+    },
+    Recommended {
+        file: "s2-recommended",
+        addresses: S2,
+        page: "/ShareSession/ShowSession",
+        routes: ["tomcat1", "tomcat2"],
+        manager: Manager::NonSticky,
+    },
+    Recommended {
+        file: "s3-recommended",
+        addresses: S3,
+        page: "/test/",
+        routes: ["tomcat1", "tomcat2"],
+        manager: Manager::Sticky,
+    },
+    Recommended {
+        file: "s4-sticky",
+        addresses: S4,
+        page: "/",
+        routes: ["tomcat1", "tomcat2"],
+        manager: Manager::Sticky,
+    },
+    Recommended {
+        file: "s4-non-sticky",
+        addresses: S4,
+        page: "/",
+        routes: ["tomcat1", "tomcat2"],
+        manager: Manager::NonSticky,
+    },
+    Recommended {
+        file: "s5-recommended",
+        addresses: S5,
+        page: "/test/",
+        routes: ["tomcat1", "tomcat2"],
+        manager: Manager::Sticky,
+    },
+];
+
+impl Recommended {
+    fn start(&self) -> ([Tomcat; 2], Proxy) {
         let sessions = SharedSessions::default();
-        let tomcats = ["jvm1", "jvm2"]
-            .map(|name| Tomcat::build(name, |it| it.sessions(&sessions).store_node("n1")));
-        let proxy = example(name, published, &tomcats);
+        let tomcats = self.routes.map(|route| {
+            Tomcat::build(route, |tomcat| {
+                let tomcat = tomcat.sessions(&sessions).store_node("n1");
+                tomcat.manager(self.manager)
+            })
+        });
+        let proxy = example(self.file, self.addresses, &tomcats);
+        (tomcats, proxy)
+    }
+
+    /// Opens the page: who serves, and since when the session is there.
+    fn open(&self, browser: &mut Browser) -> (String, String) {
+        let response = browser.get(self.page).expect(200);
+        let text = response.text();
+        let row = text.lines().find(|line| line.contains("Created on"));
+        let created = row.unwrap_or_else(|| panic!("no creation time in {text}"));
+        (response.tomcat().to_owned(), created.to_owned())
+    }
+}
+
+#[test]
+fn the_recommended_set_ups_stay_on_one_tomcat_and_survive_its_death() {
+    in_parallel(RECOMMENDED.len(), |number| {
+        let set_up = &RECOMMENDED[number];
+        let file = set_up.file;
+        let (tomcats, proxy) = set_up.start();
+        // A new visitor each: no Tomcat has them all.
+        let mut owners: Vec<_> = (0..4)
+            .map(|_| set_up.open(&mut Browser::new(proxy.address())).0)
+            .collect();
+        owners.sort();
+        owners.dedup();
+        assert_eq!(owners, set_up.routes, "{file}");
+
         let mut browser = Browser::new(proxy.address());
-        browser.get(page).expect(200);
-        let base = browser.session_id().split('-').next().map(str::to_owned);
-        tomcats[0].kill();
+        let (owner, created) = set_up.open(&mut browser);
+        let id = browser.session_id().to_owned();
+        assert!(id.ends_with(&format!("-n1.{owner}")), "{file}: {id}");
         for _ in 0..4 {
-            let page = browser.get(page).expect(200);
-            assert_eq!(page.tomcat(), "jvm2", "{name}");
+            let reload = set_up.open(&mut browser);
+            assert_eq!(reload, (owner.clone(), created.clone()), "{file}");
         }
-        let now = browser.session_id().split('-').next().map(str::to_owned);
-        assert_eq!(base, now, "{name}");
+        assert_eq!(browser.session_id(), id, "{file}");
+
+        let dead = usize::from(set_up.routes[1] == owner);
+        let survivor = set_up.routes[1 - dead].to_owned();
+        tomcats[dead].kill();
+        for _ in 0..4 {
+            let reload = set_up.open(&mut browser);
+            assert_eq!(reload, (survivor.clone(), created.clone()), "{file}");
+        }
+        let expected = match set_up.manager {
+            Manager::Sticky => id.replace(&owner, &survivor),
+            Manager::NonSticky | Manager::Plain => id.clone(),
+        };
+        assert_eq!(browser.session_id(), expected, "{file}");
+
+        // It comes back, and the session stays where its data is.
+        tomcats[dead].restart().expect("restarts");
+        eventually("new visitors come to it again", || {
+            set_up.open(&mut Browser::new(proxy.address())).0 == owner
+        });
+        for _ in 0..4 {
+            let reload = set_up.open(&mut browser);
+            assert_eq!(reload, (survivor.clone(), created.clone()), "{file}");
+        }
+        assert_eq!(browser.session_id(), expected, "{file}");
+    });
+}
+
+#[test]
+fn the_checks_of_the_recommended_set_ups_ask_for_their_page() {
+    in_parallel(RECOMMENDED.len(), |number| {
+        let set_up = &RECOMMENDED[number];
+        let (tomcats, _proxy) = set_up.start();
         eventually("the example's check", || {
-            let seen = tomcats[1].requests_to(page);
+            let seen = tomcats[1].requests_to(set_up.page);
             seen.iter()
                 .any(|seen| seen.header("User-Agent") == Some("cattail-health"))
         });
