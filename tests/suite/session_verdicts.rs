@@ -43,7 +43,12 @@ const ID: &str = "OLD-n1.jvm1";
 impl Stage {
     fn set(more: &str) -> Self {
         let [one, two] = tomcats(["jvm1", "jvm2"]);
-        let text = sticky(&[&one, &two], &format!("{CHECKED}\n{more}"));
+        let checked = if more.contains("health:") {
+            ""
+        } else {
+            CHECKED
+        };
+        let text = sticky(&[&one, &two], &format!("{checked}\n{more}"));
         let stage = Self {
             proxy: Proxy::start(&text),
             text,
@@ -157,7 +162,8 @@ fn every_loss_has_its_cause() {
         .unwrap();
     lost(&stage, ID, ANEW, "owner_disabled");
 
-    let stage = Stage::set("");
+    // No check comes before the request.
+    let stage = Stage::set("health: { interval: 1h }");
     stage.one.kill();
     lost(&stage, ID, ANEW, "not_connected");
 
