@@ -102,8 +102,12 @@ async fn live(
 ) {
     let mut connections = JoinSet::new();
     let mut deadline = None;
+    // Connections hear of a change after the listener has: of a killed process the kernel closes
+    // the listener first, so whoever finds a connection dead is refused a new one.
+    let told = watch::Sender::new(*mode.borrow());
     loop {
-        match *mode.borrow_and_update() {
+        let now = *mode.borrow_and_update();
+        match now {
             Mode::Serving | Mode::Hanging => {}
             Mode::Refusing => listener = None,
             Mode::Stopping | Mode::Killed => {
@@ -111,6 +115,7 @@ async fn live(
                 deadline.get_or_insert(Instant::now() + GRACE);
             }
         }
+        told.send_replace(now);
         if deadline.is_some() && connections.is_empty() {
             return;
         }
@@ -121,7 +126,7 @@ async fn live(
                 note_panic(&tomcat, ended);
             }
             socket = accept(listener.as_ref()), if has_room => {
-                let (tomcat, mode) = (Arc::clone(&tomcat), mode.clone());
+                let (tomcat, mode) = (Arc::clone(&tomcat), told.subscribe());
                 match socket {
                     Accepted::Tcp(socket) => {
                         // Fails only on a connection that is gone already.

@@ -1,38 +1,8 @@
 //! What becomes of a session whose Tomcat cannot serve it: one survivor, and no way back to an
 //! old copy.
 
-use cattail::standin::Fault;
-
 use super::affinity_stage::*;
 use super::harness::*;
-
-/// Checks whose outcome a test sets: a Tomcat goes down and comes back without an end of its
-/// process.
-const CHECKED: &str = "health: { path: /health, interval: 20ms, fall: 1, rise: 1 }";
-
-/// The Tomcat goes Down and its process lives on, with all that it remembers.
-fn lose(proxy: &Proxy, tomcat: &Tomcat) {
-    tomcat.script("/health", Fault::Status(503));
-    eventually("it is down", || !proxy.is_up(tomcat));
-}
-
-fn find_again(proxy: &Proxy, tomcat: &Tomcat) {
-    tomcat.unscript("/health");
-    eventually("it is back", || proxy.is_up(tomcat));
-}
-
-fn kill(proxy: &Proxy, tomcat: &Tomcat) {
-    tomcat.kill();
-    // Whoever is sent there finds out.
-    let id = format!("WITNESS.{}", tomcat.name());
-    served(proxy.address(), &shows("/echo", &id));
-    assert!(!proxy.is_up(tomcat));
-}
-
-fn restart(proxy: &Proxy, tomcat: &Tomcat) {
-    tomcat.restart().expect("restarts");
-    eventually("it is back", || proxy.is_up(tomcat));
-}
 
 #[test]
 fn sessions_of_a_dead_tomcat_go_to_one_survivor_each_through_any_proxy() {

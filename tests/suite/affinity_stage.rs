@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use cattail::balance::{Candidate, KeyHash, Member, Rendezvous, Slot};
 use cattail::config;
-use cattail::standin::Address;
+use cattail::standin::{Address, Fault};
 
 use super::harness::*;
 
@@ -83,6 +83,42 @@ pub(super) fn bases(text: &str, order: &[&str], word: &str) -> impl Iterator<Ite
 /// The first of [`bases`].
 pub(super) fn base(text: &str, order: &[&str]) -> String {
     bases(text, order, "BASE").next().expect("some base")
+}
+
+// === deaths ===
+
+/// Checks whose outcome a test sets: a Tomcat goes down and comes back without an end of its
+/// process.
+pub(super) const CHECKED: &str = "health: { path: /health, interval: 20ms, fall: 1, rise: 1 }";
+
+/// The Tomcat goes Down and its process lives on, with all that it remembers. Needs [`CHECKED`].
+#[track_caller]
+pub(super) fn lose(proxy: &Proxy, tomcat: &Tomcat) {
+    tomcat.script("/health", Fault::Status(503));
+    eventually("it is down", || !proxy.is_up(tomcat));
+}
+
+/// It serves again after [`lose`].
+#[track_caller]
+pub(super) fn find_again(proxy: &Proxy, tomcat: &Tomcat) {
+    tomcat.unscript("/health");
+    eventually("it is back", || proxy.is_up(tomcat));
+}
+
+/// Its process ends, and somebody has found that out.
+#[track_caller]
+pub(super) fn kill(proxy: &Proxy, tomcat: &Tomcat) {
+    tomcat.kill();
+    let id = format!("WITNESS.{}", tomcat.name());
+    served(proxy.address(), &shows("/echo", &id));
+    assert!(!proxy.is_up(tomcat));
+}
+
+/// A new process serves.
+#[track_caller]
+pub(super) fn restart(proxy: &Proxy, tomcat: &Tomcat) {
+    tomcat.restart().expect("restarts");
+    eventually("it is back", || proxy.is_up(tomcat));
 }
 
 // === answers ===
