@@ -104,7 +104,7 @@ fn a_sealed_cookie_follows_the_session_cookie_and_leads_through_every_proxy() {
         ]
     );
     // What is one client's is for no shared cache.
-    assert_eq!(login.all("Cache-Control"), ["max-age=60, private"]);
+    assert_eq!(login.all("Cache-Control"), ["private, max-age=60"]);
     let seal = login.cookie("CATTAIL").unwrap();
     for proxy in [Proxy::start(&text), Proxy::start(&text)] {
         let response = sealed(&base, seal).send(proxy.address()).expect(200);
@@ -260,7 +260,7 @@ fn an_old_cookie_is_sealed_anew_under_its_own_path() {
     let request = Request::get("/page").header("Cookie", &cookie);
     let response = request.send(proxy.address()).expect(200);
     let seal = response.cookie("CATTAIL").expect("sealed anew");
-    assert_eq!(response.all("Cache-Control"), ["max-age=60, private"]);
+    assert_eq!(response.all("Cache-Control"), ["private, max-age=60"]);
     let other = Proxy::start(&text);
     let response = sealed(&base, seal).send(other.address()).expect(200);
     assert_eq!(

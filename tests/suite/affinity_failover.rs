@@ -1,6 +1,8 @@
 //! What becomes of a session whose Tomcat cannot serve it: one survivor, and no way back to an
 //! old copy.
 
+use std::time::Duration;
+
 use super::affinity_stage::*;
 use super::harness::*;
 
@@ -76,11 +78,15 @@ fn an_old_id_counts_again_when_the_session_would_be_over() {
         "jvm2"
     );
     find_again(&proxy, &one);
-    assert_eq!(served(proxy.address(), &old), "jvm2");
-    // The client has never shown that it knows.
-    eventually("its route counts", || {
-        served(proxy.address(), &old) == "jvm1"
+    // The client never shows that it knows; as long as it uses the session, that stays.
+    stays("it is in use", scaled(Duration::from_secs(3)), || {
+        served(proxy.address(), &old) == "jvm2"
     });
+    eventually("it is over", || {
+        let issued = [("kind", "issued")];
+        proxy.metrics().value("cattail_sessions", &issued) == 0
+    });
+    assert_eq!(served(proxy.address(), &old), "jvm1");
 }
 
 #[test]

@@ -99,6 +99,7 @@ impl Answered<'_> {
     #[inline]
     fn is_plain(&self, bound: &Bound) -> bool {
         !self.sets_cookies
+            && !bound.seen.moved
             && matches!(self.sessions().owner, OwnerBy::Learn)
             && bound.seen.owner == Some(self.slot)
             && bound.known.as_ref().is_some_and(|known| {
@@ -168,7 +169,9 @@ impl Answered<'_> {
                 };
                 ledger.claim(bound.key, self.now, claim);
             }
-            Some(known) if !is_owner => {}
+            Some(_) if !is_owner => {}
+            // In use, and the client still shows the old route.
+            Some(_) if bound.seen.moved => self.cluster.session_moved(bound.key, self.slot, None),
             Some(known) if known.owner != book.member(self.slot) => {
                 // Another instance has moved it, and the client shows that.
                 self.cluster.session_moved_elsewhere(bound.key, self.slot);

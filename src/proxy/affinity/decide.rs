@@ -66,24 +66,29 @@ pub(in crate::proxy) fn decide(
     serves: impl Fn(Slot) -> bool,
     is_busy: impl Fn(Slot) -> bool,
 ) -> Decision {
+    let stays_at = |slot, binding| {
+        // Where the owner is a hint, any other can serve as well.
+        if policy.prefer && is_busy(slot) {
+            Decision::Balance
+        } else {
+            Decision::To(slot, binding)
+        }
+    };
     if let Some(survivor) = seen.pin
         && serves(survivor)
     {
-        return Decision::To(survivor, Binding::Pin);
+        return stays_at(survivor, Binding::Pin);
     }
     let Some(owner) = seen.owner else {
         return Decision::Survivor(Binding::UnknownRoute);
     };
     if serves(owner) {
-        if policy.prefer && is_busy(owner) {
-            return Decision::Balance;
-        }
         let binding = if seen.moved {
             Binding::Pin
         } else {
             Binding::Owner
         };
-        return Decision::To(owner, binding);
+        return stays_at(owner, binding);
     }
     if policy.may_wait {
         Decision::Wait(owner)
@@ -222,6 +227,8 @@ mod tests {
         };
         let owned = seen(None, Some(A), false);
         assert_eq!(decide(owned, prefer, up, up), Decision::Balance);
+        let pinned = seen(Some(B), Some(A), false);
+        assert_eq!(decide(pinned, prefer, up, up), Decision::Balance);
         assert_eq!(
             decide(owned, STICKY, up, up),
             Decision::To(A, Binding::Owner)

@@ -13,6 +13,7 @@ use super::pin::{Pin, Stage};
 use super::shown::{Bound, Session};
 use crate::balance::{KeyHash, Slot};
 use crate::cluster::Cluster;
+use crate::cluster::machine::State;
 use crate::config::{Affinity, Balance};
 use crate::observe::metrics::Binding;
 use crate::proxy::conversation::Conversation;
@@ -114,7 +115,9 @@ impl Bound {
         let cluster = &seeking.view.cluster;
         let seen = self.seen;
         let mut policy = Policy::of(&cluster.config);
-        policy.may_wait &= self.waited_for.is_none();
+        if policy.may_wait {
+            policy.may_wait = self.waited_for.is_none() && self.may_return(cluster);
+        }
         let candidates = Candidates {
             cluster,
             tried: seeking.tried,
@@ -132,10 +135,7 @@ impl Bound {
             }
             Decision::Survivor(binding) => {
                 self.decided = Some(binding);
-                let id = self.id(seeking.head, cluster).ok_or(Nobody::Usable)?;
-                let hash = KeyHash::of(id.base());
-                let slot = self.survivor(hash, candidates, policy);
-                Ok(self.pinned(seeking, candidates, slot.ok_or(Nobody::Usable)?)?)
+                Ok(self.at_survivor(seeking, candidates, policy)?)
             }
             Decision::Balance => {
                 self.decided = Some(Binding::Spilled);
@@ -148,6 +148,31 @@ impl Bound {
             Decision::Refuse => {
                 self.decided = Some(Binding::Refused);
                 Err(Missing::Nobody(Nobody::Owner))
+            }
+        }
+    }
+
+    /// Whether the owner may come back by itself. One that the administrator has disabled will not.
+    fn may_return(&self, cluster: &Cluster) -> bool {
+        let owner = self.seen.owner.and_then(|owner| cluster.backend(owner));
+        owner.is_some_and(|owner| owner.state() != State::Disabled)
+    }
+
+    #[cold]
+    fn at_survivor(
+        &self,
+        seeking: Seeking<'_>,
+        candidates: Candidates<'_>,
+        policy: Policy,
+    ) -> Result<Chosen, Nobody> {
+        let id = self.id(seeking.head, candidates.cluster);
+        let hash = KeyHash::of(id.ok_or(Nobody::Usable)?.base());
+        match self.survivor(hash, candidates, policy) {
+            Some(slot) => self.pinned(seeking, candidates, slot),
+            None => {
+                let cluster = candidates.cluster;
+                let balancing = cluster.balancing();
+                Err(select::why_nobody(cluster, &balancing, seeking.tried))
             }
         }
     }
@@ -176,6 +201,7 @@ impl Bound {
     }
 
     /// To this survivor, or to the one that another request of the session has chosen meanwhile.
+    #[cold]
     fn pinned(
         &self,
         seeking: Seeking<'_>,
