@@ -214,7 +214,7 @@ impl Answered<'_> {
         }
         if let Some(known) = ledger.peek(key, self.now) {
             // One that the request showed too, or showed elsewhere: it teaches nothing.
-            if known.owner != issue.owner && self.names_itself(id) {
+            if (known.owner != issue.owner || known.moved) && self.names_itself(id) {
                 self.cluster.session_moved(key, self.slot, Some(store));
             } else {
                 let owner = known.owner;
@@ -250,9 +250,12 @@ impl Answered<'_> {
         let route_changed = shown.and_then(Id::route).filter(own) != id.route();
         let node_changed = shown.and_then(Id::store_node) != id.store_node();
         // Not the ledger's word alone: it may hear of the session for the first time.
-        let owner = bound.seen(self.cluster).owner;
-        let owner = owner.map(|slot| self.cluster.sessions.member(slot));
-        if route_changed && owner.is_some() && owner != Some(issue.owner) {
+        let seen = bound.seen(self.cluster);
+        let owner = seen.owner.map(|slot| self.cluster.sessions.member(slot));
+        let moves = route_changed && owner.is_some() && owner != Some(issue.owner);
+        // The survivor says it once more, to a request with the old id: more of them may come.
+        let has_moved = seen.moved && owner == Some(issue.owner);
+        if moves || has_moved {
             self.cluster
                 .session_moved(bound.key, self.slot, Some(issue.store));
         } else {
