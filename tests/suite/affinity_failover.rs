@@ -160,6 +160,39 @@ fn a_client_that_goes_away_leaves_its_session_where_it_may_be() {
 }
 
 #[test]
+fn a_survivor_that_did_not_answer_in_time_may_have_the_session_all_the_same() {
+    let [one, two, three] = tomcats(["jvm1", "jvm2", "jvm3"]);
+    let more = format!("{CHECKED}\ntimeouts: {{ response: 50ms }}");
+    let text = sticky(&[&one, &two, &three], &more);
+    let proxy = Proxy::start(&text);
+    let id = format!("{}.jvm1", base(&text, &["jvm2", "jvm1", "jvm3"]));
+    lose(&proxy, &one);
+    two.hold("/slow");
+    shows("/slow", &id).send(proxy.address()).expect(504);
+    find_again(&proxy, &one);
+    for _ in 0..3 {
+        assert_eq!(served(proxy.address(), &shows("/echo", &id)), "jvm2");
+    }
+}
+
+#[test]
+fn a_survivor_that_refused_the_request_has_nothing_of_the_session() {
+    let [one, two, three] = tomcats(["jvm1", "jvm2", "jvm3"]);
+    // Without checks only requests find out.
+    let text = sticky(&[&one, &two, &three], "");
+    let proxy = Proxy::start(&text);
+    let id = format!("{}.jvm1", base(&text, &["jvm2", "jvm3", "jvm1"]));
+    one.kill();
+    two.kill();
+    let order = Request::post("/echo", "pizza").header("Cookie", &format!("JSESSIONID={id}"));
+    assert_eq!(served(proxy.address(), &order), "jvm3");
+    restart(&proxy, &one);
+    eventually("it is home", || {
+        served(proxy.address(), &shows("/echo", &id)) == "jvm1"
+    });
+}
+
+#[test]
 fn a_survivor_that_dies_over_a_request_is_followed_by_one_without_a_copy() {
     let [one, two, three] = tomcats(["jvm1", "jvm2", "jvm3"]);
     let text = sticky(&[&one, &two, &three], CHECKED);
