@@ -66,6 +66,39 @@ fn a_session_that_was_taken_over_does_not_go_back_to_its_old_copy() {
 }
 
 #[test]
+fn a_survivor_that_says_it_twice_does_not_send_the_session_back() {
+    let [one, two, three] = tomcats(["jvm1", "jvm2", "jvm3"]);
+    let text = sticky(&[&one, &two, &three], CHECKED);
+    let proxy = Proxy::start(&text);
+    let base = base(&text, &["jvm2", "jvm3", "jvm1"]);
+    let old = format!("{base}-n1.jvm1");
+    lose(&proxy, &one);
+    issues(&two, "/taken", &format!("{base}-n1.jvm2"));
+    assert_eq!(served(proxy.address(), &shows("/taken", &old)), "jvm2");
+    find_again(&proxy, &one);
+    // A request that was sent with the old cookie gets the new one too.
+    assert_eq!(served(proxy.address(), &shows("/taken", &old)), "jvm2");
+    for _ in 0..3 {
+        assert_eq!(served(proxy.address(), &shows("/echo", &old)), "jvm2");
+    }
+}
+
+#[test]
+fn what_another_proxy_has_moved_is_learned_from_the_client() {
+    let [one, two, three] = tomcats(["jvm1", "jvm2", "jvm3"]);
+    let text = sticky(&[&one, &two, &three], CHECKED);
+    let proxy = Proxy::start(&text);
+    let base = base(&text, &["jvm2", "jvm1", "jvm3"]);
+    let (old, new) = (format!("{base}.jvm1"), format!("{base}.jvm2"));
+    assert_eq!(served(proxy.address(), &shows("/echo", &old)), "jvm1");
+    // The other one has moved it, and the client comes back here.
+    assert_eq!(served(proxy.address(), &shows("/echo", &new)), "jvm2");
+    // The old copy at jvm1 stays where it is.
+    kill(&proxy, &two);
+    assert_eq!(served(proxy.address(), &shows("/echo", &new)), "jvm3");
+}
+
+#[test]
 fn an_old_id_counts_again_when_the_session_would_be_over() {
     let [one, two] = tomcats(["jvm1", "jvm2"]);
     let more = format!("{CHECKED}\nsession_idle: 2s");
@@ -130,6 +163,39 @@ fn a_client_that_goes_away_leaves_its_session_where_it_may_be() {
         assert_eq!(served(proxy.address(), &shows("/echo", &id)), "jvm2");
     }
     assert_eq!(one.requests_to("/echo").len(), 0);
+}
+
+#[test]
+fn a_survivor_that_did_not_answer_in_time_may_have_the_session_all_the_same() {
+    let [one, two, three] = tomcats(["jvm1", "jvm2", "jvm3"]);
+    let more = format!("{CHECKED}\ntimeouts: {{ response: 50ms }}");
+    let text = sticky(&[&one, &two, &three], &more);
+    let proxy = Proxy::start(&text);
+    let id = format!("{}.jvm1", base(&text, &["jvm2", "jvm1", "jvm3"]));
+    lose(&proxy, &one);
+    two.hold("/slow");
+    shows("/slow", &id).send(proxy.address()).expect(504);
+    find_again(&proxy, &one);
+    for _ in 0..3 {
+        assert_eq!(served(proxy.address(), &shows("/echo", &id)), "jvm2");
+    }
+}
+
+#[test]
+fn a_survivor_that_refused_the_request_has_nothing_of_the_session() {
+    let [one, two, three] = tomcats(["jvm1", "jvm2", "jvm3"]);
+    // Without checks only requests find out.
+    let text = sticky(&[&one, &two, &three], "");
+    let proxy = Proxy::start(&text);
+    let id = format!("{}.jvm1", base(&text, &["jvm2", "jvm3", "jvm1"]));
+    one.kill();
+    two.kill();
+    let order = Request::post("/echo", "pizza").header("Cookie", &format!("JSESSIONID={id}"));
+    assert_eq!(served(proxy.address(), &order), "jvm3");
+    restart(&proxy, &one);
+    eventually("it is home", || {
+        served(proxy.address(), &shows("/echo", &id)) == "jvm1"
+    });
 }
 
 #[test]
