@@ -28,7 +28,7 @@ pub struct Standing {
     pub settings: config::Backend,
     /// Its state.
     pub state: State,
-    /// The share of a Warming one, in [`STEPS`].
+    /// The share of a Warming one, in steps.
     pub step: u32,
     /// The jvm route that its Tomcat was seen to use.
     pub learned: Option<JvmRoute>,
