@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use cattail::standin::Fault;
+
 use super::affinity_stage::*;
 use super::harness::*;
 
@@ -179,6 +181,28 @@ fn a_survivor_that_did_not_answer_in_time_may_have_the_session_all_the_same() {
     for _ in 0..3 {
         assert_eq!(served(proxy.address(), &shows("/echo", &id)), "jvm2");
     }
+}
+
+#[test]
+fn a_late_answer_of_the_old_owner_undoes_no_take_over() {
+    let [one, two] = tomcats(["jvm1", "jvm2"]);
+    let proxy = Proxy::start(&sticky(&[&one, &two], CHECKED));
+    // An order does not leave its Tomcat; its answer will move the session to another store node.
+    issues(&one, "/order", "BASE-n2.jvm1");
+    one.script_times("/order", 1, Fault::HangBeforeHead);
+    let mut order = Raw::connect(proxy.address());
+    let post = Request::post("/order", "pizza").header("Cookie", "JSESSIONID=BASE-n1.jvm1");
+    order.send(post.bytes());
+    one.wait_for_requests(1);
+    lose(&proxy, &one);
+    issues(&two, "/taken", "BASE-n1.jvm2");
+    let taken = shows("/taken", "BASE-n1.jvm1");
+    assert_eq!(served(proxy.address(), &taken), "jvm2");
+    find_again(&proxy, &one);
+    issues(&one, "/order", "BASE-n2.jvm1");
+    assert_eq!(order.read_response().expect(200).tomcat(), "jvm1");
+    let old = shows("/echo", "BASE-n1.jvm1");
+    assert_eq!(served(proxy.address(), &old), "jvm2");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::observe::metrics::{Binding, LossCause, Verdict, WorkerId};
 use crate::session::classify::{Cookie, Outcome, Served, classify, weight};
 use crate::session::find;
 use crate::session::id::Id;
-use crate::session::ledger::{Claim, Issue, Key, PathNumber, Seconds, Store};
+use crate::session::ledger::{Claim, Issue, Key, Known, PathNumber, Seconds, Store};
 use crate::session::set_cookie::SetCookie;
 
 /// A response whose session is to be looked at.
@@ -211,11 +211,26 @@ impl Answered<'_> {
         (said, route_out)
     }
 
+    /// The session is over, unless another backend has taken it over meanwhile.
+    fn end(&self, bound: &Bound) {
+        if self.moved_meanwhile(bound).is_none() {
+            self.cluster.sessions.common.ledger.end(bound.key);
+        }
+    }
+
+    /// What is known of a session that another backend has taken over: a late answer of its old
+    /// owner undoes nothing of that.
+    fn moved_meanwhile(&self, bound: &Bound) -> Option<Known> {
+        let book = &self.cluster.sessions;
+        let known = book.common.ledger.peek(bound.key, self.now)?;
+        (known.moved && known.owner != book.member(self.slot)).then_some(known)
+    }
+
     fn taken_away(&self, bound: &Bound, cookie: &SetCookie<'_>) -> Cookie {
         if !self.is_of_path(bound, cookie) {
             return Cookie::None;
         }
-        self.cluster.sessions.common.ledger.end(bound.key);
+        self.end(bound);
         Cookie::Away
     }
 
@@ -265,7 +280,7 @@ impl Answered<'_> {
         match bound.filter(|bound| self.is_of_path(bound, cookie)) {
             Some(bound) => {
                 // Its cookie is overwritten: nobody will show it again.
-                ledger.end(bound.key);
+                self.end(bound);
                 Cookie::OtherBase
             }
             None => Cookie::Apart,
@@ -291,9 +306,13 @@ impl Answered<'_> {
             // Who serves without changing the route is no new owner of a session that is known.
             // Not the ledger's word alone: it may hear of the session for the first time.
             let owner = bound.seen.owner.unwrap_or(self.slot);
+            let moved = self.moved_meanwhile(bound);
             let again = Issue {
-                owner: self.cluster.sessions.member(owner),
-                life: self.cluster.backend(owner).map_or(0, |it| it.life()),
+                owner: moved.map_or(self.cluster.sessions.member(owner), |now| now.owner),
+                life: moved.map_or_else(
+                    || self.cluster.backend(owner).map_or(0, |it| it.life()),
+                    |now| now.life,
+                ),
                 ..issue
             };
             ledger.issue(bound.key, self.now, again);
