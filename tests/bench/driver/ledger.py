@@ -20,8 +20,8 @@ MOST_FILLS = 6
 
 def measure_ledger(site, options):
     """Fills one proxy of two workers with sessions; all the rest is measured on it."""
-    # Each browser may have a connection of its own to a backend.
-    browsers = min(options.browsers, (site.file_limit - 1_000) // 2)
+    # For each browser its own connection and, once it has shown sessions of both, one to each backend.
+    browsers = min(options.browsers, (site.file_limit - 1_000) // 3)
     if browsers < options.browsers:
         print(f"note: only {browsers} browsers, for want of file descriptors (ulimit -n)", flush=True)
     settings = peers.Settings(affinity="sticky", workers=2, pool=browsers, ledger=max(peers.Settings.ledger, options.sessions))
