@@ -11,13 +11,23 @@ import subprocess
 import sys
 import tempfile
 
+import ledger
 import peers
 import processes
 import report
+import sessions
 import workloads
 from processes import BenchError
 
 PAGE = "docs/performance.md"
+# Workloads that are no load of equal requests for a time.
+OTHERS = {
+    workloads.IDLE: workloads.measure_idle,
+    workloads.SYSCALLS: workloads.measure_syscalls,
+    workloads.INSTRUCTIONS: sessions.measure_instructions,
+    workloads.STICKY: sessions.measure_sticky,
+    workloads.LEDGER: ledger.measure_ledger,
+}
 
 
 @dataclasses.dataclass
@@ -41,6 +51,9 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=5, help="rounds per workload, targets in turn: %(default)s")
     parser.add_argument("--seconds", type=int, default=4, help="of load per round and target: %(default)s")
     parser.add_argument("--idle-clients", type=int, default=10_000, help="of workload D: %(default)s")
+    parser.add_argument("--pairs", type=int, default=5, help="of workload sticky: %(default)s")
+    parser.add_argument("--sessions", type=int, default=1_000_000, help="of workload ledger, an even number: %(default)s")
+    parser.add_argument("--browsers", type=int, default=ledger.BROWSERS, help="of workload ledger: %(default)s")
     parser.add_argument("--smoke", action="store_true", help="one second each: to see that it works")
     parser.add_argument("--assert", dest="check", action="store_true", help="fail when a bound is missed")
     parser.add_argument("--update-docs", action="store_true", help=f"put the tables into {PAGE}")
@@ -49,9 +62,12 @@ def arguments():
     options = parser.parse_args()
     if options.smoke and (options.check or options.update_docs):
         parser.error("figures of --smoke mean nothing: neither --assert nor --update-docs")
-    options.warm_up, options.idle_seconds = 1, 5
+    options.warm_up, options.idle_seconds, options.counted_requests = 1, 5, (1_000, 5_000)
     if options.smoke:
         options.rounds, options.seconds, options.idle_clients, options.idle_seconds = 1, 1, 200, 1
+        options.pairs, options.counted_requests, options.sessions, options.browsers = 1, (100, 300), 20_000, 200
+    if options.sessions < 2 or options.sessions % 2:
+        parser.error("--sessions: half of them are each backend's")
     options.workloads = _choice(parser, options.workloads, workloads.ALL)
     options.targets = _choice(parser, options.targets, peers.ALL)
     return options
@@ -101,10 +117,8 @@ def measure(site, options):
     """All workloads; each table is printed as soon as it is known."""
     results = {}
     for name in options.workloads:
-        if name == workloads.IDLE:
-            rows = workloads.measure_idle(site, options)
-        elif name == workloads.SYSCALLS:
-            rows = workloads.measure_syscalls(site, options)
+        if name in OTHERS:
+            rows = OTHERS[name](site, options)
         else:
             rows = workloads.measure_load(workloads.LOADS[name], site, options)
         results[name] = rows

@@ -48,9 +48,10 @@ class Client:
     def __exit__(self, *_):
         self.socket.close()
 
-    def get(self, path):
+    def get(self, path, fields=()):
         """Status and body of an answer with Content-Length."""
-        self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: {self.host}\r\n\r\n".encode())
+        head = "".join(f"{line}\r\n" for line in (f"GET {path} HTTP/1.1", f"Host: {self.host}", *fields))
+        self.socket.sendall(f"{head}\r\n".encode())
         received = b""
         while b"\r\n\r\n" not in received:
             received += self._receive()
@@ -79,14 +80,19 @@ class Client:
             return False
 
 
-def wrk(port, path, connections, seconds, fields=()):
-    """Load for some seconds; what wrk measured. Any failed request makes the run worthless."""
-    command = ["taskset", "-c", str(processes.OTHER_CPU)]
-    command += ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s"]
+def wrk(port, path, connections, seconds, fields=(), cpus=processes.OTHER_CPU, sessions=None):
+    """Load for some seconds, from one thread on each CPU; what wrk measured. Any failed request makes the run worthless.
+
+    Requests may show ids of the back end's sessions, in turn: `sessions` is how many, and which is the first.
+    """
+    command = ["taskset", "-c", ",".join(str(cpu) for cpu in sorted(cpus))]
+    command += ["wrk", f"-t{len(cpus)}", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s"]
     command += ["-s", os.path.join(HERE, "wrk.lua")]
     for field in fields:
         command += ["-H", field]
     command += [f"http://127.0.0.1:{port}{path}"]
+    if sessions:
+        command += ["--", *(str(number) for number in sessions)]
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds + 60, check=False
     )

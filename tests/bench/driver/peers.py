@@ -1,11 +1,13 @@
 """The proxies under test: the configuration of each, and its start.
 
 All do the same work: HTTP/1.1 to clients and upstream, connections kept alive on both sides, plain round robin over
-two backends, Host kept, X-Forwarded-For/-Proto/-Host/-Port set, one worker.
+two backends, Host kept, X-Forwarded-For/-Proto/-Host/-Port set, one worker. Other settings are Cattail's alone.
 """
 
+import dataclasses
 import os
 import socket
+import urllib.request
 
 import processes
 from client import Client
@@ -25,23 +27,39 @@ def free_port():
         return probe.getsockname()[1]
 
 
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What differs from one configuration to another; all but the access log is Cattail's alone."""
+
+    access_log: str = "off"
+    affinity: str = "none"
+    workers: int = 1
+    # Idle connections kept to each backend.
+    pool: int = 128
+    # Sessions that are remembered at most: the default.
+    ledger: int = 1_000_000
+
+
 class Proxy:
     """One running proxy."""
 
-    def __init__(self, name, site, access_log="off", wrapper=()):
+    def __init__(self, name, site, settings=Settings(), wrapper=()):
         self.name = name
+        self.settings = settings
         self.port = free_port()
+        self.admin_port = free_port()
         folder = os.path.join(site.work, f"{name}-{self.port}")
         os.mkdir(folder)
         self.log = os.path.join(folder, "output.log")
         self.access_log = os.path.join(folder, "access.log")
-        command = COMMANDS[name](self.port, folder, site, access_log)
-        self.process = processes.start([*wrapper, *command], processes.PROXY_CPU, self.log)
+        command = COMMANDS[name](self, folder, site)
+        cpus = processes.PROXY_CPU if settings.workers == 1 else processes.BOTH_CPUS
+        self.process = processes.start([*wrapper, *command], cpus, self.log)
         try:
             processes.wait_until(self._answers, 20, f"{name} to answer")
         except BenchError as error:
             self.stop()
-            raise BenchError(f"{error}\n{self._output()}") from error
+            raise BenchError(f"{error}\n{self.output()}") from error
 
     def _answers(self):
         if self.process.poll() is not None:
@@ -52,7 +70,8 @@ class Proxy:
         except OSError:
             return False
 
-    def _output(self):
+    def output(self):
+        """The end of what it said."""
         with open(self.log, encoding="utf-8", errors="replace") as file:
             return file.read()[-4000:]
 
@@ -76,6 +95,15 @@ class Proxy:
             }
             if fields != wanted:
                 raise BenchError(f"{self.name}: the backend sees {fields}, expected {wanted}")
+
+    def metric(self, series):
+        """The sum of Cattail's series whose names, labels included, begin so."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        found = [float(line.rpartition(" ")[2]) for line in lines if line.startswith(series)]
+        if not found:
+            raise BenchError(f"{self.name} has no metric {series}")
+        return int(sum(found))
 
     def stop(self):
         processes.stop(self.process)
@@ -109,9 +137,9 @@ def _write(folder, name, text):
     return path
 
 
-def _nginx(port, folder, site, access_log):
+def _nginx(proxy, folder, site):
     user = "user root;" if os.geteuid() == 0 else ""
-    log = "off" if access_log == "off" else f"{folder}/access.log combined buffer=64k flush=1s"
+    log = "off" if proxy.settings.access_log == "off" else f"{folder}/access.log combined buffer=64k flush=1s"
     temporary = "\n".join(
         f"    {kind}_temp_path {folder}/{kind};"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -138,7 +166,7 @@ http {{
         keepalive_timeout 300s;
     }}
     server {{
-        listen 127.0.0.1:{port} backlog=4096;
+        listen 127.0.0.1:{proxy.port} backlog=4096;
         location / {{
             proxy_pass http://shop;
             proxy_http_version 1.1;
@@ -154,8 +182,8 @@ http {{
 """)]
 
 
-def _haproxy(port, folder, site, access_log):
-    to, option = ("", "") if access_log == "off" else (f"log {site.log_socket} local0 info", "option httplog")
+def _haproxy(proxy, folder, site):
+    to, option = ("", "") if proxy.settings.access_log == "off" else (f"log {site.log_socket} local0 info", "option httplog")
     return ["haproxy", "-db", "-f", _write(folder, "haproxy.cfg", f"""
 global
     nbthread 1
@@ -173,7 +201,7 @@ defaults
     option http-keep-alive
     http-reuse always
 frontend clients
-    bind 127.0.0.1:{port} backlog 4096
+    bind 127.0.0.1:{proxy.port} backlog 4096
     option forwardfor
     http-request set-header X-Forwarded-Proto http
     http-request set-header X-Forwarded-Host %[req.hdr(host)]
@@ -186,22 +214,24 @@ backend shop
 """)]
 
 
-def _cattail(port, folder, site, access_log):
-    log = "" if access_log == "off" else f"access_log: {{ path: {folder}/access.log, format: combined }}"
+def _cattail(proxy, folder, site):
+    settings = proxy.settings
+    log = "" if settings.access_log == "off" else f"access_log: {{ path: {folder}/access.log, format: combined }}"
     return [site.binary, "run", "--config", _write(folder, "cattail.yaml", f"""
-workers: 1
+workers: {settings.workers}
 listeners:
-  - address: 127.0.0.1:{port}
-admin: {{ address: 127.0.0.1:{free_port()} }}
+  - address: 127.0.0.1:{proxy.port}
+admin: {{ address: 127.0.0.1:{proxy.admin_port} }}
 {log}
 limits:
   connections: {site.connections}
   connections_per_client: {site.connections}
   requests_per_connection: {REQUESTS_PER_CONNECTION}
+  ledger: {settings.ledger}
 clusters:
   shop:
-    affinity: none
-    pool: {{ max_idle: 128 }}
+    affinity: {settings.affinity}
+    pool: {{ max_idle: {settings.pool} }}
     # The others send none either.
     forwarded: {{ x_real_ip: false }}
     backends:

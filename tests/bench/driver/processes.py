@@ -1,4 +1,4 @@
-"""Processes of the benchmark: started on one CPU, measured through /proc, ended by their id."""
+"""Processes of the benchmark: started on their CPUs, measured through /proc, ended by their id."""
 
 import os
 import resource
@@ -6,8 +6,9 @@ import signal
 import subprocess
 import time
 
-PROXY_CPU = 0
-OTHER_CPU = 1
+PROXY_CPU = {0}
+OTHER_CPU = {1}
+BOTH_CPUS = PROXY_CPU | OTHER_CPU
 
 
 class BenchError(Exception):
@@ -24,11 +25,11 @@ def raise_file_limit():
     return hard
 
 
-def start(command, cpu, log, **options):
-    """Starts a command on one CPU; its output goes to the file `log`."""
+def start(command, cpus, log, **options):
+    """Starts a command on these CPUs alone; its output goes to the file `log`."""
 
     def pin():
-        os.sched_setaffinity(0, {cpu})
+        os.sched_setaffinity(0, cpus)
 
     with open(log, "ab") as output:
         options.setdefault("stdout", output)

@@ -34,7 +34,9 @@ LOADS = {
     "K": Load("1 KB, 64 connections, a new one per request", "/1k", 1024, 64, ("Connection: close",)),
 }
 IDLE, SYSCALLS = "D", "syscalls"
-ALL = (*LOADS, IDLE, SYSCALLS)
+# Of Cattail alone: modules of their own.
+INSTRUCTIONS, STICKY, LEDGER = "instructions", "sticky", "ledger"
+ALL = (*LOADS, IDLE, SYSCALLS, INSTRUCTIONS, STICKY, LEDGER)
 
 # The calls that move a request's and an answer's bytes.
 DATA_CALLS = (
@@ -44,7 +46,7 @@ DATA_CALLS = (
 
 def measure_load(load, site, options):
     """CPU time per request, rate and latency; the targets take turns, so that a slow minute of the host hits all."""
-    running = [peers.Proxy(name, site, load.access_log) for name in options.targets]
+    running = [peers.Proxy(name, site, peers.Settings(access_log=load.access_log)) for name in options.targets]
     rows = {proxy.name: [] for proxy in running}
     try:
         for proxy in running:
@@ -52,7 +54,7 @@ def measure_load(load, site, options):
         for _ in range(options.rounds):
             for proxy in running:
                 proxy.check(load.path, load.size)
-                rows[proxy.name].append(_one_run(proxy, load, options.seconds))
+                rows[proxy.name].append(one_run(proxy, load, options.seconds))
     finally:
         for proxy in running:
             proxy.stop()
@@ -62,9 +64,10 @@ def measure_load(load, site, options):
     return rows
 
 
-def _one_run(proxy, load, seconds):
+def one_run(proxy, load, seconds, **options):
+    """What a load cost a proxy; the options are those of `client.wrk`."""
     before, started = processes.cpu_ns(proxy.pid), time.monotonic_ns()
-    result = client.wrk(proxy.port, load.path, load.connections, seconds, load.fields)
+    result = client.wrk(proxy.port, load.path, load.connections, seconds, load.fields, **options)
     used, wall = processes.cpu_ns(proxy.pid) - before, time.monotonic_ns() - started
     return {
         "cpu_us": used / 1000 / result["requests"],

@@ -3,10 +3,13 @@
 //! It must cost far less than any proxy, so it finds requests by their empty line alone and writes
 //! answers that were made at the start. It understands `GET` without a body and nothing else.
 //! Paths: `/1k`, `/64k`, `/1m`; `/head` answers with the request head as it came, so that the
-//! benchmark can see what a proxy sent.
+//! benchmark can see what a proxy sent; `/login/SESSIONS` answers with a Set-Cookie that begins the
+//! next of so many sessions.
 //!
 //! Prints the two ports on one line, then serves until it is killed. With a path as argument it
 //! also takes datagrams there and drops them: a log daemon for proxies that log to one.
+
+mod logins;
 
 use std::io::{self, Write as _};
 use std::rc::Rc;
@@ -14,6 +17,8 @@ use std::rc::Rc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixDatagram};
 use tokio::task::spawn_local;
+
+use logins::Logins;
 
 /// Longest request head that is taken; pipelined requests may fill it together.
 const READ_BYTES: usize = 16 * 1024;
@@ -26,7 +31,7 @@ struct Answers {
 
 impl Answers {
     fn new() -> Self {
-        let filled = |size| answer("200 OK", &vec![b'x'; size]);
+        let filled = |size| answer("200 OK", "", &vec![b'x'; size]);
         Self {
             small: filled(1024),
             medium: filled(64 * 1024),
@@ -48,9 +53,10 @@ impl Answers {
     }
 }
 
-fn answer(status: &str, body: &[u8]) -> Vec<u8> {
+/// `fields`: further header fields, each with its line end.
+fn answer(status: &str, fields: &str, body: &[u8]) -> Vec<u8> {
     let mut bytes = format!(
-        "HTTP/1.1 {status}\r\nServer: bench\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n",
+        "HTTP/1.1 {status}\r\nServer: bench\r\nContent-Type: text/plain\r\n{fields}Content-Length: {}\r\n\r\n",
         body.len()
     )
     .into_bytes();
@@ -76,26 +82,26 @@ fn main() -> io::Result<()> {
         );
         io::stdout().flush()?;
         let answers = Rc::new(Answers::new());
-        spawn_local(accept(jvm1, Rc::clone(&answers)));
-        accept(jvm2, answers).await;
+        spawn_local(accept(jvm1, Rc::clone(&answers), Rc::new(Logins::new(0))));
+        accept(jvm2, answers, Rc::new(Logins::new(1))).await;
         Ok(())
     })
 }
 
-async fn accept(listener: TcpListener, answers: Rc<Answers>) {
+async fn accept(listener: TcpListener, answers: Rc<Answers>, logins: Rc<Logins>) {
     loop {
         // Out of descriptors: the benchmark's own limits are wrong, and its checks will say so.
         let Ok((stream, _)) = listener.accept().await else {
             tokio::task::yield_now().await;
             continue;
         };
-        let answers = Rc::clone(&answers);
+        let (answers, logins) = (Rc::clone(&answers), Rc::clone(&logins));
         // A proxy may close at any time; the benchmark counts failures at the client.
-        spawn_local(async move { drop(serve(stream, &answers).await) });
+        spawn_local(async move { drop(serve(stream, &answers, &logins).await) });
     }
 }
 
-async fn serve(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
+async fn serve(mut stream: TcpStream, answers: &Answers, logins: &Logins) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = vec![0; READ_BYTES];
     let mut filled = 0;
@@ -110,10 +116,7 @@ async fn serve(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
             let head = &buffer[done..done + length];
             match answers.for_head(head) {
                 Some(ready) => stream.write_all(ready).await?,
-                None if head.starts_with(b"GET /head ") => {
-                    stream.write_all(&answer("200 OK", head)).await?;
-                }
-                None => stream.write_all(&answer("404 Not Found", b"")).await?,
+                None => stream.write_all(&made(head, logins)).await?,
             }
             done += length;
         }
@@ -123,6 +126,16 @@ async fn serve(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
             return Err(io::Error::other("request head too long"));
         }
     }
+}
+
+/// The answer to a request that no ready one fits.
+fn made(head: &[u8], logins: &Logins) -> Vec<u8> {
+    if head.starts_with(b"GET /head ") {
+        return answer("200 OK", "", head);
+    }
+    logins
+        .for_head(head)
+        .unwrap_or_else(|| answer("404 Not Found", "", b""))
 }
 
 /// Bytes up to and with the empty line that ends a head.
