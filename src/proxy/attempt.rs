@@ -20,7 +20,7 @@ use crate::cluster::machine::Event;
 use crate::cluster::{Backend, Cluster};
 use crate::observe::metrics::Stage;
 use crate::upstream::{
-    self, BodySource, Carrier, FailureKind, Heard, Lease, Reason, SendFailure, Sent,
+    self, BodySource, Carrier, Connection, FailureKind, Heard, Lease, Reason, SendFailure, Sent,
     UpstreamFailure,
 };
 
@@ -96,15 +96,44 @@ impl Attempt<'_> {
         let connected = upstream.connect(timeout, &self.talk.upstream).await;
         if let Err(failure) = &connected {
             upstream.cells().failures.inc(failure.stage);
-            match failure.kind {
-                FailureKind::Refused(_) => self.cluster.report(self.chosen.slot, Event::Refused),
-                FailureKind::Unreachable(_) | FailureKind::TimedOut => {
-                    self.cluster.report(self.chosen.slot, Event::Unreachable);
-                }
-                _ => {}
-            }
+            self.report(failure);
         }
         connected
+    }
+
+    /// The cluster hears of a connection that could not be made.
+    fn report(&self, failure: &UpstreamFailure) {
+        match failure.kind {
+            FailureKind::Refused(_) => self.cluster.report(self.chosen.slot, Event::Refused),
+            FailureKind::Unreachable(_) | FailureKind::TimedOut => {
+                self.cluster.report(self.chosen.slot, Event::Unreachable);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether this may be what a Tomcat that stops says on kept-alive connections, and nobody knows
+    /// yet that it stops: then [`Self::ask_whether_it_stops`].
+    pub(super) fn may_be_farewell(&self, status: StatusCode, connection: Connection) -> bool {
+        says_farewell(status)
+            && connection == Connection::Reused
+            && self.repeat == Repeat::Idempotent
+            && !self.chosen.upstream.backend.is_down()
+            && !self.chosen.upstream.has_just_listened()
+    }
+
+    /// Makes a connection, which a Tomcat that stops refuses; what comes of it is known to the
+    /// cluster then. One that is made is kept for the next request.
+    pub(super) async fn ask_whether_it_stops(&self) {
+        let upstream = &self.chosen.upstream;
+        let timeout = self.cluster.config.timeouts.connect;
+        match upstream.connect(timeout, &self.talk.upstream).await {
+            Ok(lease) => {
+                upstream.listens();
+                lease.give_back();
+            }
+            Err(failure) => self.report(&failure),
+        }
     }
 
     /// Waits for a head that can be believed, while the request is sent.
@@ -238,10 +267,14 @@ impl Attempt<'_> {
 /// Whether a backend that is going down says so: a Tomcat that stops answers 404 on kept-alive
 /// connections while it refuses new ones.
 fn is_farewell(status: StatusCode, backend: &Backend) -> bool {
+    says_farewell(status) && backend.is_down()
+}
+
+fn says_farewell(status: StatusCode) -> bool {
     matches!(
         status,
         StatusCode::NOT_FOUND | StatusCode::SERVICE_UNAVAILABLE
-    ) && backend.is_down()
+    )
 }
 
 /// Why a head is not believed. Hyper has parsed it; what it lets pass and two readers could read

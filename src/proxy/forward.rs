@@ -271,6 +271,11 @@ impl Forwarding<'_> {
         }
     }
 
+    /// Whether the request could be sent once more, to another than `slot`.
+    fn could_move(&self, outgoing: &Outgoing, slot: Slot) -> bool {
+        outgoing.is_replayable() && self.has_another(slot)
+    }
+
     /// Whether what `slot` does not answer could be answered by another.
     fn has_another(&self, slot: Slot) -> bool {
         !self.session.is_strict(&self.cluster.cluster)
@@ -279,6 +284,15 @@ impl Forwarding<'_> {
 }
 
 impl History {
+    /// When the next attempt begins: the first one with the request.
+    fn start_of_next(&self, account: &Account) -> Instant {
+        if self.past == Past::default() {
+            account.started()
+        } else {
+            Instant::now()
+        }
+    }
+
     /// Which connections the next attempt may use.
     fn connections(&self) -> Connections {
         if self.past.stale > 0 {
@@ -320,11 +334,7 @@ async fn attempt(
         repeat: outgoing.repeat,
         connections: history.connections(),
         offer: outgoing.offer.as_ref(),
-        started: if history.past == Past::default() {
-            forwarding.account.started()
-        } else {
-            Instant::now()
-        },
+        started: history.start_of_next(&forwarding.account),
     };
     let mut lease = attempt.connect().await?;
     chosen.in_flight.tell(Pin::sent);
@@ -340,6 +350,12 @@ async fn attempt(
     let failure = match attempt.exchange(sending.as_mut()).await {
         Ok((response, at)) => {
             chosen.in_flight.tell(Pin::answered);
+            if attempt.may_be_farewell(response.status(), connection)
+                && forwarding.could_move(outgoing, chosen.slot)
+            {
+                // On the heap: as rare as it is, it would make every request's future larger.
+                Box::pin(attempt.ask_whether_it_stops()).await;
+            }
             let unwanted = attempt.is_unwanted(response.status());
             let failure = unwanted.map(|kind| fail((Stage::AwaitHead, Sent::Perhaps, kind)));
             // Where it cannot be had elsewhere, the client gets this one after all.

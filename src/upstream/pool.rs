@@ -9,6 +9,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::connection::{Carrier, Chosen, HyperCarrier};
 use super::dial::dial;
 use super::failure::{Connection, FailureKind, UpstreamFailure};
@@ -29,7 +31,13 @@ pub struct Upstream {
     idle: RefCell<Vec<Kept>>,
     /// Whether the backend has left the configuration: nothing is kept for it any more.
     retired: Cell<bool>,
+    /// When it was asked last whether it still takes connections, and did.
+    listened: Cell<Option<Instant>>,
 }
+
+/// How long a backend that took a connection is believed to take them. Pages that are missing must
+/// not cost it a connection each.
+const LISTENS: Duration = Duration::from_millis(10);
 
 #[derive(Debug)]
 struct Kept {
@@ -65,12 +73,24 @@ impl Upstream {
             settings: Cell::new(settings),
             idle: RefCell::default(),
             retired: Cell::new(false),
+            listened: Cell::new(None),
         })
     }
 
     /// Takes over changed settings; the connections live on.
     pub fn change_settings(&self, settings: config::Pool) {
         self.settings.set(settings);
+    }
+
+    /// It was asked whether it still takes connections, and it does.
+    pub fn listens(&self) {
+        self.listened.set(Some(Instant::now()));
+    }
+
+    /// Whether it was asked just now.
+    pub fn has_just_listened(&self) -> bool {
+        let listened = self.listened.get();
+        listened.is_some_and(|at| at.elapsed() < LISTENS)
     }
 
     /// This worker's cells of the backend.
