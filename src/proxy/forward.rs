@@ -250,7 +250,7 @@ impl Forwarding<'_> {
             talk: &self.asked.caller.talk,
         };
         loop {
-            match self.session.choose(seeking) {
+            match self.session.choose(&seeking) {
                 Ok(chosen) => return Ok(chosen),
                 Err(Missing::Nobody(nobody)) => return Err(nobody),
                 Err(Missing::Owner(owner)) => seeking.wait_for(owner).await,

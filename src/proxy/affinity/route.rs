@@ -57,7 +57,7 @@ impl From<Nobody> for Missing {
 impl Session {
     /// The backend for the next attempt, with a place among its requests.
     #[inline]
-    pub(in crate::proxy) fn choose(&mut self, seeking: Seeking<'_>) -> Result<Chosen, Missing> {
+    pub(in crate::proxy) fn choose(&mut self, seeking: &Seeking<'_>) -> Result<Chosen, Missing> {
         let cells = seeking.view.cluster.cells.of(seeking.worker.id);
         match self {
             Self::Unfollowed => Ok(seeking.balance()?),
@@ -111,7 +111,7 @@ impl Session {
 }
 
 impl Bound {
-    fn choose(&mut self, seeking: Seeking<'_>) -> Result<Chosen, Missing> {
+    fn choose(&mut self, seeking: &Seeking<'_>) -> Result<Chosen, Missing> {
         let cluster = &seeking.view.cluster;
         let seen = self.seen;
         let mut policy = Policy::of(&cluster.config);
@@ -161,7 +161,7 @@ impl Bound {
     #[cold]
     fn at_survivor(
         &self,
-        seeking: Seeking<'_>,
+        seeking: &Seeking<'_>,
         candidates: Candidates<'_>,
         policy: Policy,
     ) -> Result<Chosen, Nobody> {
@@ -202,7 +202,7 @@ impl Bound {
     #[cold]
     fn pinned(
         &self,
-        seeking: Seeking<'_>,
+        seeking: &Seeking<'_>,
         candidates: Candidates<'_>,
         slot: Slot,
     ) -> Result<Chosen, Nobody> {
@@ -275,7 +275,7 @@ impl Seeking<'_> {
     fn at(&self, slot: Slot) -> Result<Chosen, Nobody> {
         let chosen = select::again(self.view, slot)?;
         let config = &self.view.cluster.config;
-        if config.balance == Balance::RoundRobin
+        if matches!(config.balance, Balance::RoundRobin)
             && let Some(settings) = config.backends.get(usize::from(slot.0))
         {
             chosen.upstream.backend.owe(settings.weight);
