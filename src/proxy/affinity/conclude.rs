@@ -171,10 +171,15 @@ impl Answered<'_> {
             }
             Some(_) if !is_owner => {}
             // In use, and the client still shows the old route.
-            Some(_) if bound.seen.moved => self.cluster.session_moved(bound.key, self.slot, None),
+            Some(known) if bound.seen.moved => {
+                let from = known.owner;
+                self.cluster.session_moved_from(bound.key, from, self.slot);
+            }
             Some(known) if known.owner != book.member(self.slot) => {
                 // Another instance has moved it, and the client shows that.
-                self.cluster.session_moved_elsewhere(bound.key, self.slot);
+                let from = known.owner;
+                self.cluster
+                    .session_moved_elsewhere(bound.key, from, self.slot);
             }
             Some(known) if known.life != life => ledger.served(bound.key, self.now, life),
             Some(_) => {}
@@ -290,10 +295,17 @@ impl Answered<'_> {
         } else {
             // Who serves without changing the route is no new owner of a session that is known.
             // Not the ledger's word alone: it may hear of the session for the first time.
-            let owner = bound.seen.owner.unwrap_or(self.slot);
+            let book = &self.cluster.sessions;
+            let before = bound.known.as_ref().map(|known| known.owner);
+            // Nor does an answer that comes late undo what became of the session meanwhile.
+            let since = ledger.peek(bound.key, self.now).map(|known| known.owner);
+            let owner = since
+                .filter(|owner| Some(*owner) != before)
+                .unwrap_or_else(|| book.member(bound.seen.owner.unwrap_or(self.slot)));
+            let backend = book.slot(owner).and_then(|slot| self.cluster.backend(slot));
             let again = Issue {
-                owner: self.cluster.sessions.member(owner),
-                life: self.cluster.backend(owner).map_or(0, |it| it.life()),
+                owner,
+                life: backend.map_or(0, |backend| backend.life()),
                 ..issue
             };
             ledger.issue(bound.key, self.now, again);
