@@ -100,3 +100,36 @@ fn a_late_answer_of_a_former_owner_takes_nothing_back() {
     assert_eq!(late.cookie("JSESSIONID"), Some(again.as_str()));
     stage.stays_at("jvm2", "jvm1");
 }
+
+#[test]
+fn who_sends_slowly_goes_where_the_session_went_meanwhile() {
+    let stage = Stage::new("\nbuffers: { request: 64KiB }");
+    let [one, two, _] = &stage.all;
+    // With an id that is none, which is counted when the head is read.
+    let request = posts("/echo", &format!("; JSESSIONID={}", stage.id("jvm1")));
+    let mut slow = Raw::connect(stage.proxy.address());
+    slow.send(request.head_bytes()).send("pi");
+    eventually("its head is read", || {
+        !counted(&stage.proxy, "cattail_session_ids_rejected_total", "reason").is_empty()
+    });
+    lose(&stage.proxy, one);
+    stage.moves_to(two, "jvm1");
+    find_again(&stage.proxy, one);
+    slow.send("zza");
+    assert_eq!(slow.read_response().expect(200).tomcat(), "jvm2");
+}
+
+#[test]
+fn the_time_a_request_was_held_is_not_taken_from_its_retries() {
+    let all = tomcats(["jvm1", "jvm2", "jvm3"]);
+    let [one, two, three] = &all;
+    let more = "health: { interval: 1h }\nhold: 400ms\nretry: { time: 200ms }";
+    let text = sticky(&[one, two, three], more);
+    let proxy = Proxy::start(&text);
+    let base = base(&text, &["jvm2", "jvm3", "jvm1"]);
+    one.kill();
+    two.kill();
+    // Held, then the first survivor turns out to be dead too.
+    let request = shows("/echo", &format!("{base}.jvm1"));
+    assert_eq!(served(proxy.address(), &request), "jvm3");
+}

@@ -82,6 +82,13 @@ impl Session {
         }
     }
 
+    /// Looks at the ledger again: much may have happened.
+    pub(in crate::proxy) fn refresh(&mut self, cluster: &Cluster) {
+        if let Self::Bound(bound) = self {
+            bound.refresh(cluster);
+        }
+    }
+
     /// The jvm route that the client showed, as a log shows it.
     pub(in crate::proxy) fn route(&self, head: &Parts, cluster: &Cluster) -> Option<Box<[u8]>> {
         let Self::Bound(bound) = self else {
