@@ -133,3 +133,44 @@ fn the_time_a_request_was_held_is_not_taken_from_its_retries() {
     let request = shows("/echo", &format!("{base}.jvm1"));
     assert_eq!(served(proxy.address(), &request), "jvm3");
 }
+
+#[test]
+fn an_id_that_the_request_showed_teaches_no_route() {
+    let [one, two] = tomcats(["a", "b"]);
+    let text = nameless(&[&one, &two], "");
+    let text = text.replace("affinity: sticky", "affinity: prefer");
+    let proxy = Proxy::start(&text);
+    issues(&one, "/new", "FIRST.r1");
+    issues(&two, "/new", "SECOND.r2");
+    for _ in 0..4 {
+        get(proxy.address(), "/new").expect(200);
+    }
+    // Another application's session beside one of the first Tomcat's own: its store node changed.
+    issues(&one, "/moved", "STRANGE-n2.r2");
+    let both = Request::get("/moved").header("Cookie", "JSESSIONID=X.r1; JSESSIONID=STRANGE-n1.r2");
+    assert_eq!(served(proxy.address(), &both), "a");
+    for number in 0..8 {
+        let request = shows("/echo", &format!("OTHER{number}.r2"));
+        assert_eq!(served(proxy.address(), &request), "b");
+    }
+}
+
+#[test]
+fn a_session_for_another_path_does_not_end_one_that_only_its_client_has_shown() {
+    let [one, two, three] = tomcats(["a", "b", "c"]);
+    let text = nameless(&[&one, &two, &three], CHECKED);
+    let proxy = Proxy::start(&text);
+    let base = base(&text, &["b", "a", "c"]);
+    // Shown while its first survivor was away: it stays where it was served.
+    lose(&proxy, &two);
+    assert_eq!(served(proxy.address(), &shows("/echo", &base)), "a");
+    find_again(&proxy, &two);
+    assert_eq!(served(proxy.address(), &shows("/echo", &base)), "a");
+    says(
+        &one,
+        "/shop/",
+        &["Set-Cookie: JSESSIONID=OTHER; Path=/shop"],
+    );
+    assert_eq!(served(proxy.address(), &shows("/shop/", &base)), "a");
+    assert_eq!(served(proxy.address(), &shows("/echo", &base)), "a");
+}

@@ -261,6 +261,9 @@ impl Answered<'_> {
             return Cookie::Apart;
         }
         ledger.issue(key, self.now, issue);
+        if self.was_shown(id) {
+            return Cookie::Apart;
+        }
         if let Some(route) = id.route()
             && let Some(alarm) = self.cluster.teach(self.slot, route)
         {
@@ -269,8 +272,11 @@ impl Answered<'_> {
         }
         match bound.filter(|bound| self.is_of_path(bound, cookie)) {
             Some(bound) => {
-                // Its cookie is overwritten: nobody will show it again.
-                ledger.end(bound.key);
+                // Its cookie is overwritten, if it is the same: nobody will show it again.
+                let known = bound.known.as_ref();
+                if known.is_some_and(|known| known.path != PathNumber::UNKNOWN) {
+                    ledger.end(bound.key);
+                }
                 Cookie::OtherBase
             }
             None => Cookie::Apart,
@@ -314,6 +320,11 @@ impl Answered<'_> {
             route_changed,
             node_changed,
         }
+    }
+
+    /// Whether the request showed the base of this id, if only among others.
+    fn was_shown(&self, id: &Id<'_>) -> bool {
+        ids(self.head, self.sessions()).any(|(shown, _)| shown.base() == id.base())
     }
 
     /// Whether the id has a jvm route of the backend that answered.
