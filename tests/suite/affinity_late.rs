@@ -174,3 +174,22 @@ fn a_session_for_another_path_does_not_end_one_that_only_its_client_has_shown() 
     assert_eq!(served(proxy.address(), &shows("/shop/", &base)), "a");
     assert_eq!(served(proxy.address(), &shows("/echo", &base)), "a");
 }
+
+#[test]
+fn who_was_only_sought_in_vain_owns_nothing() {
+    for strict in [true, false] {
+        let all = tomcats(["a", "b", "c"]);
+        let [one, two, three] = &all;
+        let more = format!("health: {{ interval: 1h }}\nstrict: {strict}");
+        let text = nameless(&[one, two, three], &more);
+        let proxy = Proxy::start(&text);
+        let base = base(&text, &["a", "b", "c"]);
+        one.kill();
+        // Nobody knows it, and nobody knows that the first in its order is dead.
+        assert_eq!(served(proxy.address(), &shows("/echo", &base)), "b");
+        restart(&proxy, one);
+        for _ in 0..3 {
+            assert_eq!(served(proxy.address(), &shows("/echo", &base)), "b");
+        }
+    }
+}

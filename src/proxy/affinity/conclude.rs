@@ -17,7 +17,7 @@ use crate::observe::metrics::{Binding, LossCause, Verdict, WorkerId};
 use crate::session::classify::{Cookie, Outcome, Served, classify, weight};
 use crate::session::find;
 use crate::session::id::Id;
-use crate::session::ledger::{Claim, Issue, Key, PathNumber, Seconds, Store};
+use crate::session::ledger::{Claim, Issue, Key, Member, PathNumber, Seconds, Store};
 use crate::session::set_cookie::SetCookie;
 
 /// A response whose session is to be looked at.
@@ -157,7 +157,9 @@ impl Answered<'_> {
         };
         let owner = bound.seen.owner;
         let is_owner = owner == Some(self.slot);
-        match &bound.known {
+        let known = bound.known.as_ref();
+        // A request that only seeks its backend leaves an entry without an owner.
+        match known.filter(|known| known.owner != Member::NOBODY) {
             // A survivor has no claim to a session that another owns.
             None if owner.is_some() && !is_owner => {}
             None => {
@@ -250,7 +252,8 @@ impl Answered<'_> {
         if let Some(bound) = bound.filter(|bound| bound.key == key) {
             return self.issued_again(bound, id, issue);
         }
-        if let Some(known) = ledger.peek(key, self.now) {
+        let known = ledger.peek(key, self.now);
+        if let Some(known) = known.filter(|known| known.owner != Member::NOBODY) {
             // One that the request showed too, or showed elsewhere: it teaches nothing.
             if known.owner != issue.owner && self.names_itself(id) {
                 self.cluster.session_moved(key, self.slot, Some(store));
@@ -306,7 +309,7 @@ impl Answered<'_> {
             // Nor does an answer that comes late undo what became of the session meanwhile.
             let since = ledger.peek(bound.key, self.now).map(|known| known.owner);
             let owner = since
-                .filter(|owner| Some(*owner) != before)
+                .filter(|owner| Some(*owner) != before && *owner != Member::NOBODY)
                 .unwrap_or_else(|| book.member(bound.seen.owner.unwrap_or(self.slot)));
             let backend = book.slot(owner).and_then(|slot| self.cluster.backend(slot));
             let again = Issue {

@@ -19,7 +19,7 @@ use crate::observe::metrics::Binding;
 use crate::proxy::conversation::Conversation;
 use crate::proxy::select::{self, Chosen, Nobody};
 use crate::proxy::worker::{ClusterView, Worker};
-use crate::session::ledger::Detour;
+use crate::session::ledger::{Detour, Member};
 
 /// A request that looks for its backend.
 #[derive(Clone, Copy)]
@@ -215,13 +215,14 @@ impl Bound {
     ) -> Result<Chosen, Nobody> {
         let cluster = &seeking.view.cluster;
         let book = &cluster.sessions;
-        let owner = self.seen.owner.unwrap_or(slot);
+        // Where nobody is known, whoever answers will be; not who was only sought.
+        let owner = self.seen.owner.map(|owner| book.member(owner));
         let serves = |member| {
             book.slot(member)
                 .is_some_and(|slot| candidates.serves(slot))
         };
         let detour = Detour {
-            owner: book.member(owner),
+            owner: owner.unwrap_or(Member::NOBODY),
             survivor: book.member(slot),
         };
         let now = seeking.worker.ledger_time();
