@@ -211,7 +211,7 @@ impl Answered<'_> {
                 self.issued(bound, &cookie, &id)
             };
             if self.logs_route && weight(of_line) >= weight(said) {
-                route_out = id.route().map(shown_part);
+                route_out = id.shown_route().map(Box::from);
             }
             said = heavier(said, of_line);
         }
@@ -267,11 +267,9 @@ impl Answered<'_> {
         if self.was_shown(id) {
             return Cookie::Apart;
         }
-        if let Some(route) = id.route()
-            && let Some(alarm) = self.cluster.teach(self.slot, route)
-        {
+        if let Some(alarm) = self.cluster.teach(self.slot, id) {
             self.cluster.cells.of(self.worker).route_alarms.inc(alarm);
-            self.cluster.alarm(alarm, Some(self.slot), Some(route));
+            self.cluster.alarm(alarm, Some(self.slot), id.shown_route());
         }
         match bound.filter(|bound| self.is_of_path(bound, cookie)) {
             Some(bound) => {
@@ -380,10 +378,4 @@ fn heavier(one: Cookie, other: Cookie) -> Cookie {
     } else {
         one
     }
-}
-
-/// As much of a route as a log shows.
-pub(super) fn shown_part(route: &[u8]) -> Box<[u8]> {
-    const MOST: usize = 64;
-    route.iter().copied().take(MOST).collect()
 }

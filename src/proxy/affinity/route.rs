@@ -7,7 +7,6 @@ use std::task::Poll;
 
 use http::request::Parts;
 
-use super::conclude::shown_part;
 use super::decide::{Decision, Policy, decide, survivor};
 use super::pin::{Pin, Stage};
 use super::shown::{Bound, Session};
@@ -94,7 +93,7 @@ impl Session {
         let Self::Bound(bound) = self else {
             return None;
         };
-        bound.id(head, cluster)?.route().map(shown_part)
+        bound.id(head, cluster)?.shown_route().map(Box::from)
     }
 
     /// Whether the request shows a session that binds it.
