@@ -28,6 +28,7 @@ use crate::balance::Slot;
 use crate::config;
 use crate::config::{JvmRoute, OwnerBy};
 use crate::observe::metrics::{ClusterCells, EjectionCause, PerWorker, RouteAlarm};
+use crate::session::id::Id;
 use crate::session::routes::{Named, is_learnable};
 use machine::{Cause, Event, Fault, Machine, Peers, Transition};
 
@@ -230,9 +231,10 @@ impl Cluster {
         }
     }
 
-    /// A backend made a new session whose id has this jvm route: from now on it is the backend's,
-    /// if nobody knew.
-    pub fn teach(&self, slot: Slot, route: &[u8]) -> Option<RouteAlarm> {
+    /// A backend made a new session with this id: from now on its jvm route is the backend's, if
+    /// nobody knew.
+    pub fn teach(&self, slot: Slot, id: &Id<'_>) -> Option<RouteAlarm> {
+        let route = id.route()?;
         let backend = self.backend(slot)?;
         let settings = self.config.backends.get(usize::from(slot.0))?;
         let is_configured = settings
@@ -248,7 +250,8 @@ impl Cluster {
             backend.learn_route(JvmRoute::new(text));
             self.changes.announce();
             let cluster = &self.config.name;
-            tracing::info!(%cluster, backend = %backend.name, route = text, "jvm route learned");
+            let route = id.shown_route().unwrap_or_default().escape_ascii();
+            tracing::info!(%cluster, backend = %backend.name, %route, "jvm route learned");
         }
         if self.balancing().routes.named(route) == Named::Several {
             return Some(RouteAlarm::Shared);

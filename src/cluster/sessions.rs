@@ -178,33 +178,50 @@ impl Cluster {
     /// The session is another backend's from now on, until the client shows that it knows; at
     /// most for the session's idle time. `store`: the id was issued again, with this store node.
     pub fn session_moved(&self, key: Key, to: Slot, store: Option<Store>) {
-        let until = self
-            .sessions
-            .common
-            .now()
-            .after(seconds(self.config.sessions.idle));
-        self.take_over_session(key, to, store, until);
-    }
-
-    /// The session is another backend's, and the client knows.
-    pub fn session_moved_elsewhere(&self, key: Key, to: Slot) {
-        self.take_over_session(key, to, None, Seconds::default());
-    }
-
-    fn take_over_session(&self, key: Key, to: Slot, store: Option<Store>, until: Seconds) {
-        let book = &self.sessions;
+        let kind = store.map_or(Kind::Claimed, |_| Kind::Issued);
         let take = TakeOver {
-            from: Member::NOBODY,
-            to: book.member(to),
-            life: self.backend(to).map_or(0, |backend| backend.life()),
-            kind: if store.is_some() {
-                Kind::Issued
-            } else {
-                Kind::Claimed
-            },
+            kind,
             store,
-            until,
+            ..self.taken_over_by(to)
         };
+        self.take_over_session(key, take);
+    }
+
+    /// As [`session_moved`](Self::session_moved), for what is learned when the session may have
+    /// gone on: only if `from` owns it still, or `to` does.
+    pub fn session_moved_from(&self, key: Key, from: Member, to: Slot) {
+        let take = TakeOver {
+            only_from: Some(from),
+            ..self.taken_over_by(to)
+        };
+        self.take_over_session(key, take);
+    }
+
+    /// The session is another backend's, and the client knows; only if `from` owns it still.
+    pub fn session_moved_elsewhere(&self, key: Key, from: Member, to: Slot) {
+        let take = TakeOver {
+            only_from: Some(from),
+            until: Seconds::default(),
+            ..self.taken_over_by(to)
+        };
+        self.take_over_session(key, take);
+    }
+
+    fn taken_over_by(&self, to: Slot) -> TakeOver {
+        let now = self.sessions.common.now();
+        TakeOver {
+            from: Member::NOBODY,
+            only_from: None,
+            to: self.sessions.member(to),
+            life: self.backend(to).map_or(0, |backend| backend.life()),
+            kind: Kind::Claimed,
+            store: None,
+            until: now.after(seconds(self.config.sessions.idle)),
+        }
+    }
+
+    fn take_over_session(&self, key: Key, take: TakeOver) {
+        let book = &self.sessions;
         let mark = |former, life| {
             let backend = book.slot(former).and_then(|slot| self.backend(slot));
             backend.map_or(0, |backend| backend.refusals_of(life))

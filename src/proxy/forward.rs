@@ -100,7 +100,7 @@ pub(super) async fn forward(
     if let Some(source) = &outgoing.source {
         forwarding.account.reads(source);
     }
-    let began = collect(&forwarding, &outgoing).await;
+    let began = collect(&mut forwarding, &outgoing).await;
     match attempts(&mut forwarding, &outgoing, began).await {
         Ok(won) => {
             let talk = Rc::clone(&forwarding.asked.caller.talk);
@@ -155,12 +155,14 @@ fn alive(exchange: Rc<RefCell<Exchange>>) -> Result<Rc<RefCell<Exchange>>, Faile
 /// The optional request buffer: a slow client costs no backend anything while it fills. Returns
 /// when the attempts begin, after the request came: how long the client took leaves no backend
 /// less time.
-async fn collect(forwarding: &Forwarding<'_>, outgoing: &Outgoing) -> Duration {
+async fn collect(forwarding: &mut Forwarding<'_>, outgoing: &Outgoing) -> Duration {
     let limit = forwarding.plans.config.buffers.request.as_usize();
     if let Some(source) = outgoing.source.as_ref().filter(|_| limit > 0) {
         // A client that waits for a 100 is answered by the backend, not by the buffer.
         if !source.borrow().is_held() {
             poll_fn(|cx| source.borrow_mut().poll_collect(cx, limit)).await;
+            // The session may have moved while its client was sending.
+            forwarding.session.refresh(&forwarding.cluster.cluster);
             return forwarding.account.elapsed();
         }
     }
@@ -170,7 +172,7 @@ async fn collect(forwarding: &Forwarding<'_>, outgoing: &Outgoing) -> Duration {
 /// Attempts that went before.
 #[derive(Default)]
 pub(super) struct History {
-    /// When they began, after the request came.
+    /// When they began, after the request came; later by as long as it was held.
     pub(super) began: Duration,
     pub(super) past: Past,
     /// Whose kept-alive connection was stale just now.
@@ -208,7 +210,7 @@ async fn attempts(
             .and_then(|slot| select::again(forwarding.cluster, slot).ok());
         let chosen = match again {
             Some(chosen) => Ok(chosen),
-            None => forwarding.choose(hash).await,
+            None => forwarding.choose(hash, &mut history.began).await,
         };
         let chosen = match (chosen, history.last.take()) {
             (Ok(chosen), None) => chosen,
@@ -240,7 +242,12 @@ async fn attempts(
 }
 
 impl Forwarding<'_> {
-    async fn choose(&mut self, hash: Option<KeyHash>) -> Result<Chosen, Nobody> {
+    /// Adds to `began` how long the request was held.
+    async fn choose(
+        &mut self,
+        hash: Option<KeyHash>,
+        began: &mut Duration,
+    ) -> Result<Chosen, Nobody> {
         let seeking = Seeking {
             worker: &self.asked.caller.worker,
             view: self.cluster,
@@ -253,7 +260,11 @@ impl Forwarding<'_> {
             match self.session.choose(&seeking) {
                 Ok(chosen) => return Ok(chosen),
                 Err(Missing::Nobody(nobody)) => return Err(nobody),
-                Err(Missing::Owner(owner)) => seeking.wait_for(owner).await,
+                Err(Missing::Owner(owner)) => {
+                    let held = Instant::now();
+                    seeking.wait_for(owner).await;
+                    *began += held.elapsed();
+                }
             }
         }
     }
@@ -286,7 +297,7 @@ impl Forwarding<'_> {
 impl History {
     /// When the next attempt begins: the first one with the request.
     fn start_of_next(&self, account: &Account) -> Instant {
-        if self.past == Past::default() {
+        if self.past == Past::default() && self.began.is_zero() {
             account.started()
         } else {
             Instant::now()

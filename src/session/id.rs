@@ -26,6 +26,8 @@ use encoded::Decoded;
 const LONGEST: usize = 512;
 /// No honest store node and jvm route together are longer.
 const LONGEST_SHOWN_TAIL: usize = 130;
+/// As much of a route as a log shows.
+const MOST_OF_ROUTE: usize = 64;
 /// Begins a route that is the proxy's own: no Tomcat's jvm route, even if it has the same name.
 pub(super) const OWN_MARK: u8 = b'~';
 /// What stands before the name in an appended route.
@@ -144,6 +146,22 @@ impl<'a> Id<'a> {
         Shortened(self)
     }
 
+    /// The whole tail as logs may show it: at most 64 bytes, and nothing of what may be the secret
+    /// itself.
+    pub fn shown_route(&self) -> Option<&[u8]> {
+        let route = self.route().filter(|_| self.shown_tail().is_some())?;
+        route.get(..route.len().min(MOST_OF_ROUTE))
+    }
+
+    /// Behind the base, if it looks like names of machines.
+    fn shown_tail(&self) -> Option<&str> {
+        let (base, tail) = self.bytes().split_at_checked(self.base_end.into())?;
+        // The longer part is behind the delimiter: that may as well be the secret.
+        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.!~-".contains(byte);
+        let is_shown = tail.len() <= base.len().min(LONGEST_SHOWN_TAIL) && tail.iter().all(is_name);
+        str::from_utf8(tail).ok().filter(|_| is_shown)
+    }
+
     #[inline]
     fn bytes(&self) -> &[u8] {
         match &self.text {
@@ -168,22 +186,13 @@ struct Shortened<'i>(&'i Id<'i>);
 
 impl fmt::Display for Shortened<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (base, tail) = self
-            .0
-            .bytes()
-            .split_at_checked(self.0.base_end.into())
-            .unwrap_or_default();
+        let base = self.0.base();
         for byte in base.iter().take(redact::most_shown(base.len())) {
             let harmless = byte.is_ascii_graphic() && !b"\"'\\<>&".contains(byte);
             fmt::Write::write_char(f, if harmless { (*byte).into() } else { '?' })?;
         }
         fmt::Write::write_char(f, redact::MARK)?;
-        // The longer part is behind the delimiter: that may as well be the secret.
-        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.!~-".contains(byte);
-        if tail.len() <= base.len().min(LONGEST_SHOWN_TAIL) && tail.iter().all(is_name) {
-            f.write_str(str::from_utf8(tail).unwrap_or_default())?;
-        }
-        Ok(())
+        f.write_str(self.0.shown_tail().unwrap_or_default())
     }
 }
 

@@ -16,6 +16,7 @@ mod affinity_append;
 mod affinity_bad_input;
 mod affinity_cookie;
 mod affinity_failover;
+mod affinity_late;
 mod affinity_policy;
 mod affinity_stage;
 mod architecture;

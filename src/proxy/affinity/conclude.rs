@@ -17,7 +17,7 @@ use crate::observe::metrics::{Binding, LossCause, Verdict, WorkerId};
 use crate::session::classify::{Cookie, Outcome, Served, classify, weight};
 use crate::session::find;
 use crate::session::id::Id;
-use crate::session::ledger::{Claim, Issue, Key, Known, PathNumber, Seconds, Store};
+use crate::session::ledger::{Claim, Issue, Key, Known, Member, PathNumber, Seconds, Store};
 use crate::session::set_cookie::SetCookie;
 
 /// A response whose session is to be looked at.
@@ -157,7 +157,9 @@ impl Answered<'_> {
         };
         let owner = bound.seen.owner;
         let is_owner = owner == Some(self.slot);
-        match &bound.known {
+        let known = bound.known.as_ref();
+        // A request that only seeks its backend leaves an entry without an owner.
+        match known.filter(|known| known.owner != Member::NOBODY) {
             // A survivor has no claim to a session that another owns.
             None if owner.is_some() && !is_owner => {}
             None => {
@@ -171,10 +173,15 @@ impl Answered<'_> {
             }
             Some(_) if !is_owner => {}
             // In use, and the client still shows the old route.
-            Some(_) if bound.seen.moved => self.cluster.session_moved(bound.key, self.slot, None),
+            Some(known) if bound.seen.moved => {
+                let from = known.owner;
+                self.cluster.session_moved_from(bound.key, from, self.slot);
+            }
             Some(known) if known.owner != book.member(self.slot) => {
                 // Another instance has moved it, and the client shows that.
-                self.cluster.session_moved_elsewhere(bound.key, self.slot);
+                let from = known.owner;
+                self.cluster
+                    .session_moved_elsewhere(bound.key, from, self.slot);
             }
             Some(known) if known.life != life => ledger.served(bound.key, self.now, life),
             Some(_) => {}
@@ -204,7 +211,7 @@ impl Answered<'_> {
                 self.issued(bound, &cookie, &id)
             };
             if self.logs_route && weight(of_line) >= weight(said) {
-                route_out = id.route().map(shown_part);
+                route_out = id.shown_route().map(Box::from);
             }
             said = heavier(said, of_line);
         }
@@ -260,7 +267,8 @@ impl Answered<'_> {
         if let Some(bound) = bound.filter(|bound| bound.key == key) {
             return self.issued_again(bound, id, issue);
         }
-        if let Some(known) = ledger.peek(key, self.now) {
+        let known = ledger.peek(key, self.now);
+        if let Some(known) = known.filter(|known| known.owner != Member::NOBODY) {
             // One that the request showed too, or showed elsewhere: it teaches nothing.
             if known.owner != issue.owner && self.names_itself(id) {
                 self.cluster.session_moved(key, self.slot, Some(store));
@@ -271,16 +279,20 @@ impl Answered<'_> {
             return Cookie::Apart;
         }
         ledger.issue(key, self.now, issue);
-        if let Some(route) = id.route()
-            && let Some(alarm) = self.cluster.teach(self.slot, route)
-        {
+        if self.was_shown(id) {
+            return Cookie::Apart;
+        }
+        if let Some(alarm) = self.cluster.teach(self.slot, id) {
             self.cluster.cells.of(self.worker).route_alarms.inc(alarm);
-            self.cluster.alarm(alarm, Some(self.slot), Some(route));
+            self.cluster.alarm(alarm, Some(self.slot), id.shown_route());
         }
         match bound.filter(|bound| self.is_of_path(bound, cookie)) {
             Some(bound) => {
-                // Its cookie is overwritten: nobody will show it again.
-                self.end(bound);
+                // Its cookie is overwritten, if it is the same: nobody will show it again.
+                let known = bound.known.as_ref();
+                if known.is_some_and(|known| known.path != PathNumber::UNKNOWN) {
+                    self.end(bound);
+                }
                 Cookie::OtherBase
             }
             None => Cookie::Apart,
@@ -305,14 +317,17 @@ impl Answered<'_> {
         } else {
             // Who serves without changing the route is no new owner of a session that is known.
             // Not the ledger's word alone: it may hear of the session for the first time.
-            let owner = bound.seen.owner.unwrap_or(self.slot);
-            let moved = self.moved_meanwhile(bound);
+            let book = &self.cluster.sessions;
+            let before = bound.known.as_ref().map(|known| known.owner);
+            // Nor does an answer that comes late undo what became of the session meanwhile.
+            let since = ledger.peek(bound.key, self.now).map(|known| known.owner);
+            let owner = since
+                .filter(|owner| Some(*owner) != before && *owner != Member::NOBODY)
+                .unwrap_or_else(|| book.member(bound.seen.owner.unwrap_or(self.slot)));
+            let backend = book.slot(owner).and_then(|slot| self.cluster.backend(slot));
             let again = Issue {
-                owner: moved.map_or(self.cluster.sessions.member(owner), |now| now.owner),
-                life: moved.map_or_else(
-                    || self.cluster.backend(owner).map_or(0, |it| it.life()),
-                    |now| now.life,
-                ),
+                owner,
+                life: backend.map_or(0, |backend| backend.life()),
                 ..issue
             };
             ledger.issue(bound.key, self.now, again);
@@ -321,6 +336,11 @@ impl Answered<'_> {
             route_changed,
             node_changed,
         }
+    }
+
+    /// Whether the request showed the base of this id, if only among others.
+    fn was_shown(&self, id: &Id<'_>) -> bool {
+        ids(self.head, self.sessions()).any(|(shown, _)| shown.base() == id.base())
     }
 
     /// Whether the id has a jvm route of the backend that answered.
@@ -373,10 +393,4 @@ fn heavier(one: Cookie, other: Cookie) -> Cookie {
     } else {
         one
     }
-}
-
-/// As much of a route as a log shows.
-pub(super) fn shown_part(route: &[u8]) -> Box<[u8]> {
-    const MOST: usize = 64;
-    route.iter().copied().take(MOST).collect()
 }

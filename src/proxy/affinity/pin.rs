@@ -60,7 +60,9 @@ impl Pin {
     }
 
     fn confirm(&self) {
-        self.cluster.session_moved(self.key, self.slot, None);
+        // It may have died over the request, and another may have the session since.
+        let from = self.pinned.owner();
+        self.cluster.session_moved_from(self.key, from, self.slot);
     }
 }
 

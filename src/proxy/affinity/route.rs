@@ -7,7 +7,6 @@ use std::task::Poll;
 
 use http::request::Parts;
 
-use super::conclude::shown_part;
 use super::decide::{Decision, Policy, decide, survivor};
 use super::pin::{Pin, Stage};
 use super::shown::{Bound, Session};
@@ -19,7 +18,7 @@ use crate::observe::metrics::Binding;
 use crate::proxy::conversation::Conversation;
 use crate::proxy::select::{self, Chosen, Nobody};
 use crate::proxy::worker::{ClusterView, Worker};
-use crate::session::ledger::Detour;
+use crate::session::ledger::{Detour, Member};
 
 /// A request that looks for its backend.
 #[derive(Clone, Copy)]
@@ -82,12 +81,19 @@ impl Session {
         }
     }
 
+    /// Looks at the ledger again: much may have happened.
+    pub(in crate::proxy) fn refresh(&mut self, cluster: &Cluster) {
+        if let Self::Bound(bound) = self {
+            bound.refresh(cluster);
+        }
+    }
+
     /// The jvm route that the client showed, as a log shows it.
     pub(in crate::proxy) fn route(&self, head: &Parts, cluster: &Cluster) -> Option<Box<[u8]>> {
         let Self::Bound(bound) = self else {
             return None;
         };
-        bound.id(head, cluster)?.route().map(shown_part)
+        bound.id(head, cluster)?.shown_route().map(Box::from)
     }
 
     /// Whether the request shows a session that binds it.
@@ -208,13 +214,14 @@ impl Bound {
     ) -> Result<Chosen, Nobody> {
         let cluster = &seeking.view.cluster;
         let book = &cluster.sessions;
-        let owner = self.seen.owner.unwrap_or(slot);
+        // Where nobody is known, whoever answers will be; not who was only sought.
+        let owner = self.seen.owner.map(|owner| book.member(owner));
         let serves = |member| {
             book.slot(member)
                 .is_some_and(|slot| candidates.serves(slot))
         };
         let detour = Detour {
-            owner: book.member(owner),
+            owner: owner.unwrap_or(Member::NOBODY),
             survivor: book.member(slot),
         };
         let now = seeking.worker.ledger_time();

@@ -135,9 +135,9 @@ fn bind(
 #[cold]
 fn tell_strange(bound: &Bound, cluster: &Cluster, cells: &ClusterCells, head: &Parts) {
     let id = bound.id(head, cluster);
-    if let Some(route) = id.as_ref().and_then(Id::route) {
+    if let Some(id) = id.filter(|id| id.route().is_some()) {
         cells.route_alarms.inc(RouteAlarm::Unknown);
-        cluster.alarm(RouteAlarm::Unknown, None, Some(route));
+        cluster.alarm(RouteAlarm::Unknown, None, id.shown_route());
     }
 }
 

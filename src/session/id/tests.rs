@@ -265,6 +265,23 @@ fn logs_show_little_of_the_base_and_a_tail_that_names_machines() {
     }
 }
 
+#[test]
+fn a_route_that_may_be_the_secret_is_not_shown() {
+    let long = format!("{}.{}", "b".repeat(130), "r".repeat(100));
+    let most = "r".repeat(64);
+    let cases = [
+        ("D2081B9F3A6E4C7A-n1.jvm1", Some("jvm1")),
+        ("D2081B9F3A6E4C7A", None),
+        ("s.8b1e5f90c2d3a799d2081b9f3a6e4c7a", None),
+        ("D2081B9F3A6E4C7A.a\u{e9}b", None),
+        (long.as_str(), Some(most.as_str())),
+    ];
+    for (value, expected) in cases {
+        let id = Id::read(Dialect::Tomcat, value.as_bytes()).unwrap();
+        assert_eq!(id.shown_route(), expected.map(str::as_bytes), "{value}");
+    }
+}
+
 proptest! {
     #[test]
     fn a_tomcat_id_is_read_as_it_was_written(

@@ -18,6 +18,8 @@ pub struct Detour {
 #[must_use = "a pin that is never given back lasts until the session expires"]
 pub struct Pinned {
     member: Member,
+    /// Who owned the session then.
+    owner: Member,
     /// Which pin of the session it is; `None` if it was not to be remembered.
     which: Option<Which>,
 }
@@ -44,6 +46,11 @@ impl Pinned {
         self.member
     }
 
+    /// Who owned the session when the request was pinned.
+    pub fn owner(&self) -> Member {
+        self.owner
+    }
+
     /// Whether further requests of the session will find the pin.
     pub fn is_remembered(&self) -> bool {
         self.which.is_some()
@@ -65,6 +72,9 @@ pub struct TakeOver {
     pub store: Option<Store>,
     /// How long the pin holds if the client never shows the new route.
     pub until: Seconds,
+    /// If given, nothing changes where another than this one or `to` owns the session by now: what
+    /// is learned late must not take it from who has it since.
+    pub only_from: Option<Member>,
 }
 
 impl Ledger {
@@ -82,6 +92,7 @@ impl Ledger {
     ) -> Pinned {
         let unremembered = Pinned {
             member: detour.survivor,
+            owner: detour.owner,
             which: None,
         };
         let Some(mut shard) = self
@@ -134,7 +145,12 @@ impl Ledger {
         let Some(mut shard) = self.shard(key) else {
             return;
         };
-        let write = |entry: &mut Entry| take_over(entry, now, take, &mark);
+        let write = |entry: &mut Entry| {
+            let others = entry.owner != take.to;
+            if !(others && take.only_from.is_some_and(|from| from != entry.owner)) {
+                take_over(entry, now, take, &mark);
+            }
+        };
         if shard.change(key, &self.tallies, write).is_none() {
             let mut entry = Entry::new(key, now, take.from);
             if take.kind == Kind::Issued {
@@ -165,11 +181,13 @@ fn pin(entry: &mut Entry, detour: Detour, usable: impl Fn(Member) -> bool) -> Pi
         // Not counted, so it must not be counted down either.
         return Pinned {
             member: entry.pin,
+            owner: entry.owner,
             which: None,
         };
     }
     Pinned {
         member: entry.pin,
+        owner: entry.owner,
         which: Some(Which::of(entry)),
     }
 }

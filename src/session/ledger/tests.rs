@@ -44,6 +44,7 @@ fn taken(from: Member, to: Member) -> TakeOver {
         kind: Kind::Issued,
         store: None,
         until: NOW.after(1800),
+        only_from: None,
     }
 }
 

@@ -49,8 +49,9 @@ fn step() -> impl Strategy<Value = Step> {
         .prop_map(|(owner, life, store)| Step::Claim(Claim { owner, life, store }));
     let kind = prop_oneof![Just(Kind::Issued), Just(Kind::Claimed)];
     let options = (kind, prop::option::of(store()), 0_u32..40);
-    let take_over = (member(), member(), any::<u8>(), options).prop_map(|parts| {
-        let (from, to, life, (kind, store, seconds)) = parts;
+    let owners = (member(), prop::option::of(member()), member());
+    let take_over = (owners, any::<u8>(), options).prop_map(|parts| {
+        let ((from, only_from, to), life, (kind, store, seconds)) = parts;
         let until = Seconds(0);
         let take = TakeOver {
             from,
@@ -59,6 +60,7 @@ fn step() -> impl Strategy<Value = Step> {
             kind,
             store,
             until,
+            only_from,
         };
         Step::TakeOver(take, seconds)
     });
@@ -190,6 +192,13 @@ impl Model {
     }
 
     fn take_over(&mut self, number: u32, now: Seconds, take: TakeOver) {
+        let owner = self.sessions.get(&number).map(|it| it.known.owner);
+        let mut others = owner.iter().filter(|owner| **owner != take.to);
+        if let Some(from) = take.only_from
+            && others.any(|owner| *owner != from)
+        {
+            return;
+        }
         let session = self.session(number, now, take.kind, take.from);
         let from = session.known.owner;
         if from != take.to {

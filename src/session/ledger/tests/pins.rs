@@ -186,6 +186,33 @@ fn the_new_route_shown_ends_a_confirmed_pin_after_the_grace() {
 }
 
 #[test]
+fn what_is_learned_late_takes_nothing_from_a_later_owner() {
+    let ledger = Ledger::new(100);
+    let session = key(&ledger, 1);
+    ledger.issue(session, NOW, issued_by(A));
+    let at_b = ledger.pin(session, NOW, DETOUR, |_| true);
+    assert_eq!(at_b.owner(), A);
+    let late = TakeOver {
+        only_from: Some(at_b.owner()),
+        ..taken(A, B)
+    };
+    ledger.take_over(session, NOW, taken(A, C), |_, _| 0);
+    let before = ledger.peek(session, NOW);
+    ledger.take_over(session, NOW.after(1), late, |_, _| 0);
+    assert_eq!(ledger.peek(session, NOW), before);
+    ledger.unpin(session, NOW, at_b);
+
+    ledger.issue(session, NOW, issued_by(A));
+    ledger.take_over(session, NOW, late, |_, _| 0);
+    ledger.shown(session, NOW, 0);
+    // Its own new owner may be told so again.
+    ledger.take_over(session, NOW, late, |_, _| 0);
+    let known = ledger.peek(session, NOW).unwrap();
+    assert_eq!((known.owner, known.moved), (B, true));
+    expect_exact(&ledger);
+}
+
+#[test]
 fn an_old_id_does_not_undo_a_confirmed_pin() {
     let ledger = Ledger::new(100);
     let session = key(&ledger, 1);
