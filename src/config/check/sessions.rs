@@ -55,6 +55,12 @@ pub(super) fn sessions(
             "without ignore no path is meant, and this has no effect",
         );
     }
+    if sessions.hold_requests == 0 && !sessions.hold.is_zero() {
+        cluster.get("hold_requests").warn(
+            "at least 1, or no hold",
+            "nobody waits, and hold has no effect",
+        );
+    }
     (sessions, key_file)
 }
 
