@@ -144,13 +144,14 @@ fn destination(
     };
     let destination = match decision {
         Decision::To(slot, binding) => at(slot, binding),
-        Decision::Survivor(binding) => match bound.survivor(hash, candidates, policy) {
-            Some(slot) => at(slot, binding),
-            None => {
+        Decision::Survivor(binding) => {
+            if let Some(slot) = bound.survivor(hash, candidates, policy) {
+                at(slot, binding)
+            } else {
                 let why = select::why_nobody(cluster, &cluster.balancing(), candidates.tried);
                 Destination::Nowhere(why, binding)
             }
-        },
+        }
         Decision::Balance => Destination::Balance(Some(Binding::Spilled)),
         Decision::Wait(_) | Decision::Refuse => {
             Destination::Nowhere(Nobody::Owner, Binding::Refused)

@@ -173,14 +173,15 @@ impl Bound {
     ) -> Result<Chosen, Nobody> {
         let id = self.id(seeking.head, candidates.cluster);
         let hash = KeyHash::of(id.ok_or(Nobody::Usable)?.base());
-        match self.survivor(hash, candidates, policy) {
-            Some(slot) => self.pinned(seeking, candidates, slot),
-            None => {
-                let cluster = candidates.cluster;
-                let balancing = cluster.balancing();
-                Err(select::why_nobody(cluster, &balancing, seeking.tried))
-            }
+        if let Some(slot) = self.survivor(hash, candidates, policy) {
+            return self.pinned(seeking, candidates, slot);
         }
+        let cluster = candidates.cluster;
+        Err(select::why_nobody(
+            cluster,
+            &cluster.balancing(),
+            seeking.tried,
+        ))
     }
 
     /// The first in the order of the base that may be taken.

@@ -116,7 +116,7 @@ fn bind(
     let now = worker.ledger_time();
     let known = ledger.touch(shown.key, now);
     let bound = owned(cluster, head, shown, known, |why| {
-        cells.rejected_ids.inc(why)
+        cells.rejected_ids.inc(why);
     });
     match &bound.known {
         None if bound.named.is_none() && shown.named == Named::Nobody => {
