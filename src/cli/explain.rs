@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::health::reachable;
 use super::output::print;
@@ -21,15 +21,11 @@ use crate::proxy::explain::{Explanation, Question, explain as ask};
 
 /// Which request, and whom to ask.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("source").required(true).args(["config", "admin"])))]
 pub struct ExplainArguments {
-    /// By this configuration file alone: without any network, and all backends up.
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        required_unless_present = "admin",
-        conflicts_with = "admin"
-    )]
+    /// By this configuration file alone: without any network; backends are up unless the file or
+    /// --down says otherwise.
+    #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// By a running cattail: the address of its admin listener, with --token-file.
     #[arg(long, value_name = "ADDRESS", requires = "token_file")]

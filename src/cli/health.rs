@@ -15,6 +15,7 @@ pub struct HealthArguments {
     /// The admin listener's address.
     #[arg(
         long,
+        visible_alias = "admin",
         value_name = "ADDRESS",
         env = "CATTAIL_ADMIN_ADDRESS",
         default_value = "127.0.0.1:9180"

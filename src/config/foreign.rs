@@ -80,6 +80,11 @@ const WORDS: &[(&str, &str)] = &[
         "sticky_cookie",
         "use owner: cookie and affinity_cookie: { name: NAME, key_file: PATH }",
     ),
+    (
+        "sticky_route",
+        "use jvm_route of the backends; affinity: sticky is the default",
+    ),
+    ("session_sticky", "use affinity: sticky"),
     ("slow_start", "use slow_start of the cluster"),
     ("keepalive", "use pool: { max_idle: 64 }"),
     (
@@ -219,7 +224,18 @@ const WORDS: &[(&str, &str)] = &[
     ),
     ("route", "use jvm_route"),
     ("loadfactor", "use weight"),
+    ("lbfactor", "use weight"),
     ("lbset", "use backup: true for the second choice"),
+    ("distance", "use backup: true for the second choice"),
+    ("activation", "use state: draining or disabled"),
+    (
+        "status",
+        "use state: draining or disabled; Apache's status=+H is backup: true",
+    ),
+    (
+        "redirect",
+        "a rule has redirect: { to: URL }; a fixed deputy is not needed, each session has its survivor",
+    ),
     ("lbmethod", "use balance"),
     ("byrequests", "use round_robin"),
     ("bybusyness", "use least_requests"),
@@ -228,6 +244,10 @@ const WORDS: &[(&str, &str)] = &[
     (
         "stickysessionsep",
         "not needed: the dialect knows where the route begins; weblogic has '!'",
+    ),
+    (
+        "scolonpathdelim",
+        "not needed: ids behind ';' in paths are found by session_parameters",
     ),
     ("sticky_session", "use affinity: sticky, or none for false"),
     ("sticky_session_force", "use strict: true"),

@@ -17,7 +17,7 @@ pub struct Sessions {
     pub owner: OwnerBy,
     /// Whether a session whose owner cannot serve is refused instead of moved.
     pub strict: bool,
-    /// How long a request waits for an owner that cannot serve.
+    /// How long a request waits for an owner that is down.
     pub hold: Duration,
     /// Requests that may wait so at a time.
     pub hold_requests: usize,

@@ -88,6 +88,22 @@ fn a_session_that_must_not_move_is_refused_after_its_wait() {
 }
 
 #[test]
+fn nobody_waits_for_an_owner_that_is_disabled() {
+    let (_folder, file) = shop("hold: 2s");
+    let text = fs::read_to_string(&file).unwrap();
+    let text = text.replace("state: draining", "state: disabled");
+    fs::write(&file, text).unwrap();
+    let common = ["explain", "--config", &file, "--url", "/cart"];
+    let url = ["--host", "shop.example.com", "--cookie", "-"];
+    let cookie = COOKIE.replace("jvm1", "jvm3");
+    let output = cattail(&[&common[..], &url].concat(), &cookie);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("jvm3  disabled  owner"), "{text}");
+    assert!(text.ends_with(" (survivor)\n"), "{text}");
+    assert!(!text.contains("waits"), "{text}");
+}
+
+#[test]
 fn the_backup_is_the_survivor_when_no_other_is_left() {
     let text = explained("", &["--down", "jvm1", "--down", "jvm2"]);
     assert!(text.ends_with("choice    jvm4 (survivor)\n"), "{text}");

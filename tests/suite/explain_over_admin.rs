@@ -289,6 +289,32 @@ fn a_full_owner_refuses_and_does_not_lose_its_session() {
     client.read_response().expect(200);
 }
 
+#[test]
+fn a_session_whose_survivors_are_all_full_is_told_so_by_answer_and_explanation() {
+    let [one, two] = tomcats(["jvm1", "jvm2"]);
+    let text = sticky(&[&one, &two], "affinity: prefer")
+        .replace("jvm_route: jvm2,", "jvm_route: jvm2, max_requests: 1,");
+    let (proxy, _folder) = with_cluster(&text);
+    one.kill();
+    eventually("jvm1 is down", || {
+        get(proxy.address(), "/page");
+        !proxy.is_up(&one)
+    });
+    two.hold("/echo");
+    let mut client = Raw::connect(proxy.address());
+    let before = two.count();
+    client.send(Request::get("/echo").bytes());
+    two.wait_for_requests(before + 1);
+    let cookie = format!("JSESSIONID={ID}");
+    let found = explained(&proxy, &cookie);
+    assert_eq!(found["choice"]["error"], "backends_full", "{found:#}");
+    let refused = Request::get("/page").header("Cookie", &cookie);
+    let refused = refused.send(proxy.address()).expect(503);
+    assert!(refused.text().contains("503"), "{}", refused.text());
+    two.release("/echo");
+    client.read_response().expect(200);
+}
+
 /// How the owner of a session is known that this Tomcat has just made, and its cookies.
 fn known_by(tomcat: &Tomcat, more: &str) -> (String, serde_json::Value) {
     let address = tomcat.address();

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::config::raw::Value;
 use crate::config::{Affinity, Dialect, OwnerBy, Sessions};
 
 use super::at::At;
@@ -54,6 +55,12 @@ pub(super) fn sessions(
             "without ignore no path is meant, and this has no effect",
         );
     }
+    if sessions.hold_requests == 0 && !sessions.hold.is_zero() {
+        cluster.get("hold_requests").warn(
+            "at least 1, or no hold",
+            "nobody waits, and hold has no effect",
+        );
+    }
     (sessions, key_file)
 }
 
@@ -94,8 +101,9 @@ fn usual_parameters(cookies: &[String]) -> Vec<String> {
 
 fn session_cookies(at: &At<'_>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for item in at.items() {
-        match cookie_name(&item) {
+    let items = at.items();
+    for item in &items {
+        match cookie_name(item) {
             Some(name) if names.contains(&name) => item.unlike("each cookie once", None),
             Some(name) if name == "JSESSIONIDSSO" => item.unlike(
                 "the cookie of the session",
@@ -105,7 +113,8 @@ fn session_cookies(at: &At<'_>) -> Vec<String> {
             None => {}
         }
     }
-    if at.items().is_empty() {
+    // What is no list was told already.
+    if items.is_empty() && !matches!(at.node.value, Value::Scalar(_) | Value::Map(_)) {
         at.unlike(
             "at least one cookie's name",
             Some("affinity: none needs none".to_owned()),

@@ -58,7 +58,7 @@ pub(in crate::config) const CLUSTER: &[Key] = &[
     Key::new(
         "hold",
         Kind::Duration(0, 10 * MINUTE),
-        "How long a request waits for an owner that cannot serve.",
+        "How long a request waits for an owner that is down.",
     )
     .or("0s"),
     Key::new(

@@ -167,7 +167,7 @@ const LIMITS: &[Key] = &[
     Key::new(
         "ledger",
         Kind::Count(1000, 100_000_000),
-        "Sessions that are remembered, over all clusters; about 56 bytes each.",
+        "Sessions that are remembered, over all clusters; about 63 bytes each.",
     )
     .or("1000000"),
 ];

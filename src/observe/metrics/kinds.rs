@@ -122,7 +122,7 @@ kind!(
     ErrorReason {
         /// No backend is usable.
         NoBackend = "no_backend",
-        /// Every usable backend has `max_requests` in flight.
+        /// Every usable backend has `max_requests` in flight, or the one that a session must stay with has.
         BackendsFull = "backends_full",
         /// The session's owner cannot serve, and the session may not move.
         OwnerUnavailable = "owner_unavailable",
@@ -288,7 +288,7 @@ kind!(
         NotConnected = "not_connected",
         /// Its id names no backend that is known.
         UnknownRoute = "unknown_route",
-        /// `affinity: prefer` sent it elsewhere, since its owner was full or slow.
+        /// `affinity: prefer` sent it elsewhere, since its owner or survivor was full or slow.
         Spilled = "spilled",
         /// Its owner was down since the session's last response.
         Restarted = "restarted",
@@ -310,7 +310,7 @@ kind!(
         Survivor = "survivor",
         /// To the first in the order of its base: nobody knows its owner.
         UnknownRoute = "unknown_route",
-        /// Balanced, since its owner is full or slow (`affinity: prefer`).
+        /// Balanced, since its owner or survivor is full or slow (`affinity: prefer`).
         Spilled = "spilled",
         /// Refused, since its owner cannot serve (`strict: true`).
         Refused = "refused",

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use http::request::Parts;
 
-use super::decide::{Decision, Policy, Seen, decide};
+use super::decide::{Decision, Seen, decide};
 use super::route::Candidates;
 use super::seek::{Reason, Shown, Sought, named, seek, values};
 use super::shown::{Bound, owned};
@@ -13,7 +13,7 @@ use crate::balance::{KeyHash, Slot};
 use crate::cluster::Cluster;
 use crate::observe::metrics::{Binding, RejectedId};
 use crate::proxy::explain::{FoundId, KnownBy, Owner, RouteNames, WhyChosen};
-use crate::proxy::select::Nobody;
+use crate::proxy::select::{self, Nobody};
 use crate::session::find::{Place, Source};
 use crate::session::id::{Id, own_token};
 use crate::session::routes::Named;
@@ -125,7 +125,7 @@ fn destination(
     candidates: Candidates<'_>,
 ) -> (Destination, Option<Slot>) {
     let cluster = candidates.cluster;
-    let mut policy = Policy::of(&cluster.config);
+    let mut policy = bound.policy(cluster);
     let seen = bound.seen;
     let serves = |slot| candidates.serves(slot);
     let is_busy = |slot| candidates.is_busy(slot);
@@ -144,11 +144,14 @@ fn destination(
     };
     let destination = match decision {
         Decision::To(slot, binding) => at(slot, binding),
-        Decision::Survivor(binding) => bound
-            .survivor(hash, candidates, policy)
-            .map_or(Destination::Nowhere(Nobody::Usable, binding), |slot| {
+        Decision::Survivor(binding) => {
+            if let Some(slot) = bound.survivor(hash, candidates, policy) {
                 at(slot, binding)
-            }),
+            } else {
+                let why = select::why_nobody(cluster, &cluster.balancing(), candidates.tried);
+                Destination::Nowhere(why, binding)
+            }
+        }
         Decision::Balance => Destination::Balance(Some(Binding::Spilled)),
         Decision::Wait(_) | Decision::Refuse => {
             Destination::Nowhere(Nobody::Owner, Binding::Refused)

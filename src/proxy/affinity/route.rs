@@ -120,10 +120,7 @@ impl Bound {
     fn choose(&mut self, seeking: &Seeking<'_>) -> Result<Chosen, Missing> {
         let cluster = &seeking.view.cluster;
         let seen = self.seen;
-        let mut policy = Policy::of(&cluster.config);
-        if policy.may_wait {
-            policy.may_wait = self.waited_for.is_none() && self.may_return(cluster);
-        }
+        let policy = self.policy(cluster);
         let candidates = Candidates {
             cluster,
             tried: seeking.tried,
@@ -156,6 +153,15 @@ impl Bound {
                 Err(Missing::Nobody(Nobody::Owner))
             }
         }
+    }
+
+    /// What the administrator wants, for this request now: it waits once, and for nobody in vain.
+    pub(super) fn policy(&self, cluster: &Cluster) -> Policy {
+        let mut policy = Policy::of(&cluster.config);
+        if policy.may_wait {
+            policy.may_wait = self.waited_for.is_none() && self.may_return(cluster);
+        }
+        policy
     }
 
     /// Whether the owner may come back by itself. One that the administrator has disabled will not.

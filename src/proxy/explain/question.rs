@@ -43,13 +43,13 @@ impl fmt::Debug for Question {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unclear {
     /// The URL is none.
-    #[error("the URL is none: expected http://host/path or /path")]
+    #[error("this is no URL: expected http://host/path or /path")]
     Url,
     /// The host cannot stand in a `Host` field.
-    #[error("the host is none: expected host or host:port")]
+    #[error("this is no host: expected host or host:port")]
     Host,
     /// The cookie cannot stand in a `Cookie` field.
-    #[error("the cookie is none: expected the value of a Cookie field, such as JSESSIONID=…")]
+    #[error("this is no cookie: expected the value of a Cookie field, such as JSESSIONID=…")]
     Cookie,
     /// The proxy answers such a request with an error of the client's.
     #[error("the proxy refuses such a request: {0}")]

@@ -5,9 +5,9 @@ use super::words::Member;
 /// More are forgotten, the oldest first.
 const MOST: usize = 3;
 
-/// The former owners of a session, the newest first, each with its *refusal mark* of that moment:
-/// how often it had refused connections. A backend whose mark has changed since was restarted and
-/// holds nothing of the session any more. Never holds the owner itself, nor a member twice.
+/// The former owners of a session, the newest first, each with its *refusal mark*: how often it had
+/// refused connections at the end of the life in which it served last. A backend whose mark has
+/// changed since was restarted and holds nothing of the session any more. Never holds the owner itself, nor a member twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Former {
     pub(super) members: [Member; MOST],
@@ -24,7 +24,7 @@ impl Default for Former {
 }
 
 impl Former {
-    /// The refusal mark that `member` had when it lost the session, if it is a former owner.
+    /// The refusal mark of `member`, if it is a former owner.
     pub fn contains(&self, member: Member) -> Option<u8> {
         self.iter()
             .find_map(|(former, mark)| (former == member).then_some(mark))
