@@ -20,7 +20,7 @@ use crate::cluster::machine::Event;
 use crate::cluster::{Backend, Cluster};
 use crate::observe::metrics::Stage;
 use crate::upstream::{
-    self, BodySource, Carrier, Connection, FailureKind, Heard, Lease, Reason, SendFailure, Sent,
+    self, BodySource, Carrier, FailureKind, Heard, Lease, Reason, SendFailure, Sent,
     UpstreamFailure,
 };
 
@@ -112,11 +112,11 @@ impl Attempt<'_> {
         }
     }
 
-    /// Whether this may be what a Tomcat that stops says on kept-alive connections, and nobody knows
-    /// yet that it stops: then [`Self::ask_whether_it_stops`].
-    pub(super) fn may_be_farewell(&self, status: StatusCode, connection: Connection) -> bool {
+    /// Whether this may be what a Tomcat that stops says on the connections that it has, and nobody
+    /// knows yet that it stops: then [`Self::ask_whether_it_stops`]. On a new one too: it may have
+    /// been made just before.
+    pub(super) fn may_be_farewell(&self, status: StatusCode) -> bool {
         says_farewell(status)
-            && connection == Connection::Reused
             && self.repeat == Repeat::Idempotent
             && !self.chosen.upstream.backend.is_down()
             && !self.chosen.upstream.has_just_listened()

@@ -361,7 +361,7 @@ async fn attempt(
     let failure = match attempt.exchange(sending.as_mut()).await {
         Ok((response, at)) => {
             chosen.in_flight.tell(Pin::answered);
-            if attempt.may_be_farewell(response.status(), connection)
+            if attempt.may_be_farewell(response.status())
                 && forwarding.could_move(outgoing, chosen.slot)
             {
                 // On the heap: as rare as it is, it would make every request's future larger.

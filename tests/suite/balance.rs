@@ -184,20 +184,27 @@ fn least_requests_counts_by_weight() {
 #[test]
 fn two_choices_never_takes_the_busier_of_its_two() {
     let (tomcats, proxy) = weighted(&[1, 1], 2, "balance: two_choices");
-    tomcats[0].hold("/held");
+    let in_progress = || [0, 1].map(|at| tomcats[at].counts().in_progress);
+    for tomcat in &tomcats {
+        tomcat.hold("/held");
+    }
     let mut held = Vec::new();
-    // Of two, both are drawn or one twice; enough of them to have jvm1 hold some.
-    while tomcats[0].counts().in_progress < 2 {
+    // The less busy of two gets the next: four are shared.
+    for number in 1..=4 {
         let mut client = Raw::connect(proxy.address());
-        let arrived = || {
-            let held = tomcats[0].counts().in_progress;
-            held + tomcats[0].count() + tomcats[1].count()
-        };
-        let seen = arrived();
         client.send(Request::get("/held").bytes());
-        eventually("it arrived", || arrived() > seen);
+        eventually("it arrived", || in_progress().iter().sum::<u64>() == number);
         held.push(client);
     }
+    tomcats[1].release("/held");
+    eventually("jvm2 is idle", || in_progress() == [2, 0]);
+    eventually("the proxy knows", || {
+        let labels = [("backend", "jvm2")];
+        proxy
+            .metrics()
+            .value("cattail_backend_requests_in_flight", &labels)
+            == 0
+    });
     let shares = count(ask(&proxy, 1, 200));
     let busy = shares.get("jvm1").copied().unwrap_or(0);
     let idle = shares["jvm2"];
