@@ -28,7 +28,7 @@ use crate::cluster::Cluster;
 use crate::config::ProxyAction;
 use crate::observe::LogField;
 use crate::observe::metrics::{RetryReason, Stage};
-use crate::upstream::{self, Carrier, Lease, Sent, UpstreamFailure};
+use crate::upstream::{self, Carrier, FailureKind, Lease, Sent, UpstreamFailure};
 
 type BackendBody = <upstream::Chosen as Carrier>::Body;
 
@@ -287,6 +287,15 @@ impl Forwarding<'_> {
         outgoing.is_replayable() && self.has_another(slot)
     }
 
+    /// Connecting can take so long that the backend goes down meanwhile and comes back: then the
+    /// session may be elsewhere.
+    fn still_goes_to(&self, slot: Slot, lease: &Lease) -> Result<(), UpstreamFailure> {
+        if lease.is_of_this_life() || !self.session.has_left(&self.cluster.cluster, slot) {
+            return Ok(());
+        }
+        Err(UpstreamFailure::connect(FailureKind::WentDown))
+    }
+
     /// Whether what `slot` does not answer could be answered by another.
     fn has_another(&self, slot: Slot) -> bool {
         !self.session.is_strict(&self.cluster.cluster)
@@ -348,6 +357,7 @@ async fn attempt(
         started: history.start_of_next(&forwarding.account),
     };
     let mut lease = attempt.connect().await?;
+    forwarding.still_goes_to(chosen.slot, &lease)?;
     chosen.in_flight.tell(Pin::sent);
     let request = outgoing.request(forwarding.asked, forwarding.plans, chosen.slot);
     let mut sending = pin!(lease.carrier().send(request));

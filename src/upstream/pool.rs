@@ -197,6 +197,11 @@ impl Upstream {
 }
 
 impl Lease {
+    /// Whether the backend has not gone down since the connection was asked for.
+    pub fn is_of_this_life(&self) -> bool {
+        self.epoch == self.upstream.backend.epoch()
+    }
+
     /// The connection itself.
     pub fn carrier(&mut self) -> &mut Chosen {
         &mut self.carrier

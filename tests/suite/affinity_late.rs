@@ -193,3 +193,22 @@ fn who_was_only_sought_in_vain_owns_nothing() {
         }
     }
 }
+
+#[test]
+fn who_connects_slowly_goes_where_the_session_went_meanwhile() {
+    let all = tomcats(["jvm1", "jvm2"]);
+    let [one, two] = &all;
+    let hole = BlackHole::open();
+    let more = "health: { path: /health, interval: 50ms, timeout: 100ms, fall: 1, rise: 1 }\ntimeouts: { connect: 20s }";
+    let text = sticky(&[one, two], more);
+    let text = text.replace(&one.address().to_string(), &hole.address().to_string());
+    let proxy = Proxy::start(&text);
+    let old = "BASE.jvm1";
+    let mut slow = begun(proxy.address(), &posts("/echo", old));
+    eventually("nobody can connect", || !proxy.is_up(one));
+    issues(two, "/taken", "BASE.jvm2");
+    assert_eq!(served(proxy.address(), &shows("/taken", old)), "jvm2");
+    // The host is back; its kernel completes the connection that was asked for long ago.
+    hole.answers("HTTP/1.1 200 \r\nX-Tomcat: jvm1\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(slow.read_response().expect(200).tomcat(), "jvm2");
+}

@@ -88,6 +88,21 @@ impl Session {
         }
     }
 
+    /// Whether the session is at another backend by now than in `slot`, where it was to go.
+    #[cold]
+    pub(in crate::proxy) fn has_left(&self, cluster: &Cluster, slot: Slot) -> bool {
+        let Self::Bound(bound) = self else {
+            return false;
+        };
+        let seen = bound.seen_now(cluster);
+        let moved = seen.owner.filter(|_| seen.moved);
+        let at = seen
+            .pin
+            .or(moved)
+            .and_then(|at| cluster.backend(at).filter(|_| at != slot));
+        at.is_some_and(|backend| backend.state().serves_its_own())
+    }
+
     /// The jvm route that the client showed, as a log shows it.
     pub(in crate::proxy) fn route(&self, head: &Parts, cluster: &Cluster) -> Option<Box<[u8]>> {
         let Self::Bound(bound) = self else {

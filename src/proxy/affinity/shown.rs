@@ -57,7 +57,18 @@ pub(in crate::proxy) struct Bound {
 impl Bound {
     /// What is known of the session, for a decision.
     fn look(&self, cluster: &Cluster) -> Seen {
-        let Some(known) = &self.known else {
+        self.seen_by(self.known.as_ref(), cluster)
+    }
+
+    /// What is known of the session at this moment; the decision stays as it was.
+    pub(super) fn seen_now(&self, cluster: &Cluster) -> Seen {
+        let common = &cluster.sessions.common;
+        let known = common.ledger.peek(self.key, common.now());
+        self.seen_by(known.as_ref(), cluster)
+    }
+
+    fn seen_by(&self, known: Option<&Known>, cluster: &Cluster) -> Seen {
+        let Some(known) = known else {
             return Seen {
                 owner: self.named,
                 ..Seen::default()

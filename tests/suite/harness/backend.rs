@@ -1,6 +1,7 @@
 //! Fake Tomcats: `let tomcat = Tomcat::start("jvm1");`. All of [`StandIn`] is theirs.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::ops::Deref;
 
 use socket2::{Domain, Socket, Type};
@@ -113,6 +114,16 @@ impl BlackHole {
         }
     }
 
+    /// It is one no more: from now on whoever connects gets this answer to each head.
+    pub(crate) fn answers(&self, answer: &'static str) {
+        let listener: TcpListener = self.listener.try_clone().expect("another handle").into();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                std::thread::spawn(move || answer_all(stream, answer));
+            }
+        });
+    }
+
     /// Where it is.
     pub(crate) fn address(&self) -> SocketAddr {
         self.listener
@@ -120,5 +131,14 @@ impl BlackHole {
             .expect("an address")
             .as_socket()
             .expect("TCP")
+    }
+}
+
+fn answer_all(mut stream: TcpStream, answer: &str) {
+    let mut head = [0; 4096];
+    while stream.read(&mut head).is_ok_and(|count| count > 0) {
+        if stream.write_all(answer.as_bytes()).is_err() {
+            return;
+        }
     }
 }
