@@ -1,9 +1,9 @@
 //! A request's session: which it is, where it goes, what became of it.
 //!
-//! `seek` finds it in the request, `shown` knows whose it is, `decide` says where it goes, `route` brings it there,
-//! `pin` holds it there while a survivor works on it, `conclude` reads the response, `explain` looks
-//! without doing any of it. Clusters with
-//! `affinity: none` come past none of this.
+//! `seek` finds it in the request, `shown` knows whose it is, `decide` says where it goes, `route`
+//! brings it there, `pin` holds it there while a survivor works on it, `conclude` reads the
+//! response (its cookies with `said`), `rewrite` adds to it; `explain` looks without doing any of
+//! it. Clusters with `affinity: none` come past none of this.
 
 mod conclude;
 mod decide;
@@ -11,6 +11,7 @@ mod explain;
 mod pin;
 mod rewrite;
 mod route;
+mod said;
 mod seek;
 mod shown;
 
