@@ -116,15 +116,16 @@ pub fn select(
 }
 
 /// The same backend once more, for a request whose kept-alive connection was stale.
+#[inline]
 pub fn again(view: &ClusterView, slot: Slot) -> Result<Chosen, Nobody> {
     let entered = view
         .cluster
         .backend(slot)
         .is_some_and(|backend| backend.try_enter());
-    entered
-        .then(|| place(view, slot))
-        .flatten()
-        .ok_or(Nobody::Free)
+    if !entered {
+        return Err(Nobody::Free);
+    }
+    place(view, slot).ok_or(Nobody::Free)
 }
 
 /// Whether a request that `slot` has answered could still be answered by another.

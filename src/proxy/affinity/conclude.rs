@@ -44,13 +44,31 @@ pub(in crate::proxy) struct Concluded {
 }
 
 /// Reads what a response says about the request's session, and enters it into the ledger.
+#[inline]
 pub(in crate::proxy) fn conclude(
     session: &Session,
     answered: Answered<'_>,
     headers: &mut HeaderMap,
 ) -> Concluded {
-    let bound = match session {
+    let outcome = match session {
         Session::Unfollowed => return Concluded::default(),
+        Session::Bound(bound) if answered.is_plain(bound) => Outcome {
+            verdict: Verdict::CarriedOn,
+            cause: None,
+        },
+        Session::Bound(_) | Session::Free(_) => return conclude_fully(session, answered, headers),
+    };
+    answered.count(Some(outcome));
+    Concluded {
+        verdict: Some(outcome.verdict),
+        route_out: None,
+    }
+}
+
+#[inline(never)]
+fn conclude_fully(session: &Session, answered: Answered<'_>, headers: &mut HeaderMap) -> Concluded {
+    let bound = match session {
+        Session::Unfollowed => None,
         Session::Bound(bound) => Some(bound),
         Session::Free(binding) => {
             if *binding == Binding::Ignored && answered.sets_cookies {
@@ -59,19 +77,6 @@ pub(in crate::proxy) fn conclude(
             None
         }
     };
-    if let Some(bound) = bound
-        && answered.is_plain(bound)
-    {
-        let outcome = Outcome {
-            verdict: Verdict::CarriedOn,
-            cause: None,
-        };
-        answered.count(Some(outcome));
-        return Concluded {
-            verdict: Some(Verdict::CarriedOn),
-            route_out: None,
-        };
-    }
     let (cookie, route_out) = if answered.sets_cookies {
         answered.cookies(bound, headers)
     } else {

@@ -57,26 +57,20 @@ impl Session {
     /// The backend for the next attempt, with a place among its requests.
     #[inline]
     pub(in crate::proxy) fn choose(&mut self, seeking: &Seeking<'_>) -> Result<Chosen, Missing> {
-        let cells = seeking.view.cluster.cells.of(seeking.worker.id);
         match self {
             Self::Unfollowed => Ok(seeking.balance()?),
             Self::Free(binding) => {
                 // A request that is tried again was counted already.
                 if seeking.tried.is_empty() {
-                    cells.bindings.inc(*binding);
+                    seeking.count(*binding);
                 }
                 Ok(seeking.balance()?)
             }
             Self::Bound(bound) => {
-                let first = bound.decided.is_none();
-                if !first || bound.waited_for.is_some() {
+                if bound.decided.is_some() || bound.waited_for.is_some() {
                     bound.refresh(&seeking.view.cluster);
                 }
-                let chosen = bound.choose(seeking);
-                if let Some(binding) = bound.decided.filter(|_| first) {
-                    cells.bindings.inc(binding);
-                }
-                chosen
+                bound.choose(seeking)
             }
         }
     }
@@ -144,19 +138,19 @@ impl Bound {
         let serves = |slot| candidates.serves(slot);
         match decide(seen, policy, serves, |slot| candidates.is_busy(slot)) {
             Decision::To(slot, binding) => {
-                self.decided = Some(binding);
+                self.is_decided(binding, seeking);
                 if seen.pin == Some(slot) {
                     Ok(self.pinned(seeking, candidates, slot)?)
                 } else {
-                    Ok(seeking.at(slot)?)
+                    seeking.at(slot)
                 }
             }
             Decision::Survivor(binding) => {
-                self.decided = Some(binding);
+                self.is_decided(binding, seeking);
                 Ok(self.at_survivor(seeking, candidates, policy)?)
             }
             Decision::Balance => {
-                self.decided = Some(Binding::Spilled);
+                self.is_decided(Binding::Spilled, seeking);
                 Ok(seeking.balance()?)
             }
             Decision::Wait(owner) => {
@@ -164,9 +158,17 @@ impl Bound {
                 Err(Missing::Owner(owner))
             }
             Decision::Refuse => {
-                self.decided = Some(Binding::Refused);
+                self.is_decided(Binding::Refused, seeking);
                 Err(Missing::Nobody(Nobody::Owner))
             }
+        }
+    }
+
+    /// Remembers how a decision came about; the first of a request is counted.
+    #[inline]
+    fn is_decided(&mut self, binding: Binding, seeking: &Seeking<'_>) {
+        if self.decided.replace(binding).is_none() {
+            seeking.count(binding);
         }
     }
 
@@ -256,7 +258,7 @@ impl Bound {
             pinned,
             stage: Cell::new(Stage::Unsent),
         };
-        let mut chosen = seeking.at(slot)?;
+        let mut chosen: Chosen = seeking.at::<Nobody>(slot)?;
         chosen.in_flight.hold(pin);
         Ok(chosen)
     }
@@ -295,12 +297,19 @@ impl Candidates<'_> {
 }
 
 impl Seeking<'_> {
+    #[inline]
+    fn count(&self, binding: Binding) {
+        let cells = self.view.cluster.cells.of(self.worker.id);
+        cells.bindings.inc(binding);
+    }
+
     fn balance(&self) -> Result<Chosen, Nobody> {
         select::select(self.worker, self.view, self.hash, self.tried)
     }
 
     /// The backend in this slot; what it gets outside its turn is charged to it.
-    fn at(&self, slot: Slot) -> Result<Chosen, Nobody> {
+    #[inline]
+    fn at<N: From<Nobody>>(&self, slot: Slot) -> Result<Chosen, N> {
         let chosen = select::again(self.view, slot)?;
         let config = &self.view.cluster.config;
         if matches!(config.balance, Balance::RoundRobin)

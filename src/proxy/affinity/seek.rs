@@ -79,16 +79,18 @@ fn choose(
     let mut first = None;
     let mut count = 0;
     for found in find::each(&head.headers, head.uri.path(), Names::from(sessions)) {
-        let id = match Id::read(sessions.dialect, found.value) {
+        // Used where it lies: an id has room for a decoded one, and is dear to move.
+        let read = Id::read(sessions.dialect, found.value);
+        let id = match &read {
             Ok(id) => id,
             Err(why) => {
-                rejected(why);
+                rejected(*why);
                 continue;
             }
         };
-        let named = named(&id, routes);
+        let named = named(id, routes);
         let shown = |reason| Shown {
-            key: key(cluster, &id),
+            key: key(cluster, id),
             place: found.place,
             named,
             reason,

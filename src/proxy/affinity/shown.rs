@@ -55,53 +55,29 @@ pub(in crate::proxy) struct Bound {
 }
 
 impl Bound {
-    /// What is known of the session, for a decision.
-    fn look(&self, cluster: &Cluster) -> Seen {
-        self.seen_by(self.known.as_ref(), cluster)
-    }
-
     /// What is known of the session at this moment; the decision stays as it was.
     pub(super) fn seen_now(&self, cluster: &Cluster) -> Seen {
         let common = &cluster.sessions.common;
         let known = common.ledger.peek(self.key, common.now());
-        self.seen_by(known.as_ref(), cluster)
-    }
-
-    fn seen_by(&self, known: Option<&Known>, cluster: &Cluster) -> Seen {
-        let Some(known) = known else {
-            return Seen {
-                owner: self.named,
-                ..Seen::default()
-            };
-        };
-        let book = &cluster.sessions;
-        // As a rule the id names whom the ledger has, and nobody has to be looked for.
-        let named = self.named.filter(|slot| book.member(*slot) == known.owner);
-        let remembered = named.or_else(|| book.slot(known.owner));
-        let moved = known.moved && remembered.is_some() && remembered != self.named;
-        Seen {
-            pin: known.pin.and_then(|pin| book.slot(pin)),
-            owner: if moved {
-                remembered
-            } else {
-                self.named.or(remembered)
-            },
-            moved,
-        }
+        seen_by(known.as_ref(), self.named, cluster)
     }
 
     /// Looks at the ledger again: another attempt follows, and much may have happened.
     pub(in crate::proxy) fn refresh(&mut self, cluster: &Cluster) {
         let common = &cluster.sessions.common;
         self.known = common.ledger.peek(self.key, common.now());
-        self.seen = self.look(cluster);
+        self.seen = seen_by(self.known.as_ref(), self.named, cluster);
     }
 
     /// The id, read again from the request that it was found in.
     pub(in crate::proxy) fn id<'h>(&self, head: &'h Parts, cluster: &Cluster) -> Option<Id<'h>> {
-        let value = find::read_again(&head.headers, head.uri.path(), self.place)?;
-        Id::read(cluster.config.sessions.dialect, value).ok()
+        id_at(self.place, head, cluster)
     }
+}
+
+fn id_at<'h>(place: Place, head: &'h Parts, cluster: &Cluster) -> Option<Id<'h>> {
+    let value = find::read_again(&head.headers, head.uri.path(), place)?;
+    Id::read(cluster.config.sessions.dialect, value).ok()
 }
 
 /// The session that a request to this cluster shows. Allocates nothing.
@@ -160,39 +136,71 @@ pub(super) fn owned(
     known: Option<Known>,
     rejected: impl FnMut(RejectedId),
 ) -> Bound {
-    let mut bound = Bound {
+    let mut named = match shown.named {
+        Named::Backend(slot) => Some(Slot(slot)),
+        Named::Several | Named::Nobody => None,
+    };
+    let mut seal_is_old = false;
+    if named.is_none()
+        && let Some(cookie) = &cluster.sessions.own_cookie
+        && let Some(id) = id_at(shown.place, head, cluster)
+    {
+        (named, seal_is_old) = unseal(&id, cluster, cookie, head, rejected);
+    }
+    Bound {
         key: shown.key,
         place: shown.place,
-        named: match shown.named {
-            Named::Backend(slot) => Some(Slot(slot)),
-            Named::Several | Named::Nobody => None,
-        },
+        named,
+        seen: seen_by(known.as_ref(), named, cluster),
         known,
-        seen: Seen::default(),
-        seal_is_old: false,
+        seal_is_old,
         waited_for: None,
         decided: None,
-    };
-    if bound.named.is_none()
-        && let Some(cookie) = &cluster.sessions.own_cookie
-    {
-        unseal(&mut bound, cluster, cookie, head, rejected);
     }
-    bound.seen = bound.look(cluster);
-    bound
 }
 
-/// Looks for an affinity cookie of this session.
+/// What is known of a session whose id, or affinity cookie, names this one, for a decision.
+#[inline]
+fn seen_by(known: Option<&Known>, named: Option<Slot>, cluster: &Cluster) -> Seen {
+    match known {
+        // As a rule an owner is named, and nothing has happened to the session.
+        Some(known) if named.is_none() || known.moved || known.pin.is_some() => {
+            remembered(known, named, cluster)
+        }
+        None | Some(_) => Seen {
+            owner: named,
+            ..Seen::default()
+        },
+    }
+}
+
+#[inline(never)]
+fn remembered(known: &Known, named: Option<Slot>, cluster: &Cluster) -> Seen {
+    let book = &cluster.sessions;
+    // If the id names whom the ledger has, nobody has to be looked for.
+    let remembered = named
+        .filter(|slot| book.member(*slot) == known.owner)
+        .or_else(|| book.slot(known.owner));
+    let moved = known.moved && remembered.is_some() && remembered != named;
+    Seen {
+        pin: known.pin.and_then(|pin| book.slot(pin)),
+        owner: if moved {
+            remembered
+        } else {
+            named.or(remembered)
+        },
+        moved,
+    }
+}
+
+/// Whom an affinity cookie of this session names, and whether it should be sealed anew.
 fn unseal(
-    bound: &mut Bound,
+    id: &Id<'_>,
     cluster: &Cluster,
     cookie: &OwnCookie,
     head: &Parts,
     mut rejected: impl FnMut(RejectedId),
-) {
-    let Some(id) = bound.id(head, cluster) else {
-        return;
-    };
+) -> (Option<Slot>, bool) {
     let now = SystemTime::now();
     let names = Names {
         cookies: &cookie.names,
@@ -200,16 +208,13 @@ fn unseal(
     };
     let mut room = Room::default();
     for found in find::each(&head.headers, "", names).take(MOST_OPENED) {
-        match cookie
+        let opened = cookie
             .seals
-            .open(found.value, Some(id.base()), now, &mut room)
-        {
-            Ok(opened) => {
-                bound.seal_is_old = opened.is_old;
-                bound.named = cluster.slot_named(opened.backend);
-                return;
-            }
+            .open(found.value, Some(id.base()), now, &mut room);
+        match opened {
+            Ok(opened) => return (cluster.slot_named(opened.backend), opened.is_old),
             Err(why) => rejected(why),
         }
     }
+    (None, false)
 }
