@@ -80,10 +80,13 @@ fn scattered(manager: Manager) -> (crate::harness::Findings, SharedSessions) {
 #[test]
 fn browsers_see_it_when_their_sessions_are_scattered() {
     let (findings, sessions) = scattered(Manager::Sticky);
-    let truth = sessions.truth();
-    assert!(findings.lost > 0 && truth.lost > 0, "{findings}");
-    assert!(findings.split > 0 && truth.stale > 0, "{findings}");
+    // MSM finds most of them in memcached, and now and then all: torn apart they are for certain.
+    assert!(
+        findings.split > 0 && sessions.truth().stale > 0,
+        "{findings}"
+    );
     assert!(findings.stale + findings.forked > 0, "{findings}");
+    // Without it whoever comes to another Tomcat has lost its session.
     let (findings, sessions) = scattered(Manager::Plain);
     assert!(findings.lost > 0 && sessions.truth().lost > 0, "{findings}");
 }
