@@ -232,6 +232,7 @@ impl Cluster {
     }
 
     /// Tells of something that is wrong with jvm routes, not more often than once a minute.
+    /// `route`: as a log may show it.
     pub fn alarm(&self, alarm: RouteAlarm, slot: Option<Slot>, route: Option<&[u8]>) {
         if !self.sessions.may_tell(alarm) {
             return;
@@ -240,9 +241,7 @@ impl Cluster {
         let backend = slot
             .and_then(|slot| self.backend(slot))
             .map(|backend| backend.name.as_str());
-        let shown = route.unwrap_or_default();
-        let shown = shown.get(..shown.len().min(64)).unwrap_or_default();
-        let route = shown.escape_ascii();
+        let route = route.unwrap_or_default().escape_ascii();
         match alarm {
             RouteAlarm::Shared => tracing::warn!(
                 %cluster, backend, %route,

@@ -49,6 +49,18 @@ pub enum Dialect {
     Weblogic,
 }
 
+impl Dialect {
+    /// All there are.
+    pub const ALL: [Self; 6] = [
+        Self::Tomcat,
+        Self::Jetty,
+        Self::Wildfly,
+        Self::SpringSession,
+        Self::Keycloak,
+        Self::Weblogic,
+    ];
+}
+
 /// How an id without a jvm route finds its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OwnerBy {

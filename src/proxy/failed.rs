@@ -80,7 +80,7 @@ impl Nobody {
 
 /// What a client is told whose last attempt failed and who cannot have another one. A cluster
 /// that was found dead by this very request is told as for all that follow: try again later.
-pub(super) fn last_told(
+fn last_told(
     forwarding: &Forwarding<'_>,
     outgoing: &Outgoing,
     failure: &UpstreamFailure,

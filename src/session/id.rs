@@ -237,10 +237,7 @@ fn ends(dialect: Dialect, text: &[u8]) -> Result<Ends, RejectedId> {
 #[inline]
 fn is_node(text: Option<&[u8]>) -> bool {
     text.is_some_and(|text| {
-        // Capitals become small ones by the bit, and nothing else becomes a letter or a digit.
-        let is_word = |byte: &u8| {
-            (byte | 0x20).is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'_'
-        };
+        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
         !text.is_empty() && text.iter().all(is_word)
     })
 }

@@ -1,8 +1,8 @@
 //! What became of the session: read from the response, entered into the ledger, counted.
 
-use http::HeaderMap;
 use http::header::SET_COOKIE;
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
 
 use super::rewrite::mark;
 use super::seek::ids;
@@ -50,25 +50,19 @@ pub(in crate::proxy) fn conclude(
     answered: Answered<'_>,
     headers: &mut HeaderMap,
 ) -> Concluded {
-    let outcome = match session {
-        Session::Unfollowed => return Concluded::default(),
-        Session::Bound(bound) if answered.is_plain(bound) => Outcome {
-            verdict: Verdict::CarriedOn,
-            cause: None,
-        },
-        Session::Bound(_) | Session::Free(_) => return conclude_fully(session, answered, headers),
-    };
-    answered.count(Some(outcome));
-    Concluded {
-        verdict: Some(outcome.verdict),
-        route_out: None,
-    }
-}
-
-#[inline(never)]
-fn conclude_fully(session: &Session, answered: Answered<'_>, headers: &mut HeaderMap) -> Concluded {
     let bound = match session {
-        Session::Unfollowed => None,
+        Session::Unfollowed => return Concluded::default(),
+        Session::Bound(bound) if answered.is_plain(bound) => {
+            let outcome = Outcome {
+                verdict: Verdict::CarriedOn,
+                cause: None,
+            };
+            answered.count(Some(outcome));
+            return Concluded {
+                verdict: Some(outcome.verdict),
+                route_out: None,
+            };
+        }
         Session::Bound(bound) => Some(bound),
         Session::Free(binding) => {
             if *binding == Binding::Ignored && answered.sets_cookies {
@@ -77,6 +71,15 @@ fn conclude_fully(session: &Session, answered: Answered<'_>, headers: &mut Heade
             None
         }
     };
+    conclude_fully(bound, answered, headers)
+}
+
+#[inline(never)]
+fn conclude_fully(
+    bound: Option<&Bound>,
+    answered: Answered<'_>,
+    headers: &mut HeaderMap,
+) -> Concluded {
     let (cookie, route_out) = if answered.sets_cookies {
         answered.cookies(bound, headers)
     } else {
@@ -87,7 +90,7 @@ fn conclude_fully(session: &Session, answered: Answered<'_>, headers: &mut Heade
     }
     let outcome = classify(cookie, bound.map(|bound| answered.served(bound)));
     answered.count(outcome);
-    mark(session, cookie, answered, headers);
+    mark(bound, cookie, answered, headers);
     Concluded {
         verdict: outcome.map(|outcome| outcome.verdict),
         route_out,
@@ -116,11 +119,12 @@ impl Answered<'_> {
         &self.cluster.config.sessions
     }
 
-    pub(super) fn is_session_cookie(&self, name: &[u8]) -> bool {
-        self.sessions()
-            .cookies
-            .iter()
-            .any(|known| known.as_bytes() == name)
+    /// What a `Set-Cookie` line says of a session; `None`: it is of another cookie.
+    pub(super) fn session_cookie<'h>(&self, line: &'h HeaderValue) -> Option<SetCookie<'h>> {
+        let cookie = SetCookie::read(line.as_bytes())?;
+        let mut names = self.sessions().cookies.iter();
+        let is_known = names.any(|known| known.as_bytes() == cookie.name);
+        is_known.then_some(cookie)
     }
 
     /// Who answered, seen from the session.
@@ -195,10 +199,7 @@ impl Answered<'_> {
         let kept: Vec<_> = headers
             .get_all(SET_COOKIE)
             .iter()
-            .filter(|line| {
-                let cookie = SetCookie::read(line.as_bytes());
-                !cookie.is_some_and(|cookie| self.is_session_cookie(cookie.name))
-            })
+            .filter(|line| self.session_cookie(line).is_none())
             .cloned()
             .collect();
         headers.remove(SET_COOKIE);

@@ -8,14 +8,14 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::conclude::Answered;
-use super::shown::{Bound, Session};
+use super::shown::{Bound, unseal};
 use crate::cluster::{Cluster, OwnCookie};
 use crate::config::OwnerBy;
 use crate::session::append;
 use crate::session::classify::Cookie;
-use crate::session::find::{self, Names};
+use crate::session::find::Names;
 use crate::session::id::Id;
-use crate::session::seal::{Attributes, Owner, Room};
+use crate::session::seal::{Attributes, Opened, Owner};
 use crate::session::set_cookie::{SetCookie, private};
 
 /// A request's cookies as the backend should see them.
@@ -60,10 +60,7 @@ fn clean_path(target: &PathAndQuery, cluster: &Cluster) -> Option<PathAndQuery> 
 }
 
 fn is_ours(cluster: &Cluster, name: &[u8]) -> bool {
-    cluster
-        .backends
-        .iter()
-        .any(|backend| backend.name.as_str().as_bytes() == name)
+    str::from_utf8(name).is_ok_and(|name| cluster.slot_named(name).is_some())
 }
 
 /// Takes our own cookie out of the `Cookie` lines.
@@ -95,8 +92,8 @@ fn take_out(headers: &mut HeaderMap, own: &OwnCookie) {
 }
 
 /// A response as the client should see it.
-pub(in crate::proxy) fn mark(
-    session: &Session,
+pub(super) fn mark(
+    bound: Option<&Bound>,
     said: Cookie,
     answered: Answered<'_>,
     headers: &mut HeaderMap,
@@ -111,11 +108,9 @@ pub(in crate::proxy) fn mark(
             } else {
                 Vec::new()
             };
-            let bound = match session {
-                Session::Bound(bound) if said == Cookie::None => Some(bound),
-                _ => None,
-            };
-            let again = bound.and_then(|bound| seal_again(bound, answered, own));
+            let again = bound
+                .filter(|_| said == Cookie::None)
+                .and_then(|bound| seal_again(bound, answered, own));
             for line in added.into_iter().chain(again) {
                 headers.append(SET_COOKIE, line);
                 private(headers);
@@ -146,13 +141,8 @@ fn append_route(answered: Answered<'_>, headers: &mut HeaderMap) {
 fn seal_beside(answered: Answered<'_>, own: &OwnCookie, headers: &HeaderMap) -> Vec<HeaderValue> {
     let now = SystemTime::now();
     let mut added = Vec::new();
-    for line in headers.get_all(SET_COOKIE) {
-        let Some(cookie) = SetCookie::read(line.as_bytes()) else {
-            continue;
-        };
-        if !answered.is_session_cookie(cookie.name) {
-            continue;
-        }
+    let lines = headers.get_all(SET_COOKIE).iter();
+    for cookie in lines.filter_map(|line| answered.session_cookie(line)) {
         let attributes = attributes(&cookie);
         if cookie.ends(now) {
             added.extend(own.seals.take_away(attributes));
@@ -174,22 +164,9 @@ fn seal_again(bound: &Bound, answered: Answered<'_>, own: &OwnCookie) -> Option<
     if !((bound.seal_is_old && is_owner) || has_moved) {
         return None;
     }
-    let (headers, path) = (&answered.head.headers, answered.head.uri.path());
-    let value = find::read_again(headers, path, bound.place)?;
-    let id = Id::read(answered.sessions().dialect, value).ok()?;
-    let names = Names {
-        cookies: &own.names,
-        parameters: &[],
-    };
-    let mut room = Room::default();
-    for found in find::each(headers, "", names).take(super::shown::MOST_OPENED) {
-        let now = SystemTime::now();
-        let opened = own.seals.open(found.value, Some(id.base()), now, &mut room);
-        if let Ok(opened) = opened {
-            return seal(answered, own, &id, opened.attributes);
-        }
-    }
-    None
+    let id = bound.id(answered.head, answered.cluster)?;
+    let again = |opened: Opened<'_>| seal(answered, own, &id, opened.attributes);
+    unseal(&id, own, answered.head, |_| {}, again)?
 }
 
 fn seal(

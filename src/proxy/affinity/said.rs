@@ -23,13 +23,8 @@ impl Answered<'_> {
         headers: &HeaderMap,
     ) -> (Cookie, Option<Box<[u8]>>) {
         let (mut said, mut route_out) = (Cookie::None, None);
-        for line in headers.get_all(SET_COOKIE) {
-            let Some(cookie) = SetCookie::read(line.as_bytes()) else {
-                continue;
-            };
-            if !self.is_session_cookie(cookie.name) {
-                continue;
-            }
+        let lines = headers.get_all(SET_COOKIE).iter();
+        for cookie in lines.filter_map(|line| self.session_cookie(line)) {
             let Ok(id) = Id::read(self.sessions().dialect, cookie.value) else {
                 // Taken away with an empty value.
                 if let Some(bound) = bound.filter(|_| cookie.ends(SystemTime::now())) {

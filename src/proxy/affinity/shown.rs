@@ -14,10 +14,10 @@ use crate::session::find::{self, Names, Place};
 use crate::session::id::Id;
 use crate::session::ledger::{Key, Known};
 use crate::session::routes::Named;
-use crate::session::seal::Room;
+use crate::session::seal::{Opened, Room};
 
 /// Affinity cookies of one request that are opened.
-pub(super) const MOST_OPENED: usize = 8;
+const MOST_OPENED: usize = 8;
 /// How long a confirmed pin holds on after the client has shown the new route: requests that it
 /// sent before may still be on their way.
 pub(super) const GRACE_SECONDS: u32 = 10;
@@ -142,10 +142,11 @@ pub(super) fn owned(
     };
     let mut seal_is_old = false;
     if named.is_none()
-        && let Some(cookie) = &cluster.sessions.own_cookie
+        && let Some(own) = &cluster.sessions.own_cookie
         && let Some(id) = id_at(shown.place, head, cluster)
     {
-        (named, seal_is_old) = unseal(&id, cluster, cookie, head, rejected);
+        let read = |opened: Opened<'_>| (cluster.slot_named(opened.backend), opened.is_old);
+        (named, seal_is_old) = unseal(&id, own, head, rejected, read).unwrap_or_default();
     }
     Bound {
         key: shown.key,
@@ -193,28 +194,25 @@ fn remembered(known: &Known, named: Option<Slot>, cluster: &Cluster) -> Seen {
     }
 }
 
-/// Whom an affinity cookie of this session names, and whether it should be sealed anew.
-fn unseal(
+/// What `read` makes of the first affinity cookie that is of this session.
+pub(super) fn unseal<R>(
     id: &Id<'_>,
-    cluster: &Cluster,
-    cookie: &OwnCookie,
+    own: &OwnCookie,
     head: &Parts,
     mut rejected: impl FnMut(RejectedId),
-) -> (Option<Slot>, bool) {
+    read: impl FnOnce(Opened<'_>) -> R,
+) -> Option<R> {
     let now = SystemTime::now();
     let names = Names {
-        cookies: &cookie.names,
+        cookies: &own.names,
         parameters: &[],
     };
     let mut room = Room::default();
     for found in find::each(&head.headers, "", names).take(MOST_OPENED) {
-        let opened = cookie
-            .seals
-            .open(found.value, Some(id.base()), now, &mut room);
-        match opened {
-            Ok(opened) => return (cluster.slot_named(opened.backend), opened.is_old),
+        match own.seals.open(found.value, Some(id.base()), now, &mut room) {
+            Ok(opened) => return Some(read(opened)),
             Err(why) => rejected(why),
         }
     }
-    (None, false)
+    None
 }

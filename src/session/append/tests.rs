@@ -5,15 +5,6 @@ use proptest::prelude::*;
 use super::*;
 
 const TOKEN: &str = "tomcatA";
-const DIALECTS: [Dialect; 6] = [
-    Dialect::Tomcat,
-    Dialect::Jetty,
-    Dialect::Wildfly,
-    Dialect::SpringSession,
-    Dialect::Keycloak,
-    Dialect::Weblogic,
-];
-
 fn strings(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
@@ -225,9 +216,9 @@ proptest! {
     fn what_was_appended_is_taken_off_without_a_trace(
         id in "[!-:<-~ ]{0,12}|[A-Za-z0-9+/]{4,8}={0,2}|D208(-n1)?|[a.~!\"-]{0,8}",
         token in "tomcatA|10\\.0\\.0\\.1:8080",
-        number in 0..DIALECTS.len(),
+        number in 0..Dialect::ALL.len(),
     ) {
-        let dialect = DIALECTS[number];
+        let dialect = Dialect::ALL[number];
         let line = format!("SID={id}; Path=/");
         if cookie(&line).is_none()
             && let Some(appended) = set_cookie(&line, dialect, &token)

@@ -6,15 +6,6 @@ use super::*;
 
 const HEX: &str = "D20877A04A8A2A6D7B9E0DF1C65AD799";
 const UUID: &str = "550e8400-e29b-41d4-a716-446655440000";
-const DIALECTS: [Dialect; 6] = [
-    Dialect::Tomcat,
-    Dialect::Jetty,
-    Dialect::Wildfly,
-    Dialect::SpringSession,
-    Dialect::Keycloak,
-    Dialect::Weblogic,
-];
-
 fn text(bytes: Option<&[u8]>) -> String {
     String::from_utf8_lossy(bytes.unwrap_or(b"none")).into_owned()
 }
@@ -205,7 +196,7 @@ fn an_id_needs_a_base() {
 
 #[test]
 fn an_id_has_at_most_512_bytes() {
-    for dialect in DIALECTS {
+    for dialect in Dialect::ALL {
         let refusal = refusal(dialect, &[b'a'; 513]);
         assert_eq!(refusal, Some(RejectedId::TooLong), "{dialect:?}");
     }
@@ -301,7 +292,7 @@ proptest! {
     fn any_bytes_can_be_read_in_any_dialect(
         value in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'.'), Just(b'-'), Just(b'!')], 0..60),
     ) {
-        for dialect in DIALECTS {
+        for dialect in Dialect::ALL {
             let Ok(id) = Id::read(dialect, &value) else { continue };
             prop_assert!(!id.base().is_empty());
             prop_assert!(id.routes().all(|route| !route.is_empty()));

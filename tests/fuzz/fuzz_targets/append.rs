@@ -10,14 +10,6 @@ use cattail::session::append::{
 use cattail::session::find::Names;
 use libfuzzer_sys::fuzz_target;
 
-const DIALECTS: [Dialect; 6] = [
-    Dialect::Tomcat,
-    Dialect::Jetty,
-    Dialect::Wildfly,
-    Dialect::SpringSession,
-    Dialect::Keycloak,
-    Dialect::Weblogic,
-];
 const TOKENS: [&str; 2] = ["tomcatA", "10.0.0.1:8080"];
 
 fn is_ours(name: &[u8]) -> bool {
@@ -41,7 +33,7 @@ fuzz_target!(|text: &[u8]| {
     let is_plain = [&line, &url]
         .iter()
         .all(|text| !text.windows(2).any(|two| two == b".~"));
-    for dialect in DIALECTS {
+    for dialect in Dialect::ALL {
         for token in TOKENS {
             let out = append_to_set_cookie(&line, names, dialect, token);
             if let Some(out) = out.filter(|_| is_plain) {

@@ -7,17 +7,8 @@ use cattail::config::Dialect;
 use cattail::session::id::{Id, own_token};
 use libfuzzer_sys::fuzz_target;
 
-const DIALECTS: [Dialect; 6] = [
-    Dialect::Tomcat,
-    Dialect::Jetty,
-    Dialect::Wildfly,
-    Dialect::SpringSession,
-    Dialect::Keycloak,
-    Dialect::Weblogic,
-];
-
 fuzz_target!(|value: &[u8]| {
-    for dialect in DIALECTS {
+    for dialect in Dialect::ALL {
         let Ok(id) = Id::read(dialect, value) else {
             continue;
         };
