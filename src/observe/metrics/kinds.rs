@@ -292,6 +292,8 @@ kind!(
         Spilled = "spilled",
         /// Its owner was down since the session's last response.
         Restarted = "restarted",
+        /// Its store node had no copy of it when its owner could not serve.
+        NoCopy = "no_copy",
     }
 );
 
@@ -312,7 +314,8 @@ kind!(
         UnknownRoute = "unknown_route",
         /// Balanced, since its owner or survivor is full or slow (`affinity: prefer`).
         Spilled = "spilled",
-        /// Refused, since its owner cannot serve (`strict: true`).
+        /// Refused, since its owner cannot serve and no other may (`strict: true`), or its copy cannot
+        /// be reached (`look_before_failover: true`).
         Refused = "refused",
     }
 );

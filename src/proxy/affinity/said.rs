@@ -11,7 +11,7 @@ use super::shown::Bound;
 use crate::session::classify::{Cookie, weight};
 use crate::session::find;
 use crate::session::id::{Id, own_token};
-use crate::session::ledger::{Issue, Key, Known, Member, PathNumber, Store};
+use crate::session::ledger::{Issue, Key, Known, Loss, Member, PathNumber, Store};
 use crate::session::routes::Named;
 use crate::session::set_cookie::SetCookie;
 
@@ -43,6 +43,23 @@ impl Answered<'_> {
             said = heavier(said, of_line);
         }
         (said, route_out)
+    }
+
+    /// Another base has taken the place of the session's.
+    pub(super) fn replaced(&self, bound: &Bound) {
+        // Its cookie is overwritten, if it is the same: nobody will show it again.
+        let known = bound.known.as_ref();
+        if known.is_some_and(|known| known.path != PathNumber::UNKNOWN) {
+            self.end(bound);
+        }
+    }
+
+    /// Enters that who answered knows nothing of the session.
+    pub(super) fn lose(&self, bound: &Bound) -> Loss {
+        let book = &self.cluster.sessions;
+        let life = self.cluster.backend(self.slot).map_or(0, |it| it.life());
+        let by = (book.member(self.slot), life);
+        book.common.ledger.lose(bound.key, self.now, by)
     }
 
     /// The session is over, unless another backend has taken it over meanwhile.
@@ -114,14 +131,7 @@ impl Answered<'_> {
             self.cluster.alarm(alarm, Some(self.slot), id.shown_route());
         }
         match bound.filter(|bound| self.is_of_path(bound, cookie)) {
-            Some(bound) => {
-                // Its cookie is overwritten, if it is the same: nobody will show it again.
-                let known = bound.known.as_ref();
-                if known.is_some_and(|known| known.path != PathNumber::UNKNOWN) {
-                    self.end(bound);
-                }
-                Cookie::OtherBase
-            }
+            Some(_) => Cookie::OtherBase,
             None => Cookie::Apart,
         }
     }

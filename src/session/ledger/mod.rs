@@ -210,12 +210,46 @@ impl Ledger {
         }
     }
 
+    /// The session is lost: `by`, in this life, knows nothing of it. The first to say so is told
+    /// [`Loss::New`]. It is a claimed one from now on, whoever owned it.
+    pub fn lose(&self, key: Key, now: Seconds, by: (Member, u8)) -> Loss {
+        let Some(mut shard) = self.shard(key) else {
+            return Loss::New;
+        };
+        let mut entry = match shard.find(key).copied() {
+            Some(entry) if entry.is_lost() => return Loss::Told,
+            // Not lost, but replaced: this one had taken it over.
+            Some(entry) if entry.is_moved(now) && (entry.owner, entry.life) == by => {
+                return Loss::None;
+            }
+            Some(entry) => {
+                shard.remove(key, &self.tallies);
+                entry
+            }
+            None => Entry::new(key, now, Member::NOBODY),
+        };
+        entry.now_lost();
+        shard.insert(entry, now, &self.tallies);
+        Loss::New
+    }
+
     /// The shard that `key` belongs to, locked.
     fn shard(&self, key: Key) -> Option<MutexGuard<'_, Shard>> {
         let at = share(key.0 >> 32, self.shards.len())?;
         let Lone(shard) = self.shards.get(at)?;
         Some(lock(shard, &self.tallies.losses.waits))
     }
+}
+
+/// What becomes of a session that somebody says is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// It is, from now on.
+    New,
+    /// That was said before.
+    Told,
+    /// It is not: who says so has taken it over, and it ended since.
+    None,
 }
 
 /// How full it is; a million entries are for nobody to read.

@@ -22,6 +22,7 @@ enum Step {
     TakeOver(TakeOver, u32),
     Shown(u32),
     End,
+    Lose(Member, u8),
     Pass(u32),
     Sweep(usize),
 }
@@ -74,6 +75,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => take_over,
         2 => (0_u32..10).prop_map(Step::Shown),
         1 => Just(Step::End),
+        2 => (member(), 0_u8..3).prop_map(|(by, life)| Step::Lose(by, life)),
         2 => (0_u32..20).prop_map(Step::Pass),
         1 => (0_usize..40).prop_map(Step::Sweep),
     ]
@@ -118,6 +120,7 @@ impl Model {
                 owner,
                 pin: None,
                 moved: false,
+                lost: false,
                 kind,
                 store: Store::NONE,
                 path: PathNumber::UNKNOWN,
@@ -149,7 +152,7 @@ impl Model {
         }
         session.own(issue.owner);
         let known = &mut session.known;
-        (known.kind, known.seen) = (Kind::Issued, now);
+        (known.kind, known.seen, known.lost) = (Kind::Issued, now, false);
         (known.life, known.store, known.path) = (issue.life, issue.store, issue.path);
     }
 
@@ -210,13 +213,28 @@ impl Model {
             }
         }
         if take.kind == Kind::Issued {
-            session.known.kind = Kind::Issued;
+            (session.known.kind, session.known.lost) = (Kind::Issued, false);
         }
         session.moved_until = take.until.0;
         (session.known.seen, session.known.life) = (now, take.life);
         if let Some(store) = take.store {
             session.known.store = store;
         }
+    }
+}
+
+impl Model {
+    fn lose(&mut self, number: u32, now: Seconds, by: (Member, u8)) -> Loss {
+        let session = self.session(number, now, Kind::Claimed, Member::NOBODY);
+        let known = &mut session.known;
+        if known.lost {
+            return Loss::Told;
+        }
+        if session.moved_until > now.0 && (known.owner, known.life) == by {
+            return Loss::None;
+        }
+        (known.lost, known.kind, known.pin) = (true, Kind::Claimed, None);
+        Loss::New
     }
 }
 
@@ -292,6 +310,9 @@ impl Player {
                 // Another entry of the same second could have a pin of the same number.
                 self.now = now.after(1);
             }
+            Step::Lose(by, life) => {
+                ledger.lose(key, now, (by, life));
+            }
             Step::Pass(seconds) => self.now = now.after(seconds),
             Step::Sweep(budget) => drop(ledger.sweep(now, budget)),
         }
@@ -329,6 +350,11 @@ proptest! {
                     model.take_over(number, now, TakeOver { until, ..take });
                 }
                 Step::End => drop(model.sessions.remove(&number)),
+                Step::Lose(by, life) => {
+                    let loss = model.lose(number, now, (by, life));
+                    let key = player.key(number);
+                    prop_assert_eq!(player.ledger.lose(key, now, (by, life)), loss);
+                }
                 _ => {
                     if let Some(session) = model.sessions.get_mut(&number) {
                         match step {
@@ -345,7 +371,7 @@ proptest! {
                     }
                 }
             }
-            if !matches!(step, Step::Pin(..)) {
+            if !matches!(step, Step::Pin(..) | Step::Lose(..)) {
                 player.play(number, &step);
             }
             for number in 0..6 {
@@ -367,14 +393,14 @@ proptest! {
             let at = |player: &Player, other: u32| player.ledger.peek(player.key(other), now);
             let before: Vec<_> = (0..KEYS).map(|other| at(&player, other)).collect();
             player.play(number, &step);
-            let is_claim = matches!(step, Step::Claim(_) | Step::Pin(..));
+            let is_claim = matches!(step, Step::Claim(_) | Step::Pin(..) | Step::Lose(..));
             for (other, before) in (0..KEYS).zip(before) {
                 let Some(before) = before.filter(|_| at(&player, other).is_none()) else {
                     continue;
                 };
                 let idle = if before.owner == Member::NOBODY { 1800 } else { 60 };
                 let is_expired = now.since(before.seen) > idle;
-                let is_ended = other == number && matches!(step, Step::End);
+                let is_ended = other == number && matches!(step, Step::End | Step::Lose(..));
                 let is_pinned = before.pin.is_some() || before.moved;
                 let may_go = before.kind == Kind::Claimed || !is_claim;
                 prop_assert!(is_expired || is_ended || (!is_pinned && may_go), "{before:?}");
