@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import urllib.request
 
 from . import parts
@@ -59,8 +60,6 @@ class Cattail(Process):
         """Puts another configuration in force."""
         before = self.metric("cattail_config_reloads_total", result="success")
         self._write(text)
-        import signal
-
         self._signal(signal.SIGHUP)
         eventually("the reload", lambda: self.metric("cattail_config_reloads_total", result="success") > before, 10)
 

@@ -1,6 +1,7 @@
 """memcached and redis."""
 
 import socket
+import urllib.parse
 
 from . import parts
 from .process import Process, free_port
@@ -62,7 +63,7 @@ class Memcached(Store):
         for line in self.talk("lru_crawler metadump all").decode().splitlines():
             fields = dict(field.split("=", 1) for field in line.split() if "=" in field)
             if "key" in fields:
-                found[_decoded(fields.pop("key"))] = fields
+                found[urllib.parse.unquote(fields.pop("key"))] = fields
         return found
 
     def get(self, key):
@@ -81,11 +82,6 @@ class Memcached(Store):
         """Forgets everything."""
         self.talk("flush_all", until=b"\r\n")
 
-
-def _decoded(key):
-    from urllib.parse import unquote
-
-    return unquote(key)
 
 
 class Redis(Store):
