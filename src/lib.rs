@@ -11,6 +11,7 @@
 //! - [`upstream`] is one worker's connections to backends.
 //! - [`cluster`] is what all workers share of backends.
 //! - [`balance`] decides, without any I/O, who is next.
+//! - [`store`] asks memcached and redis for what memcached-session-manager keeps there.
 //! - [`session`] knows what is secret about a session id.
 //! - [`config`] is what the administrator wrote, checked.
 //! - [`observe`] is what the outside sees of us.
@@ -32,4 +33,5 @@ pub mod server;
 pub mod session;
 pub mod socket;
 pub mod standin;
+pub mod store;
 pub mod upstream;
