@@ -7,6 +7,7 @@
 
 mod bytes;
 mod check;
+mod context_xml;
 mod env;
 mod foreign;
 mod keys;
@@ -35,5 +36,5 @@ pub use problem::{Problem, Report};
 pub use schema::schema;
 pub use sessions::*;
 pub use source::{from_arguments, load_file, load_text};
-pub use stores::StoreAddress;
+pub use stores::{NamedStore, StoreAddress, Stores};
 pub use template::{Piece, Template, Variable};

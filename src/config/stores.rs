@@ -1,6 +1,7 @@
 //! Where memcached-session-manager keeps sessions: addresses, and MSM's own way of writing them.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Where memcached listens unless told otherwise.
 const MEMCACHED_PORT: u16 = 11211;
@@ -137,6 +138,31 @@ pub struct NamedStore {
     pub name: Option<String>,
     /// Where it is.
     pub address: StoreAddress,
+}
+
+/// Where the sessions of a cluster are kept, and what is asked there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stores {
+    /// In the order of the file, which is MSM's: the copy of a non-sticky session lies on the next.
+    pub nodes: Vec<NamedStore>,
+    /// What stands before session ids in keys.
+    pub key_prefix: String,
+    /// Whether MSM keeps sessions in the stores alone, each on two nodes.
+    pub non_sticky: bool,
+    /// Time between two questions whether a store answers.
+    pub interval: Duration,
+    /// Longest wait for an answer.
+    pub timeout: Duration,
+    /// Whether a session's store is asked for its copy before the session leaves its owner.
+    pub look_before_failover: bool,
+}
+
+impl Stores {
+    /// Where the copy of what lies on this node is: the next one, in non-sticky mode.
+    pub fn backup_of(&self, node: usize) -> Option<usize> {
+        let count = self.nodes.len();
+        (self.non_sticky && count > 1).then(|| (node + 1) % count)
+    }
 }
 
 /// Reads MSM's `memcachedNodes`: `n1:host:port n2:host:port`, with white space or one comma

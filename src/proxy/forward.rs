@@ -103,6 +103,10 @@ pub(super) async fn forward(
     let began = collect(&mut forwarding, &outgoing).await;
     match attempts(&mut forwarding, &outgoing, began).await {
         Ok(won) => {
+            if forwarding.session.must_look_again(won.response.headers()) {
+                let (view, head) = (forwarding.cluster, forwarding.asked.head);
+                Box::pin(forwarding.session.look_again(view, head)).await;
+            }
             let talk = Rc::clone(&forwarding.asked.caller.talk);
             let (head, exchange) = match pass_back(forwarding, outgoing, won) {
                 Passed::Switched(response) => return Ok(response),
@@ -260,6 +264,8 @@ impl Forwarding<'_> {
             match self.session.choose(&seeking) {
                 Ok(chosen) => return Ok(chosen),
                 Err(Missing::Nobody(nobody)) => return Err(nobody),
+                // On the heap: as rare as it is, it would make every request's future larger.
+                Err(Missing::Copy) => Box::pin(self.session.look(&seeking)).await?,
                 Err(Missing::Owner(owner)) => {
                     let held = Instant::now();
                     seeking.wait_for(owner).await;

@@ -48,8 +48,10 @@ pub enum Served {
 /// The copy of a session in its store, as far as the proxy has asked for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StoreCopy {
-    /// Nobody has asked, or nobody could say.
+    /// Nobody has asked.
     #[default]
+    Unasked,
+    /// Nobody could say.
     Unknown,
     /// It was there before the request went to another backend than the owner.
     There,

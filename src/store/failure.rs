@@ -20,6 +20,13 @@ pub struct StoreFailure {
     pub fault: Fault,
 }
 
+impl StoreFailure {
+    /// Without the store, where that is named beside it.
+    pub fn in_short(&self) -> String {
+        format!("{}: {}", self.stage, self.fault)
+    }
+}
+
 /// How far a question went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {

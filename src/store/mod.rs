@@ -3,6 +3,7 @@
 //! [`Connection`] asks one store, bounded in time and size whatever it answers; [`key`] and
 //! [`value`] read what MSM writes there, without Java. Serialized attributes are never looked at.
 
+pub mod asker;
 mod connection;
 mod failure;
 pub mod key;

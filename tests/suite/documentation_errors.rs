@@ -15,6 +15,7 @@ const OTHERS: [ProxyError; 14] = [
     ProxyError::NoBackend,
     ProxyError::BackendsFull,
     ProxyError::OwnerUnavailable,
+    ProxyError::StoreUnreachable,
     ProxyError::UpstreamConnect(ConnectFailure::Timeout),
     ProxyError::UpstreamConnect(ConnectFailure::Refused),
     ProxyError::UpstreamTimeout,
@@ -37,6 +38,7 @@ fn is_listed(error: ProxyError) -> bool {
         | E::NoBackend
         | E::BackendsFull
         | E::OwnerUnavailable
+        | E::StoreUnreachable
         | E::UpstreamConnect(ConnectFailure::Timeout | ConnectFailure::Refused)
         | E::UpstreamTimeout
         | E::UpstreamProtocol

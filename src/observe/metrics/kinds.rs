@@ -126,6 +126,8 @@ kind!(
         BackendsFull = "backends_full",
         /// The session's owner cannot serve, and the session may not move.
         OwnerUnavailable = "owner_unavailable",
+        /// The session's owner cannot serve, and the store with its copy cannot be reached.
+        StoreUnreachable = "store_unreachable",
         /// No backend could be connected to.
         Connect = "connect",
         /// No connection in time.
@@ -294,6 +296,30 @@ kind!(
         Restarted = "restarted",
         /// Its store node had no copy of it when its owner could not serve.
         NoCopy = "no_copy",
+    }
+);
+
+kind!(
+    /// What a store said when a request asked it for the copy of its session.
+    StoreLook {
+        /// It has the copy.
+        There = "there",
+        /// It has none.
+        Gone = "gone",
+        /// It did not answer: the request got 503, and the session stays.
+        OutOfReach = "out_of_reach",
+        /// It was not asked, since too many questions were under way.
+        Unasked = "unasked",
+    }
+);
+
+kind!(
+    /// Which way a session went.
+    Direction {
+        /// It left this store node.
+        From = "from",
+        /// It came to this store node.
+        To = "to",
     }
 );
 

@@ -6,6 +6,7 @@
 //! it. Clusters with `affinity: none` come past none of this.
 
 mod conclude;
+mod copy;
 mod decide;
 mod explain;
 mod pin;

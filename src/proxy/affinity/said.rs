@@ -145,7 +145,11 @@ impl Answered<'_> {
         let shown = shown.as_ref();
         let own = |route: &&[u8]| own_token(route).is_none();
         let route_changed = shown.and_then(Id::route).filter(own) != id.route();
-        let node_changed = shown.and_then(Id::store_node) != id.store_node();
+        let node_shown = shown.and_then(Id::store_node);
+        let node_changed = node_shown != id.store_node();
+        if node_changed {
+            self.cluster.store_node_changed(node_shown, id.store_node());
+        }
         if route_changed {
             // Also where it was taken for the owner already: others of the client's requests still
             // show the old route.

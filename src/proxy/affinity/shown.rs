@@ -160,7 +160,7 @@ pub(super) fn owned(
         seal_is_old,
         waited_for: None,
         decided: None,
-        copy: StoreCopy::Unknown,
+        copy: StoreCopy::Unasked,
     }
 }
 

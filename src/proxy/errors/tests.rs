@@ -7,13 +7,14 @@ use crate::config::Errors;
 
 use super::*;
 
-const EVERY: [ProxyError; 17] = [
+const EVERY: [ProxyError; 18] = [
     ProxyError::Refused(Refusal::HostMissing),
     ProxyError::NoRule,
     ProxyError::AccessDenied,
     ProxyError::NoBackend,
     ProxyError::BackendsFull,
     ProxyError::OwnerUnavailable,
+    ProxyError::StoreUnreachable,
     ProxyError::UpstreamConnect(ConnectFailure::Timeout),
     ProxyError::UpstreamConnect(ConnectFailure::Refused),
     ProxyError::UpstreamTimeout,

@@ -1,0 +1,334 @@
+//! The stores of a cluster as all workers share them: who answers, what leaves whom, and which
+//! sessions have nothing left to go on from.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use tokio::time::Instant;
+
+use super::Cluster;
+use super::machine::State;
+use crate::config::{NamedStore, Stores};
+use crate::observe::metrics::StoreLook;
+use crate::store::{Fault, StoreFailure};
+
+/// Unanswered questions in a row that make a store Down; one that refuses is Down at once.
+const FALL: u32 = 2;
+/// Sessions that leave an answering store within a minute before somebody is told.
+const FLAPPING: u32 = 10;
+const MINUTE: u32 = 60;
+
+/// The stores of a cluster.
+#[derive(Debug)]
+pub struct ClusterStores {
+    /// What the file says.
+    pub settings: Stores,
+    /// In the order of the file.
+    pub nodes: Vec<Arc<StoreNode>>,
+}
+
+/// One store.
+#[derive(Debug)]
+pub struct StoreNode {
+    /// Where it is, and its name in session ids.
+    pub named: NamedStore,
+    /// Questions that it did not answer.
+    pub failures: AtomicU64,
+    /// Sessions that left it for another one.
+    pub left: AtomicU64,
+    /// Sessions that came to it from another one.
+    pub came: AtomicU64,
+    looks: [AtomicU64; StoreLook::COUNT],
+    down: AtomicU8,
+    /// Unanswered in a row.
+    failed: AtomicU32,
+    /// Since the beginning of this minute: sessions that left it while it answered.
+    minute: AtomicU32,
+    flaps: AtomicU32,
+    born: Instant,
+}
+
+impl StoreNode {
+    fn new(named: NamedStore) -> Self {
+        Self {
+            named,
+            failures: AtomicU64::new(0),
+            left: AtomicU64::new(0),
+            came: AtomicU64::new(0),
+            looks: [const { AtomicU64::new(0) }; StoreLook::COUNT],
+            down: AtomicU8::new(0),
+            failed: AtomicU32::new(0),
+            minute: AtomicU32::new(0),
+            flaps: AtomicU32::new(0),
+            born: Instant::now(),
+        }
+    }
+
+    /// Its name in ids; of one that has none, its address.
+    pub fn label(&self) -> String {
+        let named = &self.named;
+        named
+            .name
+            .clone()
+            .unwrap_or_else(|| named.address.to_string())
+    }
+
+    /// Whether it answers, as far as is known.
+    pub fn is_up(&self) -> bool {
+        self.down.load(Relaxed) == 0
+    }
+
+    /// Counts a question on the way of a request.
+    pub fn looked(&self, result: StoreLook) {
+        if let Some(count) = self.looks.get(result as usize) {
+            count.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// How many questions on the way of requests ended so.
+    pub fn looks(&self, result: StoreLook) -> u64 {
+        let count = self.looks.get(result as usize);
+        count.map_or(0, |count| count.load(Relaxed))
+    }
+
+    /// Takes in what a question found; whether the state has changed.
+    fn note(&self, failure: Option<&StoreFailure>) -> bool {
+        let Some(failure) = failure else {
+            self.failed.store(0, Relaxed);
+            return self.down.swap(0, Relaxed) != 0;
+        };
+        self.failures.fetch_add(1, Relaxed);
+        let failed = self.failed.fetch_add(1, Relaxed).saturating_add(1);
+        let is_certain = matches!(&failure.fault, Fault::Io(error)
+            if error.kind() == std::io::ErrorKind::ConnectionRefused);
+        (is_certain || failed >= FALL) && self.down.swap(1, Relaxed) == 0
+    }
+
+    /// A session has left it although it answers; how many did within this minute, if that is
+    /// worth a word, once a minute.
+    fn flapped(&self) -> Option<u32> {
+        let now = u32::try_from(self.born.elapsed().as_secs()).unwrap_or(u32::MAX);
+        if now.saturating_sub(self.minute.load(Relaxed)) >= MINUTE {
+            self.minute.store(now, Relaxed);
+            self.flaps.store(0, Relaxed);
+        }
+        let flaps = self.flaps.fetch_add(1, Relaxed).saturating_add(1);
+        (flaps == FLAPPING).then_some(flaps)
+    }
+}
+
+impl ClusterStores {
+    /// The stores of a new configuration. Those that `before` has too live on.
+    pub fn new(settings: Stores, before: Option<&Self>) -> Self {
+        let known = |named: &NamedStore| {
+            let nodes = before.map(|before| &before.nodes)?;
+            nodes.iter().find(|node| node.named == *named).cloned()
+        };
+        let nodes = settings
+            .nodes
+            .iter()
+            .map(|named| known(named).unwrap_or_else(|| Arc::new(StoreNode::new(named.clone()))));
+        Self {
+            nodes: nodes.collect(),
+            settings,
+        }
+    }
+
+    /// The place of the node that an id names; of an id without a name, that of the only one that
+    /// has none.
+    pub fn place(&self, name: Option<&[u8]>) -> Option<usize> {
+        let is_it = |node: &Arc<StoreNode>| node.named.name.as_deref().map(str::as_bytes) == name;
+        self.nodes.iter().position(is_it)
+    }
+
+    /// Whether nobody answers who could have the sessions of this node.
+    fn is_lost(&self, place: usize) -> bool {
+        let is_down = |place: usize| self.nodes.get(place).is_some_and(|node| !node.is_up());
+        let copy = self.settings.backup_of(place);
+        is_down(place) && copy.is_none_or(is_down)
+    }
+}
+
+impl Cluster {
+    /// Takes in what a question to a store found, and tells of it if it changes anything.
+    pub fn report_store(&self, place: usize, asked: Result<(), StoreFailure>) {
+        let failure = asked.err();
+        if let Some((_, node)) = self.store(place)
+            && node.note(failure.as_ref())
+        {
+            self.tell_of_store(place, failure);
+        }
+    }
+
+    /// Sessions of this store node of which nobody has a copy who answers.
+    pub fn sessions_at_risk(&self, place: usize) -> usize {
+        let Some((stores, node)) = self.store(place) else {
+            return 0;
+        };
+        if stores.is_lost(place) {
+            self.sessions_of(node)
+        } else {
+            0
+        }
+    }
+
+    /// A response moved a session from one store node to another.
+    pub fn store_node_changed(&self, from: Option<&[u8]>, to: Option<&[u8]>) {
+        let Some(stores) = &self.stores else { return };
+        let node = |name| stores.place(name).and_then(|place| stores.nodes.get(place));
+        if let Some(to) = node(to) {
+            to.came.fetch_add(1, Relaxed);
+        }
+        let Some(from) = node(from) else { return };
+        from.left.fetch_add(1, Relaxed);
+        if from.is_up()
+            && let Some(count) = from.flapped()
+        {
+            let (cluster, store_node) = (&self.config.name, from.label());
+            tracing::warn!(
+                %cluster, store_node, within_a_minute = count,
+                "sessions leave a store node that answers: MSM gives a node up when it does not \
+                 answer within sessionBackupTimeout, which is 100 ms unless it is set"
+            );
+        }
+    }
+
+    fn store(&self, place: usize) -> Option<(&ClusterStores, &StoreNode)> {
+        let stores = self.stores.as_ref()?;
+        Some((stores, stores.nodes.get(place)?))
+    }
+
+    fn sessions_of(&self, node: &StoreNode) -> usize {
+        let ledger = &self.sessions.common.ledger;
+        match &node.named.name {
+            Some(name) => ledger.sessions_at(self.sessions.number, name.as_bytes()),
+            // Ids do not say: all of them.
+            None => self.slots().map(|slot| self.sessions.issued(slot)).sum(),
+        }
+    }
+
+    fn tell_of_store(&self, place: usize, failure: Option<StoreFailure>) {
+        let Some((stores, node)) = self.store(place) else {
+            return;
+        };
+        let (cluster, store_node) = (&self.config.name, node.label());
+        let Some(failure) = failure else {
+            tracing::info!(%cluster, store_node, "the store node answers again");
+            return;
+        };
+        tracing::warn!(%cluster, store_node, cause = %failure.in_short(), "the store node does not answer");
+        let sessions = self.sessions_of(node);
+        match stores.settings.backup_of(place) {
+            Some(copy) if stores.is_lost(place) => {
+                let copies = stores.nodes.get(copy).map(|node| node.label());
+                tracing::warn!(
+                    %cluster, store_node, copies, sessions,
+                    "the store node and the one with its copies do not answer: their sessions are \
+                     out of reach until one of them does"
+                );
+            }
+            Some(_) => {}
+            None => {
+                let is_dead = |slot| self.backend(slot).map(|it| it.state()) == Some(State::Down);
+                let dead: Vec<&str> = self
+                    .slots()
+                    .filter(|slot| is_dead(*slot))
+                    .filter_map(|slot| self.backend(slot).map(|it| it.name.as_str()))
+                    .collect();
+                tracing::warn!(
+                    %cluster, store_node, sessions, backends_down = dead.join(","),
+                    "sessions of the store node have no copy until their next request: a Tomcat \
+                     that is down, or goes down now, takes its own with it"
+                );
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::StoreAddress;
+    use crate::store::Stage;
+
+    fn node(name: &str) -> NamedStore {
+        NamedStore {
+            name: Some(name.to_owned()),
+            address: StoreAddress::memcached("127.0.0.1:1").unwrap(),
+        }
+    }
+
+    fn stores(non_sticky: bool) -> ClusterStores {
+        let settings = Stores {
+            nodes: ["n1", "n2", "n3"].map(node).into(),
+            key_prefix: String::new(),
+            non_sticky,
+            interval: Duration::from_secs(2),
+            timeout: Duration::from_secs(1),
+            look_before_failover: false,
+        };
+        ClusterStores::new(settings, None)
+    }
+
+    fn failure(fault: Fault) -> StoreFailure {
+        StoreFailure {
+            store: StoreAddress::memcached("127.0.0.1:1").unwrap(),
+            stage: Stage::Connect,
+            fault,
+        }
+    }
+
+    #[tokio::test]
+    async fn one_silence_is_no_death_but_a_refusal_is() {
+        let node = StoreNode::new(node("n1"));
+        let silent = failure(Fault::TimedOut);
+        assert!(!node.note(Some(&silent)));
+        assert!(node.is_up());
+        assert!(!node.note(None));
+        assert!(!node.note(Some(&silent)));
+        assert!(node.note(Some(&silent)));
+        assert!(!node.note(Some(&silent)));
+        assert!(!node.is_up());
+        assert!(node.note(None));
+        let refused = std::io::ErrorKind::ConnectionRefused;
+        assert!(node.note(Some(&failure(Fault::Io(refused.into())))));
+    }
+
+    #[tokio::test]
+    async fn who_is_lost_depends_on_where_the_copies_are() {
+        let silent = failure(Fault::TimedOut);
+        let down = |stores: &ClusterStores, place: usize| {
+            stores.nodes[place].note(Some(&silent));
+            stores.nodes[place].note(Some(&silent));
+        };
+        let lost = |stores: &ClusterStores| [0, 1, 2].map(|place| stores.is_lost(place));
+        let sticky = stores(false);
+        down(&sticky, 1);
+        assert_eq!(lost(&sticky), [false, true, false]);
+        let non_sticky = stores(true);
+        down(&non_sticky, 2);
+        assert_eq!(lost(&non_sticky), [false; 3]);
+        down(&non_sticky, 0);
+        // The copies of the last one are on the first.
+        assert_eq!(lost(&non_sticky), [false, false, true]);
+    }
+
+    #[tokio::test]
+    async fn a_reload_keeps_what_is_known_of_a_store() {
+        let before = stores(false);
+        before.nodes[0].note(Some(&failure(Fault::TimedOut)));
+        let after = ClusterStores::new(before.settings.clone(), Some(&before));
+        assert!(Arc::ptr_eq(&before.nodes[0], &after.nodes[0]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn flapping_is_told_once_a_minute() {
+        let node = StoreNode::new(node("n1"));
+        let told = |node: &StoreNode| (0..50).filter(|_| node.flapped().is_some()).count();
+        assert_eq!(told(&node), 1);
+        tokio::time::advance(Duration::from_secs(61)).await;
+        assert_eq!(told(&node), 1);
+    }
+}
