@@ -9,7 +9,7 @@ use cattail::proxy::refuse::Refusal;
 const PAGE: &str = include_str!("../../docs/errors.md");
 
 /// Every error but refusals, which are many.
-const OTHERS: [ProxyError; 14] = [
+const OTHERS: [ProxyError; 15] = [
     ProxyError::NoRule,
     ProxyError::AccessDenied,
     ProxyError::NoBackend,

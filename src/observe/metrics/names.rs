@@ -214,7 +214,7 @@ mod tests {
         let of_the_configuration = ["cluster", "backend", "listener", "worker"];
         let of_closed_sets = [
             "code", "reason", "state", "stage", "cause", "result", "verdict", "binding", "alarm",
-            "kind",
+            "kind", "direction",
         ];
         let of_their_own = ["version", "store_node"];
         let allowed = [&of_the_configuration[..], &of_closed_sets, &of_their_own].concat();
