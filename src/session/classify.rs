@@ -132,6 +132,12 @@ impl Outcome {
     pub fn told(self, cookie: Cookie, loss: Loss) -> Self {
         let verdict = match (loss, cookie) {
             (Loss::New, _) => return self,
+            (Loss::Missed, _) => {
+                return Self {
+                    cause: Some(LossCause::NoCopy),
+                    ..self
+                };
+            }
             (Loss::Told, Cookie::None) => Verdict::Undecided,
             (Loss::Told, _) => Verdict::Created,
             (Loss::None, _) => Verdict::Renewed,
@@ -246,10 +252,14 @@ mod tests {
         use Verdict::{Created, Lost, Renewed, Undecided};
         let lost = classify(Cookie::OtherBase, SURVIVOR).unwrap();
         let verdicts = |cookie| {
-            [Loss::New, Loss::Told, Loss::None].map(|loss| lost.told(cookie, loss).verdict)
+            let losses = [Loss::New, Loss::Missed, Loss::Told, Loss::None];
+            losses.map(|loss| lost.told(cookie, loss).verdict)
         };
-        assert_eq!(verdicts(Cookie::OtherBase), [Lost, Created, Renewed]);
-        assert_eq!(verdicts(Cookie::None), [Lost, Undecided, Renewed]);
-        assert_eq!(lost.told(Cookie::OtherBase, Loss::Told).cause, None);
+        assert_eq!(verdicts(Cookie::OtherBase), [Lost, Lost, Created, Renewed]);
+        assert_eq!(verdicts(Cookie::None), [Lost, Lost, Undecided, Renewed]);
+        let cause = |loss| lost.told(Cookie::OtherBase, loss).cause;
+        assert_eq!(cause(Loss::New), Some(LossCause::OwnerDown));
+        assert_eq!(cause(Loss::Missed), Some(LossCause::NoCopy));
+        assert_eq!(cause(Loss::Told), None);
     }
 }

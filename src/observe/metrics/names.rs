@@ -213,8 +213,17 @@ mod tests {
     fn labels_are_bounded() {
         let of_the_configuration = ["cluster", "backend", "listener", "worker"];
         let of_closed_sets = [
-            "code", "reason", "state", "stage", "cause", "result", "verdict", "binding", "alarm",
-            "kind", "direction",
+            "code",
+            "reason",
+            "state",
+            "stage",
+            "cause",
+            "result",
+            "verdict",
+            "binding",
+            "alarm",
+            "kind",
+            "direction",
         ];
         let of_their_own = ["version", "store_node"];
         let allowed = [&of_the_configuration[..], &of_closed_sets, &of_their_own].concat();

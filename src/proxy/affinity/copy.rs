@@ -103,7 +103,12 @@ impl Session {
             // Another request of the session was faster: its survivor may have deleted the copy.
             _ if is_moving => StoreCopy::Unknown,
             Found::There => StoreCopy::There,
-            Found::Gone => StoreCopy::Gone,
+            Found::Gone => {
+                // Others of the session's requests may be answered before this one.
+                let common = &seeking.view.cluster.sessions.common;
+                common.ledger.miss(bound.key, common.now());
+                StoreCopy::Gone
+            }
             Found::Unasked => StoreCopy::Unknown,
             Found::OutOfReach => {
                 bound.refuse(seeking);

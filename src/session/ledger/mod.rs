@@ -210,27 +210,40 @@ impl Ledger {
         }
     }
 
+    /// The session's owner is gone, and its store has no copy: whoever answers next will say that it
+    /// is lost. Not where requests of it are at a survivor, who may have taken the copy.
+    pub fn miss(&self, key: Key, now: Seconds) {
+        if let Some(mut shard) = self.shard(key) {
+            shard.replace(key, now, &self.tallies, |entry| {
+                let may_be = !entry.is_pinned(now) && !entry.is_lost();
+                if may_be {
+                    entry.now_missed();
+                }
+                may_be
+            });
+        }
+    }
+
     /// The session is lost: `by`, in this life, knows nothing of it. The first to say so is told
     /// [`Loss::New`]. It is a claimed one from now on, whoever owned it.
     pub fn lose(&self, key: Key, now: Seconds, by: (Member, u8)) -> Loss {
         let Some(mut shard) = self.shard(key) else {
             return Loss::New;
         };
-        let mut entry = match shard.find(key).copied() {
-            Some(entry) if entry.is_lost() => return Loss::Told,
+        let loss = match shard.find(key) {
+            Some(entry) if entry.is_lost() => Loss::Told,
             // Not lost, but replaced: this one had taken it over.
-            Some(entry) if entry.is_moved(now) && (entry.owner, entry.life) == by => {
-                return Loss::None;
-            }
-            Some(entry) => {
-                shard.remove(key, &self.tallies);
-                entry
-            }
-            None => Entry::new(key, now, Member::NOBODY),
+            Some(entry) if entry.is_moved(now) && (entry.owner, entry.life) == by => Loss::None,
+            Some(entry) if entry.is_missed() => Loss::Missed,
+            Some(_) | None => Loss::New,
         };
-        entry.now_lost();
-        shard.insert(entry, now, &self.tallies);
-        Loss::New
+        if matches!(loss, Loss::New | Loss::Missed) {
+            shard.replace(key, now, &self.tallies, |entry| {
+                entry.now_lost();
+                true
+            });
+        }
+        loss
     }
 
     /// The shard that `key` belongs to, locked.
@@ -246,6 +259,8 @@ impl Ledger {
 pub enum Loss {
     /// It is, from now on.
     New,
+    /// It is, from now on, and its store had no copy of it.
+    Missed,
     /// That was said before.
     Told,
     /// It is not: who says so has taken it over, and it ended since.

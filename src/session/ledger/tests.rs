@@ -224,3 +224,27 @@ fn what_was_taken_over_is_not_lost_to_who_took_it() {
     // Its next life knows nothing of it.
     assert_eq!(ledger.lose(session, NOW, (B, 1)), Loss::New);
 }
+
+#[test]
+fn a_session_that_was_missed_is_lost_for_that_whoever_says_so() {
+    let ledger = Ledger::new(100);
+    let session = key(&ledger, 1);
+    ledger.issue(session, NOW, issued_by(A));
+    ledger.miss(session, NOW);
+    assert!(ledger.peek(session, NOW).unwrap().lost);
+    assert_eq!(ledger.lose(session, NOW, (B, 0)), Loss::Missed);
+    ledger.miss(session, NOW);
+    assert_eq!(ledger.lose(session, NOW, (B, 0)), Loss::Told);
+
+    // A survivor deletes the copy that it takes over.
+    let session = key(&ledger, 2);
+    ledger.issue(session, NOW, issued_by(A));
+    let detour = Detour {
+        owner: A,
+        survivor: B,
+    };
+    let _pinned = ledger.pin(session, NOW, detour, |_| true);
+    ledger.miss(session, NOW);
+    assert!(!ledger.peek(session, NOW).unwrap().lost);
+    expect_exact(&ledger);
+}
