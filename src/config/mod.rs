@@ -22,6 +22,7 @@ mod schema;
 mod sessions;
 mod show;
 mod source;
+mod stores;
 mod template;
 mod units;
 
@@ -34,4 +35,5 @@ pub use problem::{Problem, Report};
 pub use schema::schema;
 pub use sessions::*;
 pub use source::{from_arguments, load_file, load_text};
+pub use stores::*;
 pub use template::{Piece, Template, Variable};
