@@ -10,8 +10,8 @@
 //! - [`health`] asks backends how they are.
 //! - [`upstream`] is one worker's connections to backends.
 //! - [`cluster`] is what all workers share of backends.
+//! - [`store`] asks memcached and redis what is kept there.
 //! - [`balance`] decides, without any I/O, who is next.
-//! - [`store`] asks memcached and redis for what memcached-session-manager keeps there.
 //! - [`session`] knows what is secret about a session id.
 //! - [`config`] is what the administrator wrote, checked.
 //! - [`observe`] is what the outside sees of us.

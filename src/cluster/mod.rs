@@ -23,7 +23,7 @@ pub use balancing::{Balancing, Standing};
 pub use changes::Changes;
 pub use connect_fault::ConnectFault;
 pub use sessions::{Common, Held, OwnCookie, SessionBook};
-pub use stores::{ClusterStores, StoreNode};
+pub use stores::{ClusterStores, WatchedNode};
 pub use warmth::{Progress, Warmth};
 
 use crate::balance::Slot;

@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use super::Cluster;
 use super::machine::State;
-use crate::config::{NamedStore, Stores};
+use crate::config::{StoreNode, Stores};
 use crate::observe::metrics::StoreLook;
-use crate::store::{Fault, StoreFailure};
+use crate::store::{Fault, StoreError};
 
 /// Unanswered questions in a row that make a store Down; one that refuses is Down at once.
 const FALL: u32 = 2;
@@ -24,14 +24,14 @@ pub struct ClusterStores {
     /// What the file says.
     pub settings: Stores,
     /// In the order of the file.
-    pub nodes: Vec<Arc<StoreNode>>,
+    pub nodes: Vec<Arc<WatchedNode>>,
 }
 
 /// One store.
 #[derive(Debug)]
-pub struct StoreNode {
+pub struct WatchedNode {
     /// Where it is, and its name in session ids.
-    pub named: NamedStore,
+    pub named: StoreNode,
     /// Questions that it did not answer.
     pub failures: AtomicU64,
     /// Sessions that left it for another one.
@@ -48,8 +48,8 @@ pub struct StoreNode {
     born: Instant,
 }
 
-impl StoreNode {
-    fn new(named: NamedStore) -> Self {
+impl WatchedNode {
+    fn new(named: StoreNode) -> Self {
         Self {
             named,
             failures: AtomicU64::new(0),
@@ -92,7 +92,7 @@ impl StoreNode {
     }
 
     /// Takes in what a question found; whether the state has changed.
-    fn note(&self, failure: Option<&StoreFailure>) -> bool {
+    fn note(&self, failure: Option<&StoreError>) -> bool {
         let Some(failure) = failure else {
             self.failed.store(0, Relaxed);
             return self.down.swap(0, Relaxed) != 0;
@@ -120,14 +120,14 @@ impl StoreNode {
 impl ClusterStores {
     /// The stores of a new configuration. Those that `before` has too live on.
     pub fn new(settings: Stores, before: Option<&Self>) -> Self {
-        let known = |named: &NamedStore| {
+        let known = |named: &StoreNode| {
             let nodes = before.map(|before| &before.nodes)?;
             nodes.iter().find(|node| node.named == *named).cloned()
         };
         let nodes = settings
             .nodes
             .iter()
-            .map(|named| known(named).unwrap_or_else(|| Arc::new(StoreNode::new(named.clone()))));
+            .map(|named| known(named).unwrap_or_else(|| Arc::new(WatchedNode::new(named.clone()))));
         Self {
             nodes: nodes.collect(),
             settings,
@@ -137,7 +137,7 @@ impl ClusterStores {
     /// The place of the node that an id names; of an id without a name, that of the only one that
     /// has none.
     pub fn place(&self, name: Option<&[u8]>) -> Option<usize> {
-        let is_it = |node: &Arc<StoreNode>| node.named.name.as_deref().map(str::as_bytes) == name;
+        let is_it = |node: &Arc<WatchedNode>| node.named.name.as_deref().map(str::as_bytes) == name;
         self.nodes.iter().position(is_it)
     }
 
@@ -151,7 +151,7 @@ impl ClusterStores {
 
 impl Cluster {
     /// Takes in what a question to a store found, and tells of it if it changes anything.
-    pub fn report_store(&self, place: usize, asked: Result<(), StoreFailure>) {
+    pub fn report_store(&self, place: usize, asked: Result<(), StoreError>) {
         let failure = asked.err();
         if let Some((_, node)) = self.store(place)
             && node.note(failure.as_ref())
@@ -193,12 +193,12 @@ impl Cluster {
         }
     }
 
-    fn store(&self, place: usize) -> Option<(&ClusterStores, &StoreNode)> {
+    fn store(&self, place: usize) -> Option<(&ClusterStores, &WatchedNode)> {
         let stores = self.stores.as_ref()?;
         Some((stores, stores.nodes.get(place)?))
     }
 
-    fn sessions_of(&self, node: &StoreNode) -> usize {
+    fn sessions_of(&self, node: &WatchedNode) -> usize {
         let ledger = &self.sessions.common.ledger;
         match &node.named.name {
             Some(name) => ledger.sessions_at(self.sessions.number, name.as_bytes()),
@@ -207,7 +207,7 @@ impl Cluster {
         }
     }
 
-    fn tell_of_store(&self, place: usize, failure: Option<StoreFailure>) {
+    fn tell_of_store(&self, place: usize, failure: Option<StoreError>) {
         let Some((stores, node)) = self.store(place) else {
             return;
         };
@@ -216,7 +216,7 @@ impl Cluster {
             tracing::info!(%cluster, store_node, "the store node answers again");
             return;
         };
-        tracing::warn!(%cluster, store_node, cause = %failure.in_short(), "the store node does not answer");
+        tracing::warn!(%cluster, store_node, stage = %failure.stage, cause = %failure.fault, "the store node does not answer");
         let sessions = self.sessions_of(node);
         match stores.settings.backup_of(place) {
             Some(copy) if stores.is_lost(place) => {
@@ -253,10 +253,10 @@ mod tests {
     use crate::config::StoreAddress;
     use crate::store::Stage;
 
-    fn node(name: &str) -> NamedStore {
-        NamedStore {
+    fn node(name: &str) -> StoreNode {
+        StoreNode {
             name: Some(name.to_owned()),
-            address: StoreAddress::memcached("127.0.0.1:1").unwrap(),
+            address: StoreAddress::parse("127.0.0.1:1").unwrap(),
         }
     }
 
@@ -272,9 +272,9 @@ mod tests {
         ClusterStores::new(settings, None)
     }
 
-    fn failure(fault: Fault) -> StoreFailure {
-        StoreFailure {
-            store: StoreAddress::memcached("127.0.0.1:1").unwrap(),
+    fn failure(fault: Fault) -> StoreError {
+        StoreError {
+            store: "127.0.0.1:1".into(),
             stage: Stage::Connect,
             fault,
         }
@@ -282,8 +282,8 @@ mod tests {
 
     #[tokio::test]
     async fn one_silence_is_no_death_but_a_refusal_is() {
-        let node = StoreNode::new(node("n1"));
-        let silent = failure(Fault::TimedOut);
+        let node = WatchedNode::new(node("n1"));
+        let silent = failure(Fault::Timeout(Duration::ZERO));
         assert!(!node.note(Some(&silent)));
         assert!(node.is_up());
         assert!(!node.note(None));
@@ -298,7 +298,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_lost_depends_on_where_the_copies_are() {
-        let silent = failure(Fault::TimedOut);
+        let silent = failure(Fault::Timeout(Duration::ZERO));
         let down = |stores: &ClusterStores, place: usize| {
             stores.nodes[place].note(Some(&silent));
             stores.nodes[place].note(Some(&silent));
@@ -318,15 +318,15 @@ mod tests {
     #[tokio::test]
     async fn a_reload_keeps_what_is_known_of_a_store() {
         let before = stores(false);
-        before.nodes[0].note(Some(&failure(Fault::TimedOut)));
+        before.nodes[0].note(Some(&failure(Fault::Timeout(Duration::ZERO))));
         let after = ClusterStores::new(before.settings.clone(), Some(&before));
         assert!(Arc::ptr_eq(&before.nodes[0], &after.nodes[0]));
     }
 
     #[tokio::test(start_paused = true)]
     async fn flapping_is_told_once_a_minute() {
-        let node = StoreNode::new(node("n1"));
-        let told = |node: &StoreNode| (0..50).filter(|_| node.flapped().is_some()).count();
+        let node = WatchedNode::new(node("n1"));
+        let told = |node: &WatchedNode| (0..50).filter(|_| node.flapped().is_some()).count();
         assert_eq!(told(&node), 1);
         tokio::time::advance(Duration::from_secs(61)).await;
         assert_eq!(told(&node), 1);

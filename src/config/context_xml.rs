@@ -9,7 +9,7 @@ use roxmltree::{Attribute, Document, Node, ParsingOptions};
 
 use super::problem::Problem;
 use super::problem::quoted;
-use super::stores::{NamedStore, memcached_nodes};
+use super::stores::StoreNode;
 
 const MANAGER: &str = "de.javakaffee.web.msm.MemcachedBackupSessionManager";
 /// Elements of a file; a server.xml has some dozens.
@@ -18,7 +18,7 @@ const MOST_ELEMENTS: u32 = 100_000;
 /// What a Tomcat is told about its stores.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct FoundManager {
-    pub(super) nodes: Vec<NamedStore>,
+    pub(super) nodes: Vec<StoreNode>,
     /// `None`: only the application's name or host could tell.
     pub(super) key_prefix: Option<String>,
     pub(super) sticky: bool,
@@ -125,7 +125,7 @@ impl<'d> Found<'_, 'd> {
                 Some(hint.to_owned()),
             )]);
         }
-        let nodes = memcached_nodes(typed.value()).map_err(|why| {
+        let nodes = StoreNode::parse_list(typed.value()).map_err(|why| {
             // It may hold a password.
             let mut problem = self.at(typed, "memcachedNodes", "nodes as MSM reads them", None);
             (problem.hint, problem.source) = (Some(why.to_string()), None);
@@ -170,7 +170,7 @@ impl<'d> Found<'_, 'd> {
 
     fn look_at_failover_nodes(
         &self,
-        nodes: &[NamedStore],
+        nodes: &[StoreNode],
         sticky: bool,
         warnings: &mut Vec<Problem>,
     ) {
@@ -331,7 +331,7 @@ mod tests {
             (
                 &manager("memcachedNodes=\"n-1:a:1\""),
                 "context.xml:2:",
-                "name:host:port",
+                "node 1",
             ),
             (
                 &manager("memcachedNodes=\"${nodes}\""),

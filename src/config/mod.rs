@@ -23,7 +23,7 @@ mod schema;
 mod sessions;
 mod show;
 mod source;
-pub mod stores;
+mod stores;
 mod template;
 mod units;
 
@@ -36,5 +36,5 @@ pub use problem::{Problem, Report};
 pub use schema::schema;
 pub use sessions::*;
 pub use source::{from_arguments, load_file, load_text};
-pub use stores::{NamedStore, StoreAddress, Stores};
+pub use stores::*;
 pub use template::{Piece, Template, Variable};

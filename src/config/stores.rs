@@ -1,150 +1,121 @@
-//! Where memcached-session-manager keeps sessions: addresses, and MSM's own way of writing them.
+//! Where the session store is: addresses of memcached and redis, and the list of them as
+//! memcached-session-manager writes it (`memcachedNodes`).
+//!
+//! ```text
+//! host:11211                                  memcached
+//! redis://[user:password@]host[:6379][/db]    redis
+//! n1:host:11211 n2:host:11211                 memcachedNodes
+//! ```
 
 use std::fmt;
 use std::time::Duration;
 
-/// Where memcached listens unless told otherwise.
-const MEMCACHED_PORT: u16 = 11211;
-/// Where redis listens unless told otherwise.
-const REDIS_PORT: u16 = 6379;
-/// Store nodes of one cluster.
-pub const MOST_NODES: usize = 64;
+mod url;
 
-/// One memcached or redis.
+/// What redis listens on unless the address says otherwise.
+pub const REDIS_PORT: u16 = 6379;
+/// No address that anyone means is longer.
+const LONGEST_ADDRESS: usize = 1024;
+/// No list is longer.
+const MOST_NODES: usize = 1024;
+
+/// One memcached or redis. Neither `Display` nor `Debug` shows the password.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum StoreAddress {
-    /// Or whatever speaks memcached's text protocol.
+    /// A memcached, spoken to in its text protocol.
     Memcached {
-        /// A name or an address; IPv6 without brackets.
+        /// Name or address, without brackets.
         host: String,
-        /// Its port.
+        /// The port.
         port: u16,
     },
-    /// Or whatever speaks RESP.
+    /// A redis.
     Redis {
-        /// A name or an address; IPv6 without brackets.
+        /// Name or address, without brackets.
         host: String,
-        /// Its port.
+        /// The port.
         port: u16,
         /// The number of the database.
         database: u32,
-        /// Who asks; redis before 6 knows no names.
+        /// As whom to sign in; MSM's client leaves it out and shows the password alone.
         user: Option<String>,
-        /// A secret.
+        /// What to sign in with.
         password: Option<String>,
     },
 }
 
-/// Why a text is no address of a store; a hint for whom wrote it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct NoStoreAddress(pub String);
-
 impl StoreAddress {
-    /// Reads `host:port`, the port being optional.
-    pub fn memcached(text: &str) -> Result<Self, NoStoreAddress> {
-        if text.contains("://") {
-            return Err(no("write host:port, without a scheme"));
+    /// Reads `host:port` or a redis URL.
+    pub fn parse(text: &str) -> Result<Self, BadStoreAddress> {
+        if text.len() > LONGEST_ADDRESS {
+            return Err(BadStoreAddress::TooLong);
         }
-        let (host, port) = host_and_port(text, MEMCACHED_PORT)?;
-        Ok(Self::Memcached { host, port })
-    }
-
-    /// Reads `redis://[user:password@]host[:port][/database]`.
-    pub fn redis(text: &str) -> Result<Self, NoStoreAddress> {
-        if text.starts_with("rediss://") {
-            return Err(no("TLS to stores is not available in this version"));
-        }
-        let Some(rest) = text.strip_prefix("redis://") else {
-            return Err(no("write redis://host:6379"));
-        };
-        let (who, place) = match rest.rsplit_once('@') {
-            Some((who, place)) => (Some(who), place),
-            None => (None, rest),
-        };
-        let (place, database) = match place.split_once('/') {
-            Some((place, "")) => (place, 0),
-            Some((place, database)) => {
-                let number = database.parse();
-                let hint = "the database is a number, as in redis://host:6379/0";
-                (place, number.map_err(|_| no(hint))?)
+        match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("redis") => url::redis(rest),
+            Some((scheme, _)) if scheme.eq_ignore_ascii_case("rediss") => Err(BadStoreAddress::Tls),
+            Some((scheme, _)) if scheme.to_ascii_lowercase().starts_with("http") => {
+                Err(BadStoreAddress::Couchbase)
             }
-            None => (place, 0),
-        };
-        let (host, port) = host_and_port(place, REDIS_PORT)?;
-        let (user, password) = match who.map(|who| who.split_once(':')) {
-            None => (None, None),
-            Some(None) => return Err(no("before the @ stands user:password, or :password")),
-            Some(Some((user, password))) => (
-                Some(decoded(user)?).filter(|user| !user.is_empty()),
-                Some(decoded(password)?).filter(|password| !password.is_empty()),
-            ),
-        };
-        Ok(Self::Redis {
-            host,
-            port,
-            database,
-            user,
-            password,
-        })
+            Some(_) => Err(BadStoreAddress::Scheme),
+            None => {
+                let (host, port) = url::host_and_port(text, None)?;
+                Ok(Self::Memcached { host, port })
+            }
+        }
     }
 
-    /// Where to connect.
-    pub fn host_and_port(&self) -> (&str, u16) {
+    /// Name or address, without brackets.
+    pub fn host(&self) -> &str {
         match self {
-            Self::Memcached { host, port } | Self::Redis { host, port, .. } => (host, *port),
+            Self::Memcached { host, .. } | Self::Redis { host, .. } => host,
+        }
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        match self {
+            Self::Memcached { port, .. } | Self::Redis { port, .. } => *port,
+        }
+    }
+
+    /// The product's name.
+    pub fn product(&self) -> &'static str {
+        match self {
+            Self::Memcached { .. } => "memcached",
+            Self::Redis { .. } => "redis",
         }
     }
 }
 
-/// As it would be typed, without a password: the same text as `Debug`, since both end up in logs.
+/// `host:port`, or the URL without user and password.
 impl fmt::Display for StoreAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (host, port) = self.host_and_port();
-        let (open, close) = if host.contains(':') {
-            ("[", "]")
-        } else {
-            ("", "")
-        };
+        if let Self::Redis { .. } = self {
+            f.write_str("redis://")?;
+        }
+        match self.host() {
+            host if host.contains(':') => write!(f, "[{host}]")?,
+            host => f.write_str(host)?,
+        }
+        write!(f, ":{}", self.port())?;
         match self {
-            Self::Memcached { .. } => write!(f, "{open}{host}{close}:{port}"),
-            Self::Redis {
-                database,
-                user,
-                password,
-                ..
-            } => {
-                f.write_str("redis://")?;
-                if user.is_some() || password.is_some() {
-                    let hidden = if password.is_some() { "***" } else { "" };
-                    write!(f, "{}:{hidden}@", user.as_deref().unwrap_or_default())?;
-                }
-                write!(f, "{open}{host}{close}:{port}/{database}")
-            }
+            Self::Redis { database, .. } if *database > 0 => write!(f, "/{database}"),
+            Self::Redis { .. } | Self::Memcached { .. } => Ok(()),
         }
     }
 }
 
 impl fmt::Debug for StoreAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        write!(f, "StoreAddress({self})")
     }
-}
-
-/// A store node: an address, and the name that session ids have for it, if they have one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedStore {
-    /// As in `base-n1.jvm1`; a single memcached may have none, and redis has none.
-    pub name: Option<String>,
-    /// Where it is.
-    pub address: StoreAddress,
 }
 
 /// Where the sessions of a cluster are kept, and what is asked there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stores {
     /// In the order of the file, which is MSM's: the copy of a non-sticky session lies on the next.
-    pub nodes: Vec<NamedStore>,
+    pub nodes: Vec<StoreNode>,
     /// What stands before session ids in keys.
     pub key_prefix: String,
     /// Whether MSM keeps sessions in the stores alone, each on two nodes.
@@ -165,190 +136,169 @@ impl Stores {
     }
 }
 
-/// Reads MSM's `memcachedNodes`: `n1:host:port n2:host:port`, with white space or one comma
-/// between them; a single `host:port`; or the URL of one redis.
-pub fn memcached_nodes(text: &str) -> Result<Vec<NamedStore>, NoStoreAddress> {
-    let text = text.trim();
-    if text.starts_with("redis://") || text.starts_with("rediss://") {
-        let address = StoreAddress::redis(text)?;
-        return Ok(vec![NamedStore {
-            name: None,
-            address,
-        }]);
+/// A store node: a store, and its name in session ids.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StoreNode {
+    /// The `n1` in an id; `None`: ids name no store node, since there is one only.
+    pub name: Option<String>,
+    /// Where it is.
+    pub address: StoreAddress,
+}
+
+impl StoreNode {
+    /// Reads `memcachedNodes`: `n1:host:port` of each node, white space or one comma between them;
+    /// or `host:port`, or a redis URL, alone.
+    pub fn parse_list(text: &str) -> Result<Vec<Self>, BadStoreNodes> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(BadStoreNodes::Empty);
+        }
+        if text.contains("://") {
+            return match StoreAddress::parse(text) {
+                Ok(address) => Ok(vec![Self {
+                    name: None,
+                    address,
+                }]),
+                Err(why) => Err(BadStoreNodes::at(0, why)),
+            };
+        }
+        let mut nodes: Vec<Self> = Vec::new();
+        for (place, part) in split(text).enumerate() {
+            if place == MOST_NODES {
+                return Err(BadStoreNodes::TooMany);
+            }
+            let node = Self::parse(part).map_err(|why| BadStoreNodes::at(place, why))?;
+            if node.name.is_some() && nodes.iter().any(|other| other.name == node.name) {
+                return Err(BadStoreNodes::at(place, BadStoreAddress::Twice));
+            }
+            nodes.push(node);
+        }
+        match nodes.iter().position(|node| node.name.is_none()) {
+            Some(place) if nodes.len() > 1 => {
+                Err(BadStoreNodes::at(place, BadStoreAddress::NoName))
+            }
+            _ => Ok(nodes),
+        }
     }
-    if text.contains("://") {
-        return Err(no("of the URLs only redis:// is understood"));
-    }
-    let parts: Vec<&str> = text
-        .split(|byte: char| byte == ',' || byte.is_whitespace())
-        .collect();
-    let mut nodes: Vec<NamedStore> = Vec::new();
-    for part in parts.iter().filter(|part| !part.is_empty()) {
-        let node = match part.splitn(3, ':').collect::<Vec<_>>().as_slice() {
-            [name, host, port] if is_node_name(name) => NamedStore {
-                name: Some((*name).to_owned()),
-                address: StoreAddress::memcached(&format!("{host}:{port}"))?,
-            },
-            [_, _] => NamedStore {
-                name: None,
-                address: StoreAddress::memcached(part)?,
-            },
-            _ => return Err(no("each node is name:host:port, as in n1:10.0.0.1:11211")),
+
+    fn parse(text: &str) -> Result<Self, BadStoreAddress> {
+        if text.is_empty() {
+            return Err(BadStoreAddress::Separator);
+        }
+        let (name, rest) = match text.split_once(':') {
+            // Of a bracketed address, and of `host:port`, the first colon ends no name.
+            Some((name, rest)) if !text.starts_with('[') && rest.contains(':') => {
+                (Some(name), rest)
+            }
+            _ => (None, text),
         };
-        if nodes.iter().any(|other| other.name == node.name) {
-            return Err(no("two nodes have one name, or none"));
+        if name.is_some_and(|name| !is_node_name(name)) {
+            return Err(BadStoreAddress::Name);
         }
-        nodes.push(node);
-    }
-    match nodes.len() {
-        0 => Err(no("no node; write n1:host:port")),
-        count if count > MOST_NODES => Err(no("at most 64 nodes")),
-        1 => Ok(nodes),
-        // What has no name can only stand alone.
-        _ if nodes.iter().any(|node| node.name.is_none()) => {
-            Err(no("several nodes need names, as in n1:10.0.0.1:11211"))
-        }
-        _ => Ok(nodes),
+        Ok(Self {
+            name: name.map(str::to_owned),
+            address: StoreAddress::parse(rest)?,
+        })
     }
 }
 
-/// MSM takes nothing else.
-pub fn is_node_name(text: &str) -> bool {
+/// Whether MSM takes `name` as the name of a store node.
+pub fn is_node_name(name: &str) -> bool {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    !text.is_empty() && text.bytes().all(is_word)
+    !name.is_empty() && name.bytes().all(is_word)
 }
 
-fn no(hint: &str) -> NoStoreAddress {
-    NoStoreAddress(hint.to_owned())
+/// The parts of a list: any white space, or exactly one comma, stands between two. A comma beside
+/// white space, or two of them, has an empty part, as in MSM, which refuses it.
+fn split(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').flat_map(|piece| {
+        let is_padded = piece.starts_with(char::is_whitespace);
+        let is_followed = piece.ends_with(char::is_whitespace);
+        let before = (is_padded || piece.is_empty()).then_some("");
+        let after = is_followed.then_some("");
+        before
+            .into_iter()
+            .chain(piece.split_whitespace())
+            .chain(after)
+    })
 }
 
-fn host_and_port(text: &str, usual: u16) -> Result<(String, u16), NoStoreAddress> {
-    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, "")) => (host, None),
-        Some((host, rest)) => (host, Some(rest.strip_prefix(':').unwrap_or(rest))),
-        None => match text.rsplit_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        },
-    };
-    let port = match port {
-        None => usual,
-        Some(port) => match port.parse() {
-            Ok(port) if port > 0 => port,
-            Ok(_) | Err(_) => return Err(no("a port is a number from 1 to 65535")),
-        },
-    };
-    let is_of_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte);
-    let is_v6 = text.starts_with('[');
-    if host.is_empty() || !host.bytes().all(is_of_host) || (host.contains(':') && !is_v6) {
-        return Err(no("write host:port; IPv6 stands in brackets"));
-    }
-    Ok((host.to_owned(), port))
+/// Why a text is no address of a store. Says nothing of what stands there: it may hold a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadStoreAddress {
+    /// More than any host name.
+    #[error("longer than {LONGEST_ADDRESS} characters")]
+    TooLong,
+    /// Neither redis nor nothing before `://`.
+    #[error("an unknown kind of URL; expected host:port or redis://host[:port][/db]")]
+    Scheme,
+    /// `rediss://`.
+    #[error("rediss:// asks for TLS, which is not supported towards stores yet; use redis://")]
+    Tls,
+    /// `http://host:8091/pools`.
+    #[error(
+        "an http:// address, as of couchbase, which is not supported; expected memcached or redis"
+    )]
+    Couchbase,
+    /// Nothing between two separators.
+    #[error("nothing; between two nodes stands white space, or one comma and nothing else")]
+    Separator,
+    /// Nothing before the port.
+    #[error("no host; expected host:port")]
+    NoHost,
+    /// What no host name has.
+    #[error("a host name with characters that no host name has")]
+    Host,
+    /// memcached has no port of its own in MSM's grammar.
+    #[error("no port; expected host:port")]
+    NoPort,
+    /// Not a number from 1 to 65535.
+    #[error("a port that is no number from 1 to 65535")]
+    Port,
+    /// Behind the `/` of a redis URL.
+    #[error("a database that is no number; expected redis://host[:port]/number")]
+    Database,
+    /// A `%` without two hexadecimal digits, or bytes that are no text.
+    #[error("a user or password in which a % is not followed by two hexadecimal digits")]
+    Escape,
+    /// MSM takes `\w+`.
+    #[error("a node name with other characters than letters, digits and _")]
+    Name,
+    /// The same name again.
+    #[error("a node name that another node has already")]
+    Twice,
+    /// Several nodes of which one has no name.
+    #[error("no node name, while there are several nodes; expected name:host:port")]
+    NoName,
 }
 
-/// `%3A` stands for a colon: a password may hold what a URL may not.
-fn decoded(text: &str) -> Result<String, NoStoreAddress> {
-    let bad = || no("% stands before two hex digits");
-    let mut bytes = text.bytes();
-    let mut decoded = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            decoded.push(byte);
-            continue;
+/// Why a text is no `memcachedNodes`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadStoreNodes {
+    /// Nothing but white space.
+    #[error("no node; expected n1:host:port, with white space or one comma between nodes")]
+    Empty,
+    /// Longer than any real one.
+    #[error("more than {MOST_NODES} nodes")]
+    TooMany,
+    /// One of them.
+    #[error("node {number}: {why}")]
+    Node {
+        /// Counted from 1.
+        number: usize,
+        /// What is wrong with it.
+        why: BadStoreAddress,
+    },
+}
+
+impl BadStoreNodes {
+    fn at(place: usize, why: BadStoreAddress) -> Self {
+        Self::Node {
+            number: place + 1,
+            why,
         }
-        let mut digit = || {
-            let digit = char::from(bytes.next()?).to_digit(16)?;
-            u8::try_from(digit).ok()
-        };
-        let (high, low) = (digit().ok_or_else(bad)?, digit().ok_or_else(bad)?);
-        decoded.push(high << 4 | low);
     }
-    String::from_utf8(decoded).map_err(|_| bad())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_as_they_are_typed() {
-        let memcached = |text: &str| StoreAddress::memcached(text).map(|it| it.to_string());
-        for (typed, shown) in [
-            ("10.0.0.1:11211", "10.0.0.1:11211"),
-            ("cache.internal", "cache.internal:11211"),
-            ("[fd00::1]:9101", "[fd00::1]:9101"),
-            ("[fd00::1]", "[fd00::1]:11211"),
-        ] {
-            assert_eq!(memcached(typed).unwrap(), shown);
-        }
-        for wrong in [
-            "",
-            ":1",
-            "a:0",
-            "a:65536",
-            "fd00::1:1",
-            "a b:1",
-            "http://a:1",
-            "a:b",
-        ] {
-            assert!(memcached(wrong).is_err(), "{wrong}");
-        }
-        let redis = |text: &str| StoreAddress::redis(text).map(|it| it.to_string());
-        for (typed, shown) in [
-            ("redis://a", "redis://a:6379/0"),
-            ("redis://a:1/3", "redis://a:1/3"),
-            ("redis://:s%40cret@a/", "redis://:***@a:6379/0"),
-            ("redis://ada:secret@a:1/2", "redis://ada:***@a:1/2"),
-        ] {
-            assert_eq!(redis(typed).unwrap(), shown);
-        }
-        for wrong in [
-            "a:1",
-            "rediss://a",
-            "redis://",
-            "redis://a/x",
-            "redis://x@a",
-            "redis://:%4@a",
-        ] {
-            assert!(redis(wrong).is_err(), "{wrong}");
-        }
-        let secret = StoreAddress::redis("redis://:s%40cret@a").unwrap();
-        assert!(
-            matches!(&secret, StoreAddress::Redis { password: Some(it), .. } if it == "s@cret")
-        );
-        assert!(!format!("{secret:?}").contains("cret"));
-    }
-
-    #[test]
-    fn nodes_as_msm_reads_them() {
-        let names = |text: &str| {
-            let nodes = memcached_nodes(text)?;
-            let shown = nodes.iter().map(|node| {
-                let name = node.name.as_deref().unwrap_or("-");
-                format!("{name}={}", node.address)
-            });
-            Ok::<_, NoStoreAddress>(shown.collect::<Vec<_>>().join(" "))
-        };
-        for (typed, shown) in [
-            ("n1:a:1 n2:b:2", "n1=a:1 n2=b:2"),
-            ("n1:a:1,n2:b:2", "n1=a:1 n2=b:2"),
-            (" n1:a:1\n n2:b:2 ", "n1=a:1 n2=b:2"),
-            ("n1:a:1", "n1=a:1"),
-            ("a:1", "-=a:1"),
-            ("redis://a", "-=redis://a:6379/0"),
-        ] {
-            assert_eq!(names(typed).unwrap(), shown);
-        }
-        for wrong in [
-            "",
-            "n1",
-            "n-1:a:1",
-            "n1:a:1 n1:b:2",
-            "a:1 b:2",
-            "n1:a:1 b:2",
-            "http://a:8091/pools",
-        ] {
-            assert!(names(wrong).is_err(), "{wrong}");
-        }
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::cluster::Cluster;
 use crate::config::StoreAddress;
-use crate::store::{Connection, StoreFailure};
+use crate::store::{Connection, StoreError};
 
 /// Watches one of a cluster's stores until it is dropped; dropping it at any time is safe.
 pub async fn watch_store(cluster: Arc<Cluster>, place: usize) {
@@ -33,7 +33,7 @@ async fn ask(
     kept: Option<Connection>,
     address: &StoreAddress,
     time: Duration,
-) -> Result<Connection, StoreFailure> {
+) -> Result<Connection, StoreError> {
     if let Some(mut connection) = kept
         && connection.ping().await.is_ok()
     {

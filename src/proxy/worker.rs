@@ -15,7 +15,7 @@ use super::plan::{ClusterPlan, RulePlan};
 use super::rules::RuleTable;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Common};
-use crate::config::{Config, NamedStore};
+use crate::config::{Config, StoreNode};
 use crate::observe::access_log::{AccessLogHandle, WorkerLog};
 use crate::observe::metrics::{PerWorker, WorkerCells, WorkerId};
 use crate::session::Redactor;
@@ -300,7 +300,7 @@ fn askers(cluster: &Cluster) -> Vec<Rc<Asker>> {
     let Some(stores) = stores.filter(|stores| stores.look_before_failover) else {
         return Vec::new();
     };
-    let asker = |node: &NamedStore| Rc::new(Asker::new(node.address.clone(), stores.timeout));
+    let asker = |node: &StoreNode| Rc::new(Asker::new(node.address.clone(), stores.timeout));
     stores.nodes.iter().map(asker).collect()
 }
 

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use super::connection::Connection;
-use super::failure::StoreFailure;
+use super::failure::StoreError;
 use crate::config::StoreAddress;
 
 /// Connections kept for the next question.
@@ -27,7 +27,7 @@ pub enum NoAnswer {
     /// Too many questions are under way.
     Busy,
     /// The store did not answer.
-    Store(StoreFailure),
+    Store(StoreError),
 }
 
 impl Asker {
@@ -64,7 +64,7 @@ impl Asker {
 
     fn keep(&self, connection: Connection) {
         let mut idle = self.idle.borrow_mut();
-        if connection.is_clean() && idle.len() < MOST_IDLE {
+        if connection.is_usable() && idle.len() < MOST_IDLE {
             idle.push(connection);
         }
     }

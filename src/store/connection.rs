@@ -1,162 +1,399 @@
-//! A connection to one store, whatever it speaks.
+//! One connection to one store. Each question ends within its time-out, whatever the store does.
 
-use std::future::Future;
-use std::ops::ControlFlow;
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::time::timeout;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
 
-use super::failure::{Fault, Stage, StoreFailure};
-use super::wire::Wire;
-use super::{memcached, redis};
 use crate::config::StoreAddress;
 
-/// Bytes of a value that are read: MSM's header with an id and a principal, and the beginning of
-/// the attributes.
-pub(super) const HEAD: usize = 1024;
+use super::failure::{Fault, Stage, StoreError};
+use super::wire::Wire;
+use super::{Bounds, memcached, redis};
 
-/// One store, asked over a connection of its own. After a failure the connection is of no use.
-#[derive(Debug)]
-pub struct Connection {
-    address: StoreAddress,
-    wire: Wire,
-    time: Duration,
-    /// Whether memcached knows the meta commands; older ones and some that only speak like it do
-    /// not.
-    has_meta: bool,
+/// When an item ends, in seconds since 1970 by this machine's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Expiry {
+    /// It stays.
+    #[default]
+    Never,
+    /// Then.
+    At(u64),
 }
 
-/// The beginning of a value.
+/// The start of a value, and what the store knows of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
-    /// At most a kibibyte of it.
+    /// Its first bytes.
     pub bytes: Vec<u8>,
-    /// How long the value is, in bytes.
+    /// The length of all of it.
     pub size: u64,
-    /// Seconds until it goes; `None`: never, or nobody says.
-    pub ttl: Option<u64>,
+    /// When it ends.
+    pub expiry: Expiry,
+    /// Since its last use, if the store keeps that.
+    pub idle_seconds: Option<u64>,
 }
 
-/// A key that a store has, and what it tells of it at once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoundKey {
-    /// As it is.
+/// One key of a store.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Entry {
+    /// The key.
     pub key: Vec<u8>,
-    /// Unix time at which it goes; `None`: never, or nobody says.
-    pub expires: Option<u64>,
-    /// Unix time of the last access, if the store knows.
-    pub accessed: Option<u64>,
-    /// Bytes that the store spends on it, if it says.
+    /// When it ends.
+    pub expiry: Expiry,
+    /// Its last use in seconds since 1970, if the store keeps that.
+    pub last_access: Option<u64>,
+    /// Bytes: in memcached of the whole item, in redis of the value.
     pub size: Option<u64>,
 }
 
-/// How much of a store is gone through at most.
-#[derive(Debug, Clone, Copy)]
-pub struct Most {
-    /// Keys.
-    pub keys: u64,
-    /// Time, over all.
-    pub time: Duration,
+/// A connection to one store.
+#[derive(Debug)]
+pub struct Connection<S = TcpStream> {
+    store: Arc<str>,
+    is_redis: bool,
+    bounds: Bounds,
+    wire: Wire<S>,
+    stage: Stage,
+    /// A question is under way, or was given up: its answer may still come.
+    is_busy: bool,
+    /// redis was asked not to count our questions as uses.
+    is_no_touch: bool,
 }
 
 impl Connection {
-    /// Connects, and signs in where the address says as whom. `time` bounds this and each question.
-    pub async fn connect(address: &StoreAddress, time: Duration) -> Result<Self, StoreFailure> {
-        let fail = |stage, fault| StoreFailure {
-            store: address.clone(),
-            stage,
+    /// Connects, and signs in where the address says so, all of it within `timeout`.
+    pub async fn connect(address: &StoreAddress, timeout: Duration) -> Result<Self, StoreError> {
+        Self::bounded(address, Bounds::within(timeout)).await
+    }
+
+    /// As [`connect`](Self::connect), with bounds of one's own.
+    pub async fn bounded(address: &StoreAddress, bounds: Bounds) -> Result<Self, StoreError> {
+        let until = Instant::now() + bounds.timeout;
+        let failed = |fault| StoreError {
+            store: address.to_string().into(),
+            stage: Stage::Connect,
             fault,
         };
-        let (host, port) = address.host_and_port();
-        let wire = match timeout(time, Wire::connect(host, port)).await {
-            Ok(Ok(wire)) => wire,
-            Ok(Err(error)) => return Err(fail(Stage::Connect, error.into())),
-            Err(_) => return Err(fail(Stage::Connect, Fault::TimedOut)),
+        let stream = TcpStream::connect((address.host(), address.port()));
+        let stream = match timeout_at(until, stream).await {
+            Ok(made) => made.map_err(|error| failed(Fault::Io(error)))?,
+            Err(_) => return Err(failed(Fault::Timeout(bounds.timeout))),
         };
-        let mut connection = Self {
-            address: address.clone(),
-            wire,
-            time,
-            has_meta: true,
-        };
-        if let StoreAddress::Redis { .. } = address {
-            let signed_in = timeout(time, redis::sign_in(&mut connection.wire, address)).await;
-            signed_in
-                .unwrap_or(Err(Fault::TimedOut))
-                .map_err(|fault| fail(Stage::Authenticate, fault))?;
-        }
+        // Small questions wait for nothing; where the system refuses, they are only later.
+        stream.set_nodelay(true).ok();
+        let mut connection = Self::over(stream, address, bounds);
+        connection.sign_in(address, until).await?;
         Ok(connection)
     }
+}
 
-    /// Whether it answers at all.
-    pub async fn ping(&mut self) -> Result<(), StoreFailure> {
-        let asked = match &self.address {
-            StoreAddress::Memcached { .. } => {
-                within(self.time, memcached::version(&mut self.wire)).await
-            }
-            StoreAddress::Redis { .. } => within(self.time, redis::ping(&mut self.wire)).await,
-        };
-        asked.map_err(|fault| self.failure(fault))
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Over a stream that is there already, without signing in.
+    pub fn over(stream: S, address: &StoreAddress, bounds: Bounds) -> Self {
+        Self {
+            store: address.to_string().into(),
+            is_redis: matches!(address, StoreAddress::Redis { .. }),
+            bounds,
+            wire: Wire::new(stream),
+            stage: Stage::Ask,
+            is_busy: false,
+            is_no_touch: false,
+        }
     }
 
-    /// Whether it has this key. The store does not take that for a use of it.
-    pub async fn has(&mut self, key: &[u8]) -> Result<bool, StoreFailure> {
-        let asked = match &self.address {
-            StoreAddress::Memcached { .. } => {
-                let asked = memcached::has(&mut self.wire, &mut self.has_meta, key);
-                within(self.time, asked).await
-            }
-            StoreAddress::Redis { .. } => within(self.time, redis::has(&mut self.wire, key)).await,
-        };
-        asked.map_err(|fault| self.failure(fault))
+    /// Whether it can be asked again; not after an error, nor after a question was given up.
+    pub fn is_usable(&self) -> bool {
+        !self.is_busy
     }
 
-    /// The beginning of a value; `None`: there is none. The store does not take that for a use.
-    pub async fn head(&mut self, key: &[u8]) -> Result<Option<Head>, StoreFailure> {
-        let asked = match &self.address {
-            StoreAddress::Memcached { .. } => {
-                let asked = memcached::head(&mut self.wire, &mut self.has_meta, key);
-                within(self.time, asked).await
-            }
-            StoreAddress::Redis { .. } => within(self.time, redis::head(&mut self.wire, key)).await,
+    /// Whether the store answers at all.
+    pub async fn ping(&mut self) -> Result<(), StoreError> {
+        let is_redis = self.is_redis;
+        let question = if is_redis {
+            redis::command(&[b"PING"])
+        } else {
+            memcached::ping()
         };
-        asked.map_err(|fault| self.failure(fault))
+        self.ask(async |it: &mut Self| {
+            it.send(&question).await?;
+            if is_redis {
+                redis::done(&mut it.wire).await
+            } else {
+                memcached::pong(&mut it.wire).await
+            }
+        })
+        .await
     }
 
-    /// Goes through all keys. `each` may end it; the answer is whether it came to the end of them.
-    pub async fn keys(
+    /// Whether there is a value under `key`; that does not count as a use of it. A key that
+    /// memcached cannot hold is not there.
+    pub async fn has(&mut self, key: &[u8]) -> Result<bool, StoreError> {
+        let is_redis = self.is_redis;
+        if !is_redis && !memcached::is_key(key) {
+            return Ok(false);
+        }
+        self.ask(async |it: &mut Self| {
+            if is_redis {
+                it.send(&redis::command(&[b"EXISTS", key])).await?;
+                redis::had(&mut it.wire).await
+            } else {
+                it.send(&memcached::has(key)).await?;
+                memcached::had(&mut it.wire).await
+            }
+        })
+        .await
+    }
+
+    /// The start of the value under `key`; `None`: there is none.
+    pub async fn head(&mut self, key: &[u8]) -> Result<Option<Head>, StoreError> {
+        let bounds = self.bounds;
+        if !self.is_redis {
+            if !memcached::is_key(key) {
+                return Ok(None);
+            }
+            return self
+                .ask(async |it: &mut Self| {
+                    it.send(&memcached::head(key)).await?;
+                    memcached::head_of(&mut it.wire, &bounds).await
+                })
+                .await;
+        }
+        self.ask(async |it: &mut Self| {
+            it.ask_not_to_touch().await?;
+            let question = [redis::about(key), redis::start_of(key, &bounds)].concat();
+            it.send(&question).await?;
+            redis::head_of(&mut it.wire, &bounds).await
+        })
+        .await
+    }
+
+    /// All keys of the store, one after the other; none of them is kept.
+    pub fn keys(&mut self) -> Keys<'_, S> {
+        let until = Instant::now() + self.bounds.keys_timeout;
+        Keys {
+            connection: self,
+            until,
+            cursor: None,
+            read: VecDeque::new(),
+            count: 0,
+            is_over: false,
+        }
+    }
+
+    async fn sign_in(&mut self, address: &StoreAddress, until: Instant) -> Result<(), StoreError> {
+        let StoreAddress::Redis {
+            user,
+            password,
+            database,
+            ..
+        } = address
+        else {
+            return Ok(());
+        };
+        let limit = self.bounds.timeout;
+        let questions = async |it: &mut Self| {
+            it.stage = Stage::Authenticate;
+            if let Some(password) = password {
+                it.authenticate(user.as_deref(), password).await?;
+            }
+            if *database > 0 {
+                let number = database.to_string();
+                let question = redis::command(&[b"SELECT", number.as_bytes()]);
+                it.wire.send(&question).await?;
+                redis::done(&mut it.wire).await?;
+            }
+            Ok(())
+        };
+        self.until(until, limit, questions).await
+    }
+
+    /// MSM's client leaves the user out: so do we where redis does not know that user.
+    async fn authenticate(&mut self, user: Option<&str>, password: &str) -> Result<(), Fault> {
+        let password = password.as_bytes();
+        if let Some(user) = user {
+            let question = redis::command(&[b"AUTH", user.as_bytes(), password]);
+            self.wire.send(&question).await?;
+            match redis::done(&mut self.wire).await {
+                Err(Fault::Refused(_)) => {}
+                other => return other,
+            }
+        }
+        self.wire
+            .send(&redis::command(&[b"AUTH", password]))
+            .await?;
+        redis::done(&mut self.wire).await
+    }
+
+    async fn ask_not_to_touch(&mut self) -> Result<(), Fault> {
+        if !self.is_no_touch {
+            self.send(&redis::no_touch()).await?;
+            redis::done_or_not(&mut self.wire).await?;
+            self.is_no_touch = true;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, question: &[u8]) -> Result<(), Fault> {
+        self.stage = Stage::Ask;
+        self.wire.send(question).await?;
+        self.stage = Stage::Answer;
+        Ok(())
+    }
+
+    async fn ask<T>(
         &mut self,
-        most: Most,
-        each: impl FnMut(FoundKey) -> ControlFlow<()>,
-    ) -> Result<bool, StoreFailure> {
-        let asked = match &self.address {
-            StoreAddress::Memcached { .. } => {
-                within(most.time, memcached::keys(&mut self.wire, most.keys, each)).await
-            }
-            StoreAddress::Redis { .. } => {
-                within(most.time, redis::keys(&mut self.wire, most.keys, each)).await
+        question: impl AsyncFnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let limit = self.bounds.timeout;
+        self.until(Instant::now() + limit, limit, question).await
+    }
+
+    /// Runs `question` until it is answered or the time is over.
+    async fn until<T>(
+        &mut self,
+        until: Instant,
+        limit: Duration,
+        question: impl AsyncFnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let result = if self.is_busy {
+            self.stage = Stage::Ask;
+            Err(Fault::OutOfStep)
+        } else {
+            self.is_busy = true;
+            match timeout_at(until, question(self)).await {
+                Ok(result) => result,
+                Err(_) => Err(Fault::Timeout(limit)),
             }
         };
-        asked.map_err(|fault| self.failure(fault))
-    }
-
-    /// Whether it may be asked again: nothing came that nobody has asked for.
-    pub fn is_clean(&self) -> bool {
-        !self.wire.has_unread()
-    }
-
-    fn failure(&self, fault: Fault) -> StoreFailure {
-        StoreFailure {
-            store: self.address.clone(),
-            stage: Stage::Answer,
-            fault,
+        match result {
+            Ok(answer) => {
+                self.is_busy = false;
+                Ok(answer)
+            }
+            Err(fault) => Err(StoreError {
+                store: self.store.clone(),
+                stage: self.stage,
+                fault,
+            }),
         }
     }
 }
 
-async fn within<T>(
-    time: Duration,
-    asked: impl Future<Output = Result<T, Fault>>,
-) -> Result<T, Fault> {
-    timeout(time, asked).await.unwrap_or(Err(Fault::TimedOut))
+/// The keys of a store. Given up halfway, it leaves its connection unusable.
+#[derive(Debug)]
+pub struct Keys<'c, S = TcpStream> {
+    connection: &'c mut Connection<S>,
+    until: Instant,
+    /// redis: where to go on; `None`: nothing was asked yet.
+    cursor: Option<Vec<u8>>,
+    read: VecDeque<Entry>,
+    count: u64,
+    is_over: bool,
 }
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Keys<'_, S> {
+    /// The next key; `None`: that was all. Nothing comes after an error. redis may tell a key
+    /// twice.
+    pub async fn next(&mut self) -> Option<Result<Entry, StoreError>> {
+        if self.is_over {
+            return None;
+        }
+        let next = match self.read.pop_front() {
+            Some(entry) => Ok(Some(entry)),
+            None => self.more().await,
+        };
+        match next {
+            Ok(Some(entry)) => {
+                self.count += 1;
+                let most = self.connection.bounds.most_keys;
+                if self.count <= most {
+                    return Some(Ok(entry));
+                }
+                self.is_over = true;
+                self.connection.is_busy = true;
+                Some(Err(StoreError {
+                    store: self.connection.store.clone(),
+                    stage: Stage::Answer,
+                    fault: Fault::ManyKeys(most),
+                }))
+            }
+            Ok(None) => {
+                self.is_over = true;
+                None
+            }
+            Err(error) => {
+                self.is_over = true;
+                Some(Err(error))
+            }
+        }
+    }
+
+    async fn more(&mut self) -> Result<Option<Entry>, StoreError> {
+        let (until, limit) = (self.until, self.connection.bounds.keys_timeout);
+        let (cursor, read) = (&mut self.cursor, &mut self.read);
+        if self.connection.is_redis {
+            let pages = async |it: &mut Connection<S>| pages(it, cursor, read).await;
+            return self.connection.until(until, limit, pages).await;
+        }
+        let is_first = cursor.is_none();
+        *cursor = Some(Vec::new());
+        if !is_first {
+            // Between two lines of one answer the connection is in step.
+            self.connection.is_busy = false;
+        }
+        let line = async |it: &mut Connection<S>| {
+            if is_first {
+                it.send(&memcached::keys()).await?;
+            }
+            memcached::next_key(&mut it.wire).await
+        };
+        let entry = self.connection.until(until, limit, line).await?;
+        // The rest of the dump is still to come.
+        self.connection.is_busy = entry.is_some();
+        Ok(entry)
+    }
+}
+
+/// Reads pages until one has a key. A key that ended between two questions is left out.
+async fn pages<S: AsyncRead + AsyncWrite + Unpin>(
+    connection: &mut Connection<S>,
+    cursor: &mut Option<Vec<u8>>,
+    read: &mut VecDeque<Entry>,
+) -> Result<Option<Entry>, Fault> {
+    loop {
+        let from = match cursor.as_deref() {
+            Some(b"0") => return Ok(None),
+            Some(from) => from,
+            None => b"0",
+        };
+        connection.ask_not_to_touch().await?;
+        connection.send(&redis::page(from)).await?;
+        let (next, mut entries) = redis::next_page(&mut connection.wire).await?;
+        *cursor = Some(next);
+        for some in entries.chunks_mut(redis::AT_A_TIME) {
+            let questions: Vec<_> = some.iter().map(|entry| redis::about(&entry.key)).collect();
+            connection.send(&questions.concat()).await?;
+            for entry in some {
+                if redis::complete(&mut connection.wire, entry).await? {
+                    read.push_back(std::mem::take(entry));
+                }
+            }
+        }
+        if let Some(entry) = read.pop_front() {
+            return Ok(Some(entry));
+        }
+    }
+}
+
+/// Seconds since 1970.
+pub(super) fn unix_now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map(|since| since.as_secs()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,203 +1,203 @@
-//! memcached's text protocol, as far as it is needed to look and not to touch.
+//! memcached's text protocol: the four questions that we ask, none of which changes anything or
+//! counts as a use of the item.
 
-use std::ops::ControlFlow;
+use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::connection::{FoundKey, HEAD, Head};
-use super::failure::{Fault, shown};
+use super::Bounds;
+use super::connection::{Entry, Expiry, Head, unix_now};
+use super::failure::Fault;
 use super::wire::Wire;
 
-const PROTOCOL: &str = "memcached's protocol";
-/// Longest key that memcached takes.
-const KEY: usize = 250;
-/// Longest value that is waited for: memcached's own greatest limit for an item.
-const VALUE: u64 = 1 << 30;
+/// memcached's own limit.
+const LONGEST_KEY: usize = 250;
+const PRODUCT: &str = "memcached";
 
-/// Asks for the version.
-pub(super) async fn version(wire: &mut Wire) -> Result<(), Fault> {
-    wire.send(b"version\r\n").await?;
+/// Whether memcached can hold such a key. Any other would be a second command.
+pub(super) fn is_key(key: &[u8]) -> bool {
+    (1..=LONGEST_KEY).contains(&key.len()) && key.iter().all(|byte| *byte > b' ' && *byte != 0x7f)
+}
+
+pub(super) fn ping() -> Vec<u8> {
+    b"version\r\n".to_vec()
+}
+
+pub(super) fn has(key: &[u8]) -> Vec<u8> {
+    [b"mg ", key, b" t s u\r\n"].concat()
+}
+
+pub(super) fn head(key: &[u8]) -> Vec<u8> {
+    [b"mg ", key, b" v t s l u\r\n"].concat()
+}
+
+pub(super) fn keys() -> Vec<u8> {
+    b"lru_crawler metadump all\r\n".to_vec()
+}
+
+pub(super) async fn pong<S>(wire: &mut Wire<S>) -> Result<(), Fault>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    match wire.line().await? {
+        line if line.starts_with(b"VERSION ") => Ok(()),
+        line => Err(no_answer(line)),
+    }
+}
+
+pub(super) async fn had<S>(wire: &mut Wire<S>) -> Result<bool, Fault>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    match wire.line().await? {
+        b"EN" => Ok(false),
+        line if line == b"HD" || line.starts_with(b"HD ") => Ok(true),
+        line => Err(no_answer(line)),
+    }
+}
+
+pub(super) async fn head_of<S>(wire: &mut Wire<S>, bounds: &Bounds) -> Result<Option<Head>, Fault>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let line = wire.line().await?;
-    if line.starts_with(b"VERSION ") {
-        Ok(())
-    } else {
-        Err(strange(&line))
-    }
-}
-
-/// Whether the key is there.
-pub(super) async fn has(wire: &mut Wire, meta: &mut bool, key: &[u8]) -> Result<bool, Fault> {
-    if !may_be_a_key(key) {
-        return Ok(false);
-    }
-    if *meta {
-        wire.send(&question(b"mg ", key, b" t u\r\n")).await?;
-        let line = wire.line().await?;
-        match line.as_slice() {
-            b"ERROR" => *meta = false,
-            b"EN" => return Ok(false),
-            line if line.starts_with(b"HD") => return Ok(true),
-            line => return Err(strange(line)),
-        }
-    }
-    Ok(get(wire, key, 0).await?.is_some())
-}
-
-/// The beginning of the key's value.
-pub(super) async fn head(
-    wire: &mut Wire,
-    meta: &mut bool,
-    key: &[u8],
-) -> Result<Option<Head>, Fault> {
-    if !may_be_a_key(key) {
+    if line == b"EN" {
         return Ok(None);
     }
-    if *meta {
-        wire.send(&question(b"mg ", key, b" v t u\r\n")).await?;
-        let line = wire.line().await?;
-        match line.as_slice() {
-            b"ERROR" => *meta = false,
-            b"EN" => return Ok(None),
-            line => {
-                let Some(MetaValue { size, ttl }) = meta_value(line) else {
-                    return Err(strange(line));
-                };
-                let bytes = value(wire, size, HEAD).await?;
-                return Ok(Some(Head { bytes, size, ttl }));
+    let found = value_line(line)?;
+    if found.size > bounds.value_bytes {
+        return Err(Fault::LongValue(found.size));
+    }
+    let bytes = wire.counted(found.size, bounds.head_bytes).await?;
+    Ok(Some(Head { bytes, ..found }))
+}
+
+/// `VA <size> t<left> s<size> l<idle>`, whose value follows.
+fn value_line(line: &[u8]) -> Result<Head, Fault> {
+    let mut words = line.split(|byte| *byte == b' ');
+    let (Some(b"VA"), Some(size)) = (words.next(), words.next().and_then(number)) else {
+        return Err(no_answer(line));
+    };
+    let mut head = Head {
+        bytes: Vec::new(),
+        size,
+        expiry: Expiry::Never,
+        idle_seconds: None,
+    };
+    for word in words {
+        match word.split_first() {
+            Some((b't', b"-1")) => {}
+            Some((b't', left)) => {
+                let left: u64 = number(left).ok_or_else(|| no_answer(line))?;
+                head.expiry = Expiry::At(unix_now().saturating_add(left));
             }
-        }
-    }
-    get(wire, key, HEAD).await
-}
-
-/// What `mg` says of a value that follows.
-struct MetaValue {
-    size: u64,
-    ttl: Option<u64>,
-}
-
-fn meta_value(line: &[u8]) -> Option<MetaValue> {
-    let text = std::str::from_utf8(line).ok()?;
-    let mut words = text.strip_prefix("VA ")?.split(' ');
-    let size = words.next()?.parse().ok().filter(|size| *size <= VALUE)?;
-    // -1: it never goes.
-    let ttl = words.find_map(|word| word.strip_prefix('t'));
-    let ttl = ttl.and_then(|ttl| ttl.parse().ok());
-    Some(MetaValue { size, ttl })
-}
-
-/// The way of those that know no meta commands; it counts as a use.
-async fn get(wire: &mut Wire, key: &[u8], kept: usize) -> Result<Option<Head>, Fault> {
-    wire.send(&question(b"get ", key, b"\r\n")).await?;
-    let line = wire.line().await?;
-    if line == b"END" {
-        return Ok(None);
-    }
-    let Some(size) = value_size(&line) else {
-        return Err(strange(&line));
-    };
-    let bytes = value(wire, size, kept).await?;
-    let end = wire.line().await?;
-    if end != b"END" {
-        return Err(strange(&end));
-    }
-    let ttl = None;
-    Ok(Some(Head { bytes, size, ttl }))
-}
-
-/// Of `VALUE key flags size`.
-fn value_size(line: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(line).ok()?;
-    let size = text.strip_prefix("VALUE ")?.split(' ').nth(2)?;
-    size.parse().ok().filter(|size| *size <= VALUE)
-}
-
-async fn value(wire: &mut Wire, size: u64, kept: usize) -> Result<Vec<u8>, Fault> {
-    let bytes = wire.piece(size, kept).await?;
-    let end = wire.piece(2, 2).await?;
-    if end == b"\r\n" {
-        Ok(bytes)
-    } else {
-        Err(strange(&end))
-    }
-}
-
-/// Goes through all keys, by the crawler that looks at them without using them.
-pub(super) async fn keys(
-    wire: &mut Wire,
-    most: u64,
-    mut each: impl FnMut(FoundKey) -> ControlFlow<()>,
-) -> Result<bool, Fault> {
-    wire.send(b"lru_crawler metadump all\r\n").await?;
-    for _ in 0..most {
-        let line = wire.line().await?;
-        if line == b"END" {
-            return Ok(true);
-        }
-        let Some(found) = dumped(&line) else {
-            return Err(strange(&line));
-        };
-        if each(found).is_break() {
-            return Ok(false);
-        }
-    }
-    Ok(false)
-}
-
-/// One line of the dump: `key=… exp=… la=… cas=… fetch=… cls=… size=…`.
-pub(super) fn dumped(line: &[u8]) -> Option<FoundKey> {
-    let text = std::str::from_utf8(line).ok()?;
-    let mut words = text.split(' ');
-    let key = percent_decoded(words.next()?.strip_prefix("key=")?)?;
-    let mut found = FoundKey {
-        key,
-        expires: None,
-        accessed: None,
-        size: None,
-    };
-    for (name, number) in words.filter_map(|word| word.split_once('=')) {
-        // -1: it never goes.
-        let number = number.parse().ok();
-        match name {
-            "exp" => found.expires = number,
-            "la" => found.accessed = number,
-            "size" => found.size = number,
+            Some((b'l', idle)) => head.idle_seconds = number(idle),
             _ => {}
         }
     }
-    Some(found)
+    Ok(head)
 }
 
-fn percent_decoded(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = text.bytes();
-    let mut decoded = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            decoded.push(byte);
+/// The next line of the dump; `None`: that was all.
+pub(super) async fn next_key<S>(wire: &mut Wire<S>) -> Result<Option<Entry>, Fault>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    match wire.line().await? {
+        b"END" => Ok(None),
+        line => entry(line).map(Some).ok_or_else(|| no_answer(line)),
+    }
+}
+
+/// `key=… exp=… la=… … size=…`, in any order.
+fn entry(line: &[u8]) -> Option<Entry> {
+    let mut entry = Entry::default();
+    for word in line.split(|byte| *byte == b' ') {
+        let Some(at) = word.iter().position(|byte| *byte == b'=') else {
             continue;
+        };
+        let (name, value) = (word.get(..at)?, word.get(at + 1..)?);
+        match name {
+            b"key" => entry.key = decoded(value)?,
+            b"exp" if value == b"-1" => entry.expiry = Expiry::Never,
+            b"exp" => entry.expiry = Expiry::At(number(value)?),
+            b"la" => entry.last_access = number(value),
+            b"size" => entry.size = number(value),
+            _ => {}
         }
-        let mut digit = || char::from(bytes.next()?).to_digit(16);
-        let (high, low) = (digit()?, digit()?);
-        decoded.push(u8::try_from(high << 4 | low).ok()?);
     }
-    Some(decoded)
+    (!entry.key.is_empty()).then_some(entry)
 }
 
-/// What memcached would take for two words, or refuse, is no key that anybody has stored.
-fn may_be_a_key(key: &[u8]) -> bool {
-    !key.is_empty() && key.len() <= KEY && key.iter().all(u8::is_ascii_graphic)
-}
-
-fn question(command: &[u8], key: &[u8], rest: &[u8]) -> Vec<u8> {
-    [command, key, rest].concat()
-}
-
-/// An answer that is none to the question: in memcached's own words, or in another's.
-fn strange(line: &[u8]) -> Fault {
-    const OWN: [&[u8]; 4] = [b"ERROR", b"CLIENT_ERROR", b"SERVER_ERROR", b"BUSY"];
-    if OWN.iter().any(|word| line.starts_with(word)) {
-        return Fault::Refused(shown(line));
+/// Undoes the percent-encoding of a key.
+fn decoded(text: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, behind)) = rest.split_first() {
+        rest = behind;
+        if *first == b'%' {
+            let (digits, behind) = rest.split_at_checked(2)?;
+            let digits = str::from_utf8(digits).ok()?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = behind;
+        } else {
+            bytes.push(*first);
+        }
     }
-    Fault::Strange {
-        protocol: PROTOCOL,
-        said: shown(line),
+    Some(bytes)
+}
+
+fn number<N: std::str::FromStr>(text: &[u8]) -> Option<N> {
+    let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    str::from_utf8(text)
+        .ok()
+        .filter(|_| is_number)?
+        .parse()
+        .ok()
+}
+
+fn no_answer(line: &[u8]) -> Fault {
+    let no: [&[u8]; 4] = [b"SERVER_ERROR ", b"CLIENT_ERROR ", b"BUSY ", b"LOCKED"];
+    if line == b"ERROR" {
+        return Fault::Refused(
+            "ERROR; memcached before 1.6 does not know this question".to_owned(),
+        );
+    }
+    if line.starts_with(b"ERROR ") || no.iter().any(|start| line.starts_with(start)) {
+        return Fault::refused(line);
+    }
+    Fault::of_line(PRODUCT, line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_the_dump_are_read() {
+        let line =
+            b"key=bak%3AD2-n1.jvm1 exp=1795638150 la=1795636350 cas=7 fetch=no cls=9 size=594";
+        let found = entry(line).unwrap();
+        assert_eq!(found.key, b"bak:D2-n1.jvm1");
+        assert_eq!(found.expiry, Expiry::At(1_795_638_150));
+        assert_eq!(found.last_access, Some(1_795_636_350));
+        assert_eq!(found.size, Some(594));
+        assert_eq!(entry(b"key=a exp=-1").unwrap().expiry, Expiry::Never);
+        for bad in [
+            &b""[..],
+            b"exp=1",
+            b"key=",
+            b"key=%4",
+            b"key=%zz",
+            b"key=a exp=x",
+        ] {
+            assert!(entry(bad).is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_never_a_second_command() {
+        for bad in [&b""[..], b"a b", b"a\r\nflush_all", b"a\0", &[b'a'; 251]] {
+            assert!(!is_key(bad), "{bad:?}");
+        }
+        assert!(is_key(b"bak:validity:D2-n1.jvm1") && is_key(&[b'a'; 250]));
     }
 }

@@ -1,9 +1,12 @@
-//! What memcached-session-manager keeps in memcached or redis: how to ask for it, and how to read it.
+//! The session store: asks memcached and redis, bounded, and reads what
+//! memcached-session-manager keeps there.
 //!
-//! [`Connection`] asks one store, bounded in time and size whatever it answers; [`key`] and
-//! [`value`] read what MSM writes there, without Java. Serialized attributes are never looked at.
+//! A [`Connection`] asks one store; whatever that does, the answer comes within the time-out and
+//! within the [`Bounds`], or a [`StoreError`] says how far it got. [`key`] and [`value`] are pure:
+//! bytes in, meaning out. Java objects are never deserialised. Called by `proxy` and `cli`.
 
 pub mod asker;
+mod bounds;
 mod connection;
 mod failure;
 pub mod key;
@@ -12,8 +15,6 @@ mod redis;
 pub mod value;
 mod wire;
 
-pub use connection::{Connection, FoundKey, Head, Most};
-pub use failure::{Fault, Stage, StoreFailure};
-
-#[cfg(test)]
-mod tests;
+pub use bounds::Bounds;
+pub use connection::{Connection, Entry, Expiry, Head, Keys};
+pub use failure::{Fault, Stage, StoreError};

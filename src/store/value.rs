@@ -1,322 +1,280 @@
-//! The values that MSM stores: the fields before the attributes, which need no Java to be read.
+//! What memcached-session-manager stores, as far as it can be read without Java. Numbers are
+//! big-endian, lengths signed 16-bit: a principal of more than 32 KiB spoils them.
 //!
-//! All numbers are big-endian. The attributes that follow are never looked at but for the bytes
-//! that tell the serializer.
+//! Attributes and principals are never looked into beyond the mark of their serializer.
 
-/// Where the session id's length stands.
-const FIXED: usize = 44;
-
-/// A value under a session's key, or its backup's.
+/// A value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionHeader {
-    /// Of the layout: 1 or 2.
-    pub version: u16,
-    /// When the session began, in milliseconds of Unix time.
-    pub created_ms: i64,
-    /// When it was used before the last time.
-    pub accessed_before_ms: i64,
-    /// When it was used last, as of this backup.
-    pub accessed_ms: i64,
-    /// When this was written.
-    pub written_ms: i64,
-    /// Seconds that it may be idle; 0 or less: for ever.
-    pub idle_seconds: i32,
-    /// Whether nobody has shown its id yet.
-    pub is_new: bool,
-    /// Whether it lives.
-    pub is_valid: bool,
-    /// The whole session id, as it was then.
-    pub id: String,
-    /// How its user has signed in.
-    pub auth: Auth,
-    /// Whether a user has.
-    pub has_principal: bool,
-    /// How its attributes are written.
-    pub serializer: Serializer,
+pub enum Value {
+    /// A session.
+    Session(Header),
+    /// Until when a session is valid.
+    Validity(Validity),
+    /// One byte: MSM tries whether a key is free.
+    Probe,
+    /// Begins as a session, but its lengths cannot be true.
+    HalfWritten(&'static str),
+    /// Somebody else's.
+    Foreign,
 }
 
-/// How a user has signed in.
+/// What stands before a session's attributes. Times are milliseconds since 1970.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Header {
+    /// 1 or 2.
+    pub version: u16,
+    /// Where the attributes begin.
+    pub attributes_at: u16,
+    /// When the session was made.
+    pub created: i64,
+    /// The use before the last one.
+    pub last_accessed: i64,
+    /// Seconds without a request until it ends; not above 0: never.
+    pub max_inactive: i32,
+    /// No client has shown it yet.
+    pub is_new: bool,
+    /// It was not ended.
+    pub is_valid: bool,
+    /// The last use, as of the last backup.
+    pub this_accessed: i64,
+    /// When it was stored.
+    pub last_backup: i64,
+    /// The session id as of then. It is a secret.
+    pub id: Vec<u8>,
+    /// How its user signed in.
+    pub auth: Auth,
+    /// What wrote the attributes; `None`: not within what was read.
+    pub serializer: Option<Serializer>,
+}
+
+/// Shows no id.
+impl std::fmt::Debug for Header {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Header")
+            .field("version", &self.version)
+            .field("attributes_at", &self.attributes_at)
+            .field("created", &self.created)
+            .field("max_inactive", &self.max_inactive)
+            .field("auth", &self.auth)
+            .field("serializer", &self.serializer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How the session's user signed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Auth {
-    /// Nobody has, or the application did it by itself.
+    /// Not at all.
     None,
-    /// HTTP Basic.
+    /// BASIC.
     Basic,
-    /// A client certificate.
+    /// `CLIENT_CERT`.
     ClientCert,
-    /// HTTP Digest.
+    /// DIGEST.
     Digest,
-    /// A form.
+    /// FORM.
     Form,
 }
 
 impl Auth {
-    /// The word for it.
+    /// As the deployment descriptor writes it.
     pub fn word(self) -> &'static str {
         match self {
             Self::None => "none",
-            Self::Basic => "basic",
-            Self::ClientCert => "client_cert",
-            Self::Digest => "digest",
-            Self::Form => "form",
+            Self::Basic => "BASIC",
+            Self::ClientCert => "CLIENT_CERT",
+            Self::Digest => "DIGEST",
+            Self::Form => "FORM",
         }
     }
 }
 
-/// How attributes are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What wrote the attributes, by their first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Serializer {
-    /// Java's own serialization.
+    /// Java's own.
     Java,
-    /// XML, by Javolution or `XStream`.
+    /// xstream or javolution.
     Xml,
-    /// JSON, by flexjson.
+    /// flexjson.
     Json,
-    /// Something else: Kryo, as far as MSM's own ones go.
+    /// What has no mark of its own.
     Kryo,
-    /// There are none, or too little of them came.
-    Unknown,
 }
 
 impl Serializer {
-    /// The word for it.
+    /// As shown.
     pub fn word(self) -> &'static str {
         match self {
             Self::Java => "java",
             Self::Xml => "xml",
-            Self::Json => "json",
+            Self::Json => "flexjson",
             Self::Kryo => "kryo",
-            Self::Unknown => "unknown",
         }
     }
 
-    fn of(attributes: &[u8]) -> Self {
-        let text = attributes.trim_ascii_start();
+    fn of(attributes: &[u8]) -> Option<Self> {
         match attributes {
-            [0xac, 0xed, 0x00, 0x05, ..] => Self::Java,
-            [] => Self::Unknown,
-            _ if text.starts_with(b"<") => Self::Xml,
-            _ if text.starts_with(b"{") => Self::Json,
-            _ => Self::Kryo,
+            [] => None,
+            [0xac, 0xed, 0, 5, ..] => Some(Self::Java),
+            [b'<', ..] => Some(Self::Xml),
+            [b'{', ..] => Some(Self::Json),
+            _ => Some(Self::Kryo),
         }
     }
 }
 
-/// Why a value is not a session's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NoSession {
-    /// One byte: MSM asks so whether a session is there still.
-    #[error("a probe of MSM's")]
-    Probe,
-    /// Not of MSM's layout.
-    #[error("not a session of MSM's")]
-    Foreign,
-    /// It begins like one, and its lengths lead beyond its end.
-    #[error("half a session")]
-    HalfWritten,
+/// Until when a session is valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// Seconds without a request until it ends.
+    pub max_inactive: i32,
+    /// The use before the last one, in milliseconds since 1970.
+    pub last_accessed: i64,
+    /// The last use.
+    pub this_accessed: i64,
 }
 
-impl SessionHeader {
-    /// Reads the beginning of a value of `size` bytes.
-    pub fn read(head: &[u8], size: u64) -> Result<Self, NoSession> {
-        if head == [1] {
-            return Err(NoSession::Probe);
-        }
-        let version = u16_at(head, 0).ok_or(NoSession::Foreign)?;
-        let flag = |at: usize| match head.get(at) {
-            Some(b'0' | 0) => Ok(false),
-            Some(b'1' | 1) => Ok(true),
-            Some(_) => Err(NoSession::Foreign),
-            None => Err(NoSession::HalfWritten),
+const VALIDITY_SIZE: u64 = 20;
+const WRONG_LENGTHS: &str = "its lengths disagree";
+const TOO_SHORT: &str = "it ends within its header";
+
+impl Value {
+    /// Reads a value of `size` bytes by its first ones, `head`.
+    pub fn read(head: &[u8], size: u64) -> Self {
+        let read = match (size, head) {
+            (1, _) => return Self::Probe,
+            (VALIDITY_SIZE, _) => validity(head),
+            _ => session(head, size),
         };
-        if !matches!(version, 1 | 2) {
-            return Err(NoSession::Foreign);
+        read.unwrap_or(Self::Foreign)
+    }
+}
+
+fn validity(head: &[u8]) -> Option<Value> {
+    let mut fields = Fields { rest: head, at: 0 };
+    let validity = Validity {
+        max_inactive: i32::from_be_bytes(fields.array()?),
+        last_accessed: fields.time()?,
+        this_accessed: fields.time()?,
+    };
+    let is_time = |time: i64| time >= 0;
+    let times = [validity.last_accessed, validity.this_accessed];
+    times
+        .into_iter()
+        .all(is_time)
+        .then_some(Value::Validity(validity))
+}
+
+/// `None`: this is no session at all.
+fn session(head: &[u8], size: u64) -> Option<Value> {
+    let mut fields = Fields { rest: head, at: 0 };
+    let version = u16::from_be_bytes(fields.array()?);
+    if !matches!(version, 1 | 2) {
+        return None;
+    }
+    let attributes_at = i16::from_be_bytes(fields.array()?);
+    let (created, last_accessed) = (fields.time()?, fields.time()?);
+    let max_inactive = i32::from_be_bytes(fields.array()?);
+    let (is_new, is_valid) = (fields.flag()?, fields.flag()?);
+    let (this_accessed, last_backup) = (fields.time()?, fields.time()?);
+    let Ok(attributes_at) = u16::try_from(attributes_at) else {
+        return Some(Value::HalfWritten(WRONG_LENGTHS));
+    };
+    if u64::from(attributes_at) > size {
+        return Some(Value::HalfWritten(TOO_SHORT));
+    }
+    let Some((id, auth)) = fields.id_and_auth() else {
+        return Some(Value::HalfWritten(TOO_SHORT));
+    };
+    let parts = if version == 1 { 1 } else { 3 };
+    if !fields.parts_end_at(parts, attributes_at.into(), head.len() as u64 == size) {
+        return Some(Value::HalfWritten(WRONG_LENGTHS));
+    }
+    let attributes = head.get(usize::from(attributes_at)..).unwrap_or_default();
+    Some(Value::Session(Header {
+        version,
+        attributes_at,
+        created,
+        last_accessed,
+        max_inactive,
+        is_new,
+        is_valid,
+        this_accessed,
+        last_backup,
+        id: id.to_vec(),
+        auth,
+        serializer: Serializer::of(attributes),
+    }))
+}
+
+struct Fields<'v> {
+    rest: &'v [u8],
+    at: u64,
+}
+
+impl<'v> Fields<'v> {
+    fn take(&mut self, length: usize) -> Option<&'v [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        self.at += length as u64;
+        Some(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N)?.try_into().ok()
+    }
+
+    fn time(&mut self) -> Option<i64> {
+        Some(i64::from_be_bytes(self.array()?))
+    }
+
+    fn flag(&mut self) -> Option<bool> {
+        match self.array()? {
+            [b'0'] => Some(false),
+            [b'1'] => Some(true),
+            _ => None,
         }
-        let long = |at| i64_at(head, at).ok_or(NoSession::HalfWritten);
-        let (is_new, is_valid) = (flag(24)?, flag(25)?);
-        let attributes = length_at(head, 2)?;
-        let id_length = length_at(head, 42)?;
-        let end = FIXED + id_length;
-        if attributes < end || u64::try_from(attributes).unwrap_or(u64::MAX) > size {
-            return Err(NoSession::HalfWritten);
-        }
-        let id = head.get(FIXED..end).ok_or(NoSession::HalfWritten)?;
-        let id = std::str::from_utf8(id).map_err(|_| NoSession::Foreign)?;
-        let auth = match u16_at(head, end).ok_or(NoSession::HalfWritten)? {
+    }
+
+    fn length(&mut self) -> Option<usize> {
+        usize::try_from(i16::from_be_bytes(self.array()?)).ok()
+    }
+
+    fn id_and_auth(&mut self) -> Option<(&'v [u8], Auth)> {
+        let length = self.length()?;
+        let id = self.take(length)?;
+        let auth = match u16::from_be_bytes(self.array()?) {
             0 => Auth::None,
             1 => Auth::Basic,
             2 => Auth::ClientCert,
             3 => Auth::Digest,
             4 => Auth::Form,
-            _ => return Err(NoSession::Foreign),
+            _ => return None,
         };
-        let principal = u16_at(head, end + 2).ok_or(NoSession::HalfWritten)?;
-        Ok(Self {
-            version,
-            created_ms: long(4)?,
-            accessed_before_ms: long(12)?,
-            idle_seconds: i32_at(head, 20).ok_or(NoSession::HalfWritten)?,
-            is_new,
-            is_valid,
-            accessed_ms: long(26)?,
-            written_ms: long(34)?,
-            id: id.to_owned(),
-            auth,
-            has_principal: principal > 0,
-            serializer: Serializer::of(head.get(attributes..).unwrap_or_default()),
-        })
+        Some((id, auth))
     }
-}
 
-/// A value under a validity's key: whether a non-sticky session lives, and since when it idles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Validity {
-    /// Seconds that the session may be idle; 0 or less: for ever.
-    pub idle_seconds: i32,
-    /// When it was used before the last time, in milliseconds of Unix time.
-    pub accessed_before_ms: i64,
-    /// When it was used last.
-    pub accessed_ms: i64,
-}
-
-impl Validity {
-    /// Reads a whole value; `None`: it is none of MSM's.
-    pub fn read(value: &[u8]) -> Option<Self> {
-        (value.len() == 20).then_some(())?;
-        Some(Self {
-            idle_seconds: i32_at(value, 0)?,
-            accessed_before_ms: i64_at(value, 4)?,
-            accessed_ms: i64_at(value, 12)?,
-        })
+    /// Whether `count` counted parts end at `end`, as far as they were read; `is_all`: nothing
+    /// was left unread.
+    fn parts_end_at(&mut self, count: usize, end: u64, is_all: bool) -> bool {
+        for _ in 0..count {
+            if self.rest.len() < 2 {
+                return !is_all && self.at <= end;
+            }
+            let Some(length) = self.length() else {
+                return false;
+            };
+            if self.at + length as u64 > end {
+                return false;
+            }
+            if self.take(length).is_none() {
+                return !is_all;
+            }
+        }
+        self.at == end
     }
-}
-
-fn at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
-    bytes.get(at..at.checked_add(N)?)?.try_into().ok()
-}
-
-fn u16_at(bytes: &[u8], place: usize) -> Option<u16> {
-    at(bytes, place).map(u16::from_be_bytes)
-}
-
-fn i32_at(bytes: &[u8], place: usize) -> Option<i32> {
-    at(bytes, place).map(i32::from_be_bytes)
-}
-
-fn i64_at(bytes: &[u8], place: usize) -> Option<i64> {
-    at(bytes, place).map(i64::from_be_bytes)
-}
-
-/// A length in Java's signed 16 bits: MSM writes nonsense for what is longer than 32 KiB.
-fn length_at(bytes: &[u8], place: usize) -> Result<usize, NoSession> {
-    let length = at(bytes, place).ok_or(NoSession::HalfWritten)?;
-    usize::try_from(i16::from_be_bytes(length)).map_err(|_| NoSession::HalfWritten)
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn value(id: &str, auth: u16, attributes: &[u8]) -> Vec<u8> {
-        let mut value = Vec::new();
-        let header = FIXED + id.len() + 4;
-        value.extend(2_u16.to_be_bytes());
-        value.extend(u16::try_from(header).unwrap().to_be_bytes());
-        value.extend(1_000_i64.to_be_bytes());
-        value.extend(2_000_i64.to_be_bytes());
-        value.extend(1_800_i32.to_be_bytes());
-        value.extend(*b"01");
-        value.extend(3_000_i64.to_be_bytes());
-        value.extend(4_000_i64.to_be_bytes());
-        value.extend(u16::try_from(id.len()).unwrap().to_be_bytes());
-        value.extend(id.as_bytes());
-        value.extend(auth.to_be_bytes());
-        value.extend(0_u16.to_be_bytes());
-        value.extend(attributes);
-        value
-    }
-
-    fn read(value: &[u8]) -> Result<SessionHeader, NoSession> {
-        SessionHeader::read(value, value.len() as u64)
-    }
-
-    #[test]
-    fn every_field_stands_where_msm_writes_it() {
-        let header = read(&value("0A1B-n1.jvm1", 4, &[0xac, 0xed, 0, 5])).unwrap();
-        assert_eq!(
-            header,
-            SessionHeader {
-                version: 2,
-                created_ms: 1_000,
-                accessed_before_ms: 2_000,
-                accessed_ms: 3_000,
-                written_ms: 4_000,
-                idle_seconds: 1_800,
-                is_new: false,
-                is_valid: true,
-                id: "0A1B-n1.jvm1".to_owned(),
-                auth: Auth::Form,
-                has_principal: false,
-                serializer: Serializer::Java,
-            }
-        );
-        for (attributes, serializer) in [
-            (&b"<?xml"[..], Serializer::Xml),
-            (b"{\"a\":1}", Serializer::Json),
-            (&[1, 0, 2], Serializer::Kryo),
-            (b"", Serializer::Unknown),
-        ] {
-            let header = read(&value("0A1B", 0, attributes)).unwrap();
-            assert_eq!(header.serializer, serializer, "{attributes:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_session_is_told_apart() {
-        assert_eq!(read(&[1]), Err(NoSession::Probe));
-        for foreign in [&b""[..], b"x", b"locked", b"\x00\x07 anything at all"] {
-            assert_eq!(read(foreign), Err(NoSession::Foreign), "{foreign:?}");
-        }
-        let whole = value("0A1B-n1.jvm1", 0, &[]);
-        for end in 2..whole.len() {
-            assert_eq!(read(&whole[..end]), Err(NoSession::HalfWritten), "{end}");
-        }
-        let lies = |at: usize, length: i16| {
-            let mut value = whole.clone();
-            value[at..at + 2].copy_from_slice(&length.to_be_bytes());
-            read(&value)
-        };
-        for length in [-1, i16::MIN, 0, i16::MAX] {
-            assert_eq!(lies(2, length), Err(NoSession::HalfWritten), "{length}");
-        }
-        for length in [-1, i16::MIN, i16::MAX] {
-            assert_eq!(lies(42, length), Err(NoSession::HalfWritten), "{length}");
-        }
-    }
-
-    #[test]
-    fn a_validity_has_twenty_bytes() {
-        let mut value = 1_800_i32.to_be_bytes().to_vec();
-        value.extend(5_i64.to_be_bytes());
-        value.extend(6_i64.to_be_bytes());
-        let validity = Validity {
-            idle_seconds: 1_800,
-            accessed_before_ms: 5,
-            accessed_ms: 6,
-        };
-        assert_eq!(Validity::read(&value), Some(validity));
-        assert_eq!(Validity::read(&value[..19]), None);
-        value.push(0);
-        assert_eq!(Validity::read(&value), None);
-    }
-
-    proptest! {
-        #[test]
-        fn anything_is_read(bytes: Vec<u8>, size: u64) {
-            drop(SessionHeader::read(&bytes, size));
-            let _: Option<Validity> = Validity::read(&bytes);
-        }
-    }
-}
+mod tests;

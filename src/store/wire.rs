@@ -1,97 +1,93 @@
-//! The bytes to and from a store: lines and counted pieces, none longer than is allowed.
+//! Lines and counted bytes, over any stream; what is read never grows beyond its bound.
 
-use std::io;
-
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::failure::Fault;
 
-/// Longest line of an answer: a key of memcached has at most 250 bytes, thrice as many when it is
-/// encoded.
-const LINE: usize = 8 * 1024;
-/// Read at once.
-const PIECE: usize = 16 * 1024;
+/// The longest line of an answer.
+pub(super) const MOST_LINE: usize = 8 * 1024;
+/// Read at a time.
+const CHUNK: usize = 16 * 1024;
 
+/// A stream, and what was read of it and not used yet.
 #[derive(Debug)]
-pub(super) struct Wire {
-    stream: TcpStream,
+pub(super) struct Wire<S> {
+    stream: S,
     buffer: Vec<u8>,
-    /// Where in the buffer the unread begins.
-    at: usize,
+    used: usize,
 }
 
-impl Wire {
-    pub(super) async fn connect(host: &str, port: u16) -> io::Result<Self> {
-        let stream = TcpStream::connect((host, port)).await?;
-        stream.set_nodelay(true)?;
-        Ok(Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    pub(super) fn new(stream: S) -> Self {
+        Self {
             stream,
             buffer: Vec::new(),
-            at: 0,
-        })
+            used: 0,
+        }
     }
 
-    pub(super) async fn send(&mut self, question: &[u8]) -> Result<(), Fault> {
-        Ok(self.stream.write_all(question).await?)
+    pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self.stream.write_all(bytes).await.map_err(Fault::Io)?;
+        self.stream.flush().await.map_err(Fault::Io)
     }
 
-    /// The next line, without its end. Both protocols end it with CR LF.
-    pub(super) async fn line(&mut self) -> Result<Vec<u8>, Fault> {
-        let mut looked = 0;
-        loop {
-            let unread = self.unread();
-            let fresh = unread.get(looked..).unwrap_or_default();
-            if let Some(end) = fresh.iter().position(|byte| *byte == b'\n') {
-                let whole = unread.get(..looked + end).unwrap_or_default();
-                let line = whole.strip_suffix(b"\r").unwrap_or(whole).to_vec();
-                self.at += looked + end + 1;
-                return Ok(line);
-            }
-            looked = unread.len();
-            if looked > LINE {
-                return Err(Fault::TooLong);
+    /// The next line, without its end: `\r\n`, or `\n` as in memcached's dump of keys.
+    pub(super) async fn line(&mut self) -> Result<&[u8], Fault> {
+        let mut looked_at = 0;
+        let length = loop {
+            let unused = self.unused();
+            let new = unused.get(looked_at..).unwrap_or_default();
+            match new.iter().position(|byte| *byte == b'\n') {
+                Some(place) => break looked_at + place,
+                None if unused.len() > MOST_LINE => return Err(Fault::LongLine(MOST_LINE)),
+                None => looked_at = unused.len(),
             }
             self.fill().await?;
+        };
+        if length > MOST_LINE {
+            return Err(Fault::LongLine(MOST_LINE));
         }
+        let from = self.used;
+        self.used += length + 1;
+        let line = self.buffer.get(from..from + length).unwrap_or_default();
+        Ok(line.strip_suffix(b"\r").unwrap_or(line))
     }
 
-    /// A piece of `length` bytes; the first `kept` of them are returned, the rest is read and dropped.
-    pub(super) async fn piece(&mut self, length: u64, kept: usize) -> Result<Vec<u8>, Fault> {
-        let mut piece = Vec::new();
+    /// Reads `length` bytes and the line end behind them; keeps the first `most`.
+    pub(super) async fn counted(&mut self, length: u64, most: usize) -> Result<Vec<u8>, Fault> {
+        let mut kept = Vec::new();
         let mut left = length;
         while left > 0 {
-            if self.unread().is_empty() {
+            if self.unused().is_empty() {
                 self.fill().await?;
             }
-            let unread = self.unread();
-            let most = usize::try_from(left).unwrap_or(usize::MAX);
-            let taken = unread.get(..most).unwrap_or(unread);
-            let wanted = kept.saturating_sub(piece.len()).min(taken.len());
-            piece.extend_from_slice(taken.get(..wanted).unwrap_or_default());
-            let count = taken.len();
-            self.at += count;
-            left = left.saturating_sub(u64::try_from(count).unwrap_or(u64::MAX));
+            let here = self.unused();
+            let count = here.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let wanted = count.min(most.saturating_sub(kept.len()));
+            kept.extend_from_slice(here.get(..wanted).unwrap_or_default());
+            self.used += count;
+            left -= count as u64;
         }
-        Ok(piece)
+        match self.line().await? {
+            [] => Ok(kept),
+            // The value is longer than its length says.
+            _ => Err(Fault::Strange("a value with a wrong length".to_owned())),
+        }
     }
 
-    /// What came and was not asked for: an answer to nobody's question.
-    pub(super) fn has_unread(&self) -> bool {
-        !self.unread().is_empty()
-    }
-
-    fn unread(&self) -> &[u8] {
-        self.buffer.get(self.at..).unwrap_or_default()
+    fn unused(&self) -> &[u8] {
+        self.buffer.get(self.used..).unwrap_or_default()
     }
 
     async fn fill(&mut self) -> Result<(), Fault> {
-        self.buffer.drain(..self.at.min(self.buffer.len()));
-        self.at = 0;
-        self.buffer.reserve(PIECE);
-        match self.stream.read_buf(&mut self.buffer).await? {
-            0 => Err(Fault::Ended),
-            _ => Ok(()),
+        self.buffer.drain(..self.used);
+        self.used = 0;
+        self.buffer.reserve(CHUNK);
+        let mut some = (&mut self.stream).take(CHUNK as u64);
+        match some.read_buf(&mut self.buffer).await {
+            Ok(0) => Err(Fault::Ended),
+            Ok(_) => Ok(()),
+            Err(error) => Err(Fault::Io(error)),
         }
     }
 }

@@ -105,6 +105,40 @@ class S4Sticky(S4):
         self.assertEqual(after["id"], last["id"])
 
 
+    def test_sessions_of_every_size_that_memcached_takes_survive(self):
+        """Up to memcached's limit of 1 MiB an item; what is larger has no copy, as MSM logs."""
+        owner = self.tomcats[0]
+        browsers = {}
+        for size in (1_000, 100_000, 1_000_000, 1_100_000):
+            browser = browsers[size] = Browser(self.proxy.address)
+
+            def at_the_owner():
+                browser.cookies.clear()
+                return self.count(browser)["tomcat"] == owner.name
+
+            eventually("a session of the owner's", at_the_owner)
+            # Its first copy is without the ballast.
+            eventually("the copy is stored", lambda: self.is_stored(browser.id), 10)
+            before = {**self.stores[0].keys(), **self.stores[1].keys()}[browser.id]["cas"]
+            self.assertEqual(browser.get(f"/shop/store.jsp?bytes={size}").json["bytes"], size)
+
+            def is_stored_whole():
+                found = {**self.stores[0].keys(), **self.stores[1].keys()}.get(browser.id, {})
+                return found.get("cas", before) != before and int(found["size"]) > size
+
+            if size < 1_048_576:
+                eventually("the copy is stored whole", is_stored_whole, 10)
+            else:
+                owner.wait_logged("too large")
+                self.assertFalse(is_stored_whole())
+        owner.kill()
+        for size, browser in browsers.items():
+            found = browser.get("/shop/ballast.jsp").json
+            self.assertEqual(found["bytes"], size if size < 1_048_576 else -1)
+        owner.restart()
+        self.proxy.wait_serving(owner.name)
+
+
 class S4NonSticky(S4):
     @classmethod
     def lay_out(cls):

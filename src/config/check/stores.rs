@@ -3,17 +3,19 @@
 use std::path::Path;
 
 use crate::config::raw::Value;
-use crate::config::stores::{MOST_NODES, is_node_name};
-use crate::config::{Affinity, NamedStore, StoreAddress, Stores, context_xml};
+use crate::config::{Affinity, StoreAddress, StoreNode, Stores, context_xml, is_node_name};
 
 use super::at::At;
 use super::context::Words;
 use super::files;
 use super::section::Section;
 
+/// Store nodes of one cluster.
+const MOST_NODES: usize = 64;
+
 /// What the three ways of naming the stores have in common.
 struct Named {
-    nodes: Vec<NamedStore>,
+    nodes: Vec<StoreNode>,
     /// As Tomcat's file has them; `None`: the file does not tell, or there is none.
     key_prefix: Option<String>,
     sticky: Option<bool>,
@@ -91,7 +93,7 @@ fn named(section: &Section<'_>) -> Option<Named> {
     let at = section.value(first)?;
     let nodes = match *first {
         "memcached" => memcached(&at)?,
-        "redis" => vec![NamedStore {
+        "redis" => vec![StoreNode {
             name: None,
             address: redis(&at)?,
         }],
@@ -104,12 +106,11 @@ fn named(section: &Section<'_>) -> Option<Named> {
     })
 }
 
-fn memcached(at: &At<'_>) -> Option<Vec<NamedStore>> {
-    let address =
-        |at: &At<'_>| at.parse(|text| StoreAddress::memcached(text).map_err(|why| Some(why.0)));
+fn memcached(at: &At<'_>) -> Option<Vec<StoreNode>> {
+    let address = |at: &At<'_>| at.parse(of_memcached);
     if !matches!(at.node.value, Value::Map(_)) {
         let address = address(at)?;
-        return Some(vec![NamedStore {
+        return Some(vec![StoreNode {
             name: None,
             address,
         }]);
@@ -127,7 +128,7 @@ fn memcached(at: &At<'_>) -> Option<Vec<NamedStore>> {
             key.unlike("the name of a node, such as n1", Some(hint.to_owned()));
         }
         let address = address(value);
-        nodes.extend(address.map(|address| NamedStore {
+        nodes.extend(address.map(|address| StoreNode {
             name: Some(name.to_owned()),
             address,
         }));
@@ -137,17 +138,27 @@ fn memcached(at: &At<'_>) -> Option<Vec<NamedStore>> {
 
 /// What is wrong with it is told without its text, which may hold a password.
 fn redis(at: &At<'_>) -> Option<StoreAddress> {
-    match StoreAddress::redis(at.text()?) {
-        Ok(address) => Some(address),
-        Err(why) => {
-            let words = Words {
-                found: "another text".to_owned(),
-                expected: at.kind.expected(),
-                hint: Some(why.0),
-            };
-            at.context.complain(at.node.place, &at.path, words);
-            None
+    let hint = match StoreAddress::parse(at.text()?) {
+        Ok(address @ StoreAddress::Redis { .. }) => return Some(address),
+        Ok(StoreAddress::Memcached { .. }) => "write redis:// before it".to_owned(),
+        Err(why) => why.to_string(),
+    };
+    let words = Words {
+        found: "another text".to_owned(),
+        expected: at.kind.expected(),
+        hint: Some(hint),
+    };
+    at.context.complain(at.node.place, &at.path, words);
+    None
+}
+
+fn of_memcached(text: &str) -> Result<StoreAddress, Option<String>> {
+    match StoreAddress::parse(text) {
+        Ok(address @ StoreAddress::Memcached { .. }) => Ok(address),
+        Ok(StoreAddress::Redis { .. }) => {
+            Err(Some("write redis: in place of memcached:".to_owned()))
         }
+        Err(why) => Err(Some(why.to_string())),
     }
 }
 

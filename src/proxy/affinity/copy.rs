@@ -16,7 +16,7 @@ use crate::proxy::select::Nobody;
 use crate::proxy::worker::ClusterView;
 use crate::session::classify::StoreCopy;
 use crate::store::asker::NoAnswer;
-use crate::store::key::{KeyKind, StoreKey};
+use crate::store::key::{Key, Kind};
 
 /// What a store says of a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,9 +66,12 @@ impl Bound {
             return Found::Unasked;
         };
         let found = if node.is_up() {
-            let (kind, id) = (KeyKind::Session, id.of_tomcat());
-            let key = StoreKey { kind, id }.write(stores.settings.key_prefix.as_bytes());
-            match asker.has(&key).await {
+            let key = Key {
+                kind: Kind::Session,
+                prefix: stores.settings.key_prefix.as_bytes(),
+                id: id.of_tomcat(),
+            };
+            match asker.has(&key.written()).await {
                 Ok(true) => Found::There,
                 Ok(false) => Found::Gone,
                 Err(NoAnswer::Busy) => Found::Unasked,
