@@ -138,6 +138,13 @@ impl Cluster {
         self.backends.get(usize::from(slot.0))
     }
 
+    /// The jvm route of a backend's Tomcat: as configured, else as learned.
+    pub fn jvm_route(&self, slot: Slot) -> Option<JvmRoute> {
+        let settings = self.config.backends.get(usize::from(slot.0))?;
+        let learned = || self.backend(slot)?.learned_route().as_deref().cloned();
+        settings.jvm_route.clone().or_else(learned)
+    }
+
     /// Who is usable now.
     pub fn balancing(&self) -> Guard<Arc<Balancing>> {
         if self.seen.load(Ordering::Acquire) != self.changes.count() {

@@ -218,6 +218,13 @@ impl Cluster {
         self.take_over_session(key, take);
     }
 
+    /// The session has another store node in its id, and its client does not know that yet.
+    pub fn session_renamed(&self, key: Key) {
+        let common = &self.sessions.common;
+        let until = common.now().after(seconds(self.config.sessions.idle));
+        common.ledger.renamed(key, until);
+    }
+
     fn taken_over_by(&self, to: Slot) -> TakeOver {
         let now = self.sessions.common.now();
         TakeOver {

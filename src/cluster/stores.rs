@@ -1,8 +1,9 @@
 //! The stores of a cluster as all workers share them: who answers, what leaves whom, and which
 //! sessions have nothing left to go on from.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
@@ -10,6 +11,7 @@ use super::Cluster;
 use super::machine::State;
 use crate::config::{StoreNode, Stores};
 use crate::observe::metrics::StoreLook;
+use crate::session::ledger::Key;
 use crate::store::{Fault, StoreError};
 
 /// Unanswered questions in a row that make a store Down; one that refuses is Down at once.
@@ -17,6 +19,9 @@ const FALL: u32 = 2;
 /// Sessions that leave an answering store within a minute before somebody is told.
 const FLAPPING: u32 = 10;
 const MINUTE: u32 = 60;
+/// Seconds for which a Tomcat may take a store for dead that answers again: the client of MSM
+/// waits up to 30 s before it tries to connect once more.
+const DOUBT: u32 = 35;
 
 /// The stores of a cluster.
 #[derive(Debug)]
@@ -25,6 +30,29 @@ pub struct ClusterStores {
     pub settings: Stores,
     /// In the order of the file.
     pub nodes: Vec<Arc<WatchedNode>>,
+    /// Whose requests go one at a time.
+    pub turns: Arc<Turns>,
+}
+
+/// The sessions of which a request is under way that others must wait for. There are as many as
+/// such requests at most.
+#[derive(Debug, Default)]
+pub struct Turns(Mutex<HashSet<Key>>);
+
+impl Turns {
+    /// Whether it is this session's turn; if so, it is nobody's until it is given back.
+    pub fn take(&self, key: Key) -> bool {
+        self.taken().insert(key)
+    }
+
+    /// The next may go.
+    pub fn give_back(&self, key: Key) {
+        self.taken().remove(&key);
+    }
+
+    fn taken(&self) -> MutexGuard<'_, HashSet<Key>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// One store.
@@ -39,7 +67,11 @@ pub struct WatchedNode {
     /// Sessions that came to it from another one.
     pub came: AtomicU64,
     looks: [AtomicU64; StoreLook::COUNT],
-    down: AtomicU8,
+    is_down: AtomicBool,
+    /// Whether a Tomcat may take it for dead.
+    in_doubt: AtomicBool,
+    /// When it answered again.
+    back: AtomicU32,
     /// Unanswered in a row.
     failed: AtomicU32,
     /// Since the beginning of this minute: sessions that left it while it answered.
@@ -56,7 +88,9 @@ impl WatchedNode {
             left: AtomicU64::new(0),
             came: AtomicU64::new(0),
             looks: [const { AtomicU64::new(0) }; StoreLook::COUNT],
-            down: AtomicU8::new(0),
+            is_down: AtomicBool::new(false),
+            in_doubt: AtomicBool::new(false),
+            back: AtomicU32::new(0),
             failed: AtomicU32::new(0),
             minute: AtomicU32::new(0),
             flaps: AtomicU32::new(0),
@@ -75,7 +109,12 @@ impl WatchedNode {
 
     /// Whether it answers, as far as is known.
     pub fn is_up(&self) -> bool {
-        self.down.load(Relaxed) == 0
+        !self.is_down.load(Relaxed)
+    }
+
+    /// Whether a Tomcat may take it for dead: while it is down, and for a while after that.
+    pub fn is_in_doubt(&self) -> bool {
+        self.in_doubt.load(Relaxed)
     }
 
     /// Counts a question on the way of a request.
@@ -93,21 +132,36 @@ impl WatchedNode {
 
     /// Takes in what a question found; whether the state has changed.
     fn note(&self, failure: Option<&StoreError>) -> bool {
+        let now = self.seconds();
         let Some(failure) = failure else {
             self.failed.store(0, Relaxed);
-            return self.down.swap(0, Relaxed) != 0;
+            let is_back = self.is_down.swap(false, Relaxed);
+            if is_back {
+                self.back.store(now, Relaxed);
+            } else if now.saturating_sub(self.back.load(Relaxed)) >= DOUBT {
+                self.in_doubt.store(false, Relaxed);
+            }
+            return is_back;
         };
         self.failures.fetch_add(1, Relaxed);
         let failed = self.failed.fetch_add(1, Relaxed).saturating_add(1);
         let is_certain = matches!(&failure.fault, Fault::Io(error)
             if error.kind() == std::io::ErrorKind::ConnectionRefused);
-        (is_certain || failed >= FALL) && self.down.swap(1, Relaxed) == 0
+        if is_certain || failed >= FALL {
+            self.in_doubt.store(true, Relaxed);
+            return !self.is_down.swap(true, Relaxed);
+        }
+        false
+    }
+
+    fn seconds(&self) -> u32 {
+        u32::try_from(self.born.elapsed().as_secs()).unwrap_or(u32::MAX)
     }
 
     /// A session has left it although it answers; how many did within this minute, if that is
     /// worth a word, once a minute.
     fn flapped(&self) -> Option<u32> {
-        let now = u32::try_from(self.born.elapsed().as_secs()).unwrap_or(u32::MAX);
+        let now = self.seconds();
         if now.saturating_sub(self.minute.load(Relaxed)) >= MINUTE {
             self.minute.store(now, Relaxed);
             self.flaps.store(0, Relaxed);
@@ -130,8 +184,15 @@ impl ClusterStores {
             .map(|named| known(named).unwrap_or_else(|| Arc::new(WatchedNode::new(named.clone()))));
         Self {
             nodes: nodes.collect(),
+            turns: before.map_or_else(Arc::default, |before| Arc::clone(&before.turns)),
             settings,
         }
+    }
+
+    /// Whether a Tomcat may take any of them for dead.
+    #[inline]
+    pub fn any_in_doubt(&self) -> bool {
+        self.nodes.iter().any(|node| node.is_in_doubt())
     }
 
     /// The place of the node that an id names; of an id without a name, that of the only one that

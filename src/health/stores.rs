@@ -21,7 +21,14 @@ pub async fn watch_store(cluster: Arc<Cluster>, place: usize) {
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut kept = None;
     loop {
-        turns.tick().await;
+        match &mut kept {
+            // A store that dies closes its connections at that moment.
+            Some(connection) => tokio::select! {
+                _ = turns.tick() => {}
+                () = Connection::ended(connection) => {}
+            },
+            None => _ = turns.tick().await,
+        }
         let asked = ask(kept.take(), &node.named.address, stores.settings.timeout).await;
         let asked = asked.map(|connection| kept = Some(connection));
         cluster.report_store(place, asked);
@@ -34,7 +41,7 @@ async fn ask(
     address: &StoreAddress,
     time: Duration,
 ) -> Result<Connection, StoreError> {
-    if let Some(mut connection) = kept
+    if let Some(mut connection) = kept.filter(Connection::is_usable)
         && connection.ping().await.is_ok()
     {
         return Ok(connection);

@@ -122,6 +122,11 @@ impl<'a> Id<'a> {
         }
     }
 
+    /// The route that its Tomcat knows, none of the proxy's.
+    pub fn route_of_tomcat(&self) -> Option<&[u8]> {
+        self.route().filter(|route| own_token(route).is_none())
+    }
+
     /// Whether its tail may hold several routes.
     #[inline]
     pub fn is_ranked(&self) -> bool {

@@ -110,6 +110,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         !self.is_busy
     }
 
+    /// Waits until the store hangs up, or says something that nobody has asked. It cannot be asked
+    /// again then; where the wait is given up, it can.
+    pub async fn ended(&mut self) {
+        self.wire.ended().await;
+        self.is_busy = true;
+    }
+
     /// Whether the store answers at all.
     pub async fn ping(&mut self) -> Result<(), StoreError> {
         let is_redis = self.is_redis;

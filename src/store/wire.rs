@@ -75,6 +75,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
+    /// Waits until the store hangs up, or says something unasked.
+    pub(super) async fn ended(&mut self) {
+        if self.unused().is_empty() {
+            drop(self.fill().await);
+        }
+    }
+
     fn unused(&self) -> &[u8] {
         self.buffer.get(self.used..).unwrap_or_default()
     }

@@ -15,6 +15,7 @@ mod route;
 mod said;
 mod seek;
 mod shown;
+mod turn;
 
 pub(super) use conclude::{Answered, Concluded, conclude};
 pub(super) use explain::{Destination, Looked, look};
@@ -22,3 +23,4 @@ pub use pin::Pin;
 pub(super) use rewrite::{clean_cookies, clean_target};
 pub(super) use route::{Missing, Seeking};
 pub(super) use shown::{Session, read};
+pub(super) use turn::{Renewed, Turn};

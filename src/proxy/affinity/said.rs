@@ -172,6 +172,9 @@ impl Answered<'_> {
                 ..issue
             };
             ledger.issue(bound.key, self.now, again);
+            if node_changed {
+                self.cluster.session_renamed(bound.key);
+            }
         }
         Cookie::SameBase {
             route_changed,

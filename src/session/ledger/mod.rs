@@ -193,6 +193,16 @@ impl Ledger {
         }
     }
 
+    /// The owner has given the session another id: until then, or as long as
+    /// [`shown`](Self::shown) has it, its client may show the old one.
+    pub fn renamed(&self, key: Key, until: Seconds) {
+        if let Some(mut shard) = self.shard(key)
+            && let Some(entry) = shard.find_mut(key)
+        {
+            entry.moved_until = until;
+        }
+    }
+
     /// The owner has answered, in another life than [`Known::life`].
     pub fn served(&self, key: Key, now: Seconds, life: u8) {
         if let Some(mut shard) = self.shard(key)
