@@ -28,6 +28,8 @@ packages_of() {
     # Newer buildah does not start without its network tool, which is only recommended.
     buildah) echo buildah netavark ;;
     musl-gcc) echo musl-tools ;;
+    java) echo default-jdk-headless ;;
+    mvn) echo maven ;;
     *) echo "$1" ;;
     esac
 }
@@ -71,6 +73,18 @@ need_commands() {
     for command in "$@"; do
         command -v "$command" >/dev/null || fail "$command is missing even after: $by_hand"
     done
+}
+
+# What tests with real parts call.
+real_commands() { echo java mvn memcached redis-server python3 curl; }
+
+# Debian's Tomcat 10.1, which is no command.
+need_tomcat10() {
+    [ -d /usr/share/tomcat10/lib ] && return 0
+    may_become_root || fail "the Debian package tomcat10-common is missing, and neither root nor sudo is to be had"
+    say "installing Debian packages: tomcat10-common"
+    install_packages tomcat10-common
+    [ -d /usr/share/tomcat10/lib ] || fail "Tomcat 10.1 is missing even after the installation of tomcat10-common"
 }
 
 install_packages() {

@@ -1,0 +1,36 @@
+"""The test bed: real Tomcats, memcached-session-manager, memcached, redis, and the proxy before them.
+
+    with Bed() as bed:
+        n1, n2 = bed.memcacheds("n1", "n2")
+        one = bed.tomcat9("jvm1", manager=Msm([n1, n2]))
+        two = bed.tomcat9("jvm2", manager=Msm([n1, n2]))
+        bed.start(one, two)
+        proxy = bed.cattail(sticky(one, two))
+        browser = Browser(proxy.address)
+"""
+
+from .bed import Bed
+from .browser import Answer, Browser
+from .manager import Msm, Persistent, Standard
+from .process import Gone, PartError, eventually, free_port
+from .proxy import Cattail, on_loopback
+from .store import Memcached, Redis
+from .tomcat import Tomcat
+
+__all__ = [
+    "Answer",
+    "Bed",
+    "Browser",
+    "Cattail",
+    "Gone",
+    "Memcached",
+    "Msm",
+    "PartError",
+    "Persistent",
+    "Redis",
+    "Standard",
+    "Tomcat",
+    "eventually",
+    "free_port",
+    "on_loopback",
+]
