@@ -7,7 +7,6 @@ import time
 from answers import Answer
 from ways import Lane, Unanswered
 
-PAGE = "/test/count.jsp"
 # How long a browser waits for an answer: longer than any proxy here waits for its Tomcat.
 PATIENCE = 90.0
 PARALLEL = 5
@@ -28,13 +27,11 @@ class Signals:
 class Browser:
     """One user. The cookie is taken from answers in the order in which they arrive."""
 
-    def __init__(self, number, way, names, random, reads=None):
+    def __init__(self, number, way, random, reads=None):
         self.number = number
         self.cookie = ""
         self.answers = []
         self._way = way
-        # The Tomcats by their ports.
-        self._names = names
         self._random = random
         # A reader: is silent when the event comes, and goes on so many seconds after the others were told to.
         self._reads = reads
@@ -68,13 +65,11 @@ class Browser:
 
     async def _ask(self, lane, group):
         cookie = self.cookie
-        shown = f"Cookie: JSESSIONID={cookie}\r\n" if cookie else ""
-        request = f"GET {PAGE} HTTP/1.1\r\nHost: shop.example.com\r\n{shown}\r\n".encode()
         sent = time.monotonic()
         known = {"browser": self.number, "group": group, "sent": sent, "cookie": cookie}
         try:
             async with asyncio.timeout(PATIENCE):
-                reply, resent = await self._way.ask(lane, cookie, request)
+                reply, resent = await self._way.ask(lane, cookie)
         except Unanswered as error:
             answer = Answer(**known, ended=time.monotonic(), status=None, failure=str(error))
         except TimeoutError:
@@ -84,21 +79,22 @@ class Browser:
             if reply.set_cookie:
                 self.cookie = reply.set_cookie
             told = {"set_cookie": reply.set_cookie, "resent": resent}
-            answer = Answer(**known, ended=time.monotonic(), **told, **self._said(reply))
+            answer = Answer(**known, ended=time.monotonic(), **told, **_said(reply))
         self.answers.append(answer)
-
-    def _said(self, reply):
-        """What the application says of itself. A page that is not its own is no answer, whatever the status."""
-        if reply.status != 200:
-            return {"status": reply.status}
-        try:
-            said = json.loads(reply.body)
-            told = {name: said[name] for name in ("life", "id", "created", "count")}
-            return {"status": 200, "tomcat": self._names[said["port"]], **told, "counted_at": said["at"]}
-        except (ValueError, KeyError, TypeError):
-            return {"status": None, "failure": "a strange page"}
 
     def close(self):
         """Ends its connections."""
         for lane in self._lanes:
             lane.close()
+
+
+def _said(reply):
+    """What the application says of itself. A page that is not its own is no answer, whatever the status."""
+    if reply.status != 200:
+        return {"status": reply.status}
+    try:
+        said = json.loads(reply.body)
+        told = {name: said[name] for name in ("tomcat", "life", "id", "created", "count")}
+        return {"status": 200, **told, "counted_at": said["at"]}
+    except (ValueError, KeyError, TypeError):
+        return {"status": None, "failure": "a strange page"}

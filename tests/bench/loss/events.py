@@ -53,7 +53,7 @@ class Event:
 
 async def _kill(scene):
     scene.way.down(scene.victim)
-    scene.cluster.kill(scene.victim)
+    await scene.cluster.kill(scene.victim)
     scene.signals.going_on.set()
     await asyncio.sleep(TAIL)
     return 0.0
@@ -61,7 +61,7 @@ async def _kill(scene):
 
 async def _return(scene):
     scene.way.down(scene.victim)
-    scene.cluster.kill(scene.victim)
+    await scene.cluster.kill(scene.victim)
     await asyncio.sleep(DEAD)
     since = scene.seconds()
     scene.signals.going_on.set()
@@ -91,8 +91,15 @@ async def _hang(scene):
     return 0.0
 
 
+async def _nothing(scene):
+    scene.signals.going_on.set()
+    await asyncio.sleep(1.0)
+    return 0.0
+
+
 async def _memcached(scene):
-    scene.cluster.kill(scene.victim)
+    scene.way.down(scene.victim)
+    await scene.cluster.kill(scene.victim)
     scene.signals.going_on.set()
     await asyncio.sleep(TAIL)
     return 0.0
@@ -109,6 +116,9 @@ EVENTS = {
     )
 }
 
+# Not an event: what a way does to sessions without one.
+NOTHING = Event("nothing", "nothing happens", _nothing, 1.0)
+
 
 class Unfit(Exception):
     """The bed or the proxy was not well before the event: the run says nothing."""
@@ -121,16 +131,17 @@ async def run_event(event, cluster, way, count, random):
     crowd = _crowd(event, scene, count, random)
     try:
         await _log_in(crowd)
-        tasks = [asyncio.create_task(browser.browse(scene.signals)) for browser in crowd]
-        await asyncio.sleep(LOAD)
-        scene.signals.reading.set()
-        # At any moment of a group.
-        await asyncio.sleep(SILENCE + random.uniform(0.0, 0.2))
-        at_event = {browser.number: browser.cookie for browser in crowd}
-        scene.come()
-        since = await event.play(scene)
-        scene.signals.over.set()
-        await asyncio.gather(*tasks)
+        async with asyncio.TaskGroup() as tasks:
+            for browser in crowd:
+                tasks.create_task(browser.browse(scene.signals))
+            await asyncio.sleep(LOAD)
+            scene.signals.reading.set()
+            # At any moment of a group.
+            await asyncio.sleep(SILENCE + random.uniform(0.0, 0.2))
+            at_event = {browser.number: browser.cookie for browser in crowd}
+            scene.come()
+            since = await event.play(scene)
+            scene.signals.over.set()
     finally:
         for browser in crowd:
             browser.close()
@@ -146,11 +157,10 @@ async def run_event(event, cluster, way, count, random):
 
 def _crowd(event, scene, count, random):
     readers = set(random.sample(range(count), count // ONE_READER_IN))
-    names = {port: name for name, port in scene.cluster.ports.items()}
     crowd = []
     for number in range(count):
         reads = random.uniform(0.0, event.reading) if number in readers else None
-        crowd.append(Browser(number, scene.way, names, type(random)(random.random()), reads))
+        crowd.append(Browser(number, scene.way, type(random)(random.random()), reads))
     return crowd
 
 

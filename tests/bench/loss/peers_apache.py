@@ -1,5 +1,7 @@
 """Apache's configurations: mod_proxy_balancer, which is what its manual recommends in front of Tomcats."""
 
+import os
+
 MODULES = (
     "authz_core",
     "lbmethod_byrequests",
@@ -45,6 +47,8 @@ ProxyPassReverse "/" "balancer://shop/"
 
 def command(place, essence):
     """How it is started: two processes of threads, enough for all browsers."""
+    # Root may not serve.
+    user = "User www-data\nGroup www-data" if os.geteuid() == 0 else ""
     modules = "\n".join(f"LoadModule {name}_module {FOLDER}/mod_{name}.so" for name in MODULES)
     path = place.write(
         "apache.conf",
@@ -53,6 +57,7 @@ ServerRoot {place.folder}
 ServerName localhost
 Listen 127.0.0.1:{place.port}
 {modules}
+{user}
 PidFile {place.folder}/apache.pid
 DefaultRuntimeDir {place.folder}
 ErrorLog {place.folder}/error.log

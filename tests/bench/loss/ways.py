@@ -1,9 +1,12 @@
 """The ways of a browser's request to a Tomcat: through a proxy, as the oracle sends it, or to anybody at random."""
 
 import asyncio
+import collections
+import contextlib
 import hashlib
 
-from answers import base_of, route_of
+from answers import base_of, node_of, route_of
+from asking import request
 from wire import Connection, Died
 
 
@@ -12,116 +15,126 @@ class Unanswered(Exception):
 
 
 class Lane:
-    """One of the connections that a browser keeps, to whichever ports it asked."""
+    """One of the connections that a browser keeps, to each address that it asked."""
 
     def __init__(self):
         self._connections = {}
 
-    async def ask(self, port, request, may_repeat=lambda: True):
+    async def ask(self, address, cookie, may_repeat=lambda: True):
         """The answer, and how often the request was sent again.
 
         As browsers do, a request is repeated once on a new connection when its kept-alive one died without a word.
         """
-        kept = self._connections.get(port)
+        kept = self._connections.get(address)
         if kept is not None and kept.usable:
             try:
-                return await kept.ask(request), 0
+                return await kept.ask(request(cookie)), 0
             except Died as died:
                 if not died.silent or not may_repeat():
                     raise
-            return await self._ask_anew(port, request), 1
-        return await self._ask_anew(port, request), 0
+            return await self._ask_anew(address, cookie), 1
+        return await self._ask_anew(address, cookie), 0
 
-    async def _ask_anew(self, port, request):
-        connection = await Connection.open(port)
-        self._connections[port] = connection
-        return await connection.ask(request)
+    async def _ask_anew(self, address, cookie):
+        connection = await Connection.open(address)
+        self._connections[address] = connection
+        return await connection.ask(request(cookie))
 
-    def drop(self, port, why):
-        """Ends the connection to a port; who waits for an answer on it is told."""
-        if port in self._connections:
-            self._connections.pop(port).close(why)
+    def drop(self, address, why):
+        """Ends the connection to an address; who waits for an answer on it is told."""
+        if address in self._connections:
+            self._connections.pop(address).close(why)
 
     def close(self):
         """Ends all of them."""
-        for port in list(self._connections):
-            self.drop(port, "the end")
+        for address in list(self._connections):
+            self.drop(address, "the end")
 
 
 class Way:
     """What is told of events; proxies find out by themselves."""
 
-    def down(self, tomcat):
-        """From now on nothing new goes there."""
+    def down(self, part):
+        """From now on nothing new goes to this Tomcat, and nothing is kept in this memcached."""
 
     def aborted(self, tomcat):
         """What waits there will not be answered: it goes elsewhere now."""
 
-    def up(self, tomcat):
+    def up(self, part):
         """It serves again."""
 
 
 class Through(Way):
     """Every request goes to the proxy."""
 
-    def __init__(self, port):
-        self._port = port
+    def __init__(self, address):
+        self._address = address
 
-    async def ask(self, lane, _cookie, request):
+    async def ask(self, lane, cookie):
         """The answer, and how often the request was sent again."""
         try:
-            return await lane.ask(self._port, request)
+            return await lane.ask(self._address, cookie)
         except (OSError, Died) as error:
             raise Unanswered(_why(error)) from error
 
 
 class Oracle(Way):
-    """The perfect proxy: it learns of every event the moment it happens.
+    """The perfect proxy: it learns of every event the moment it happens, and knows the latest id of every session.
 
-    A session goes to the Tomcat that its id names, else to one survivor, which its base alone decides. Of a session that
-    moves one request goes first, and the others once it was answered: MSM gives each request that takes a session over at
-    the same time a copy of its own, and keeps one of them. What dies is sent again; all requests here may be. What is lost
-    this way, no proxy can save.
+    A session goes to the Tomcat that its id names, else to one survivor, which its base alone decides. As long as the id
+    names a part that is down, its requests go one at a time, each with the latest id: MSM gives requests that move a session
+    at the same time a copy each, or none. What dies is sent again; all requests here may be. What is lost this way, no proxy
+    can save.
     """
 
-    def __init__(self, ports):
-        self._ports = ports
-        self._up = set(ports)
+    def __init__(self, addresses):
+        self._addresses = addresses
+        self._up = set(addresses)
+        self._down = set()
         self._turn = 0
-        # Whether the first request of a base that moved was answered.
-        self._moves = {}
-        # Whose requests wait at which Tomcat.
-        self._waiting = {name: set() for name in ports}
+        # The latest id of each base; whose turn it is while it moves; whose requests wait at which Tomcat.
+        self._latest = {}
+        self._moving = collections.defaultdict(asyncio.Lock)
+        self._waiting = {name: set() for name in addresses}
 
-    async def ask(self, lane, cookie, request):
+    async def ask(self, lane, cookie):
         """The answer, and how often the request was sent again."""
-        sent_again = 0
+        resent = 0
         while True:
-            name = self._choose(cookie)
-            answered = await self._turn_to_move(cookie, name)
-            self._waiting[name].add(lane)
-            try:
-                reply, again = await lane.ask(self._ports[name], request, lambda name=name: name in self._up)
-                return reply, sent_again + again
-            except (OSError, Died) as error:
-                if name in self._up:
-                    # Nobody told of an end: then it is no part of the plan.
-                    raise Unanswered(f"{name}: {_why(error)}") from error
-                sent_again += 1
-            finally:
-                answered.set()
-                self._waiting[name].discard(lane)
+            async with self._one_at_a_time(cookie):
+                reply, again = await self._attempt(lane, self._latest.get(base_of(cookie), cookie))
+            resent += again
+            if reply is not None:
+                return reply, resent
 
-    async def _turn_to_move(self, cookie, name):
-        """Waits for the first request that takes this session there. What is returned is to be set after the answer."""
-        if not cookie or route_of(cookie) == name:
-            return asyncio.Event()
-        move = base_of(cookie), name
-        if move in self._moves:
-            await self._moves[move].wait()
-            return asyncio.Event()
-        self._moves[move] = asyncio.Event()
-        return self._moves[move]
+    async def _attempt(self, lane, cookie):
+        name = self._choose(cookie)
+        self._waiting[name].add(lane)
+        try:
+            reply, again = await lane.ask(self._addresses[name], cookie, lambda: name in self._up)
+        except (OSError, Died) as error:
+            if name in self._up:
+                # Nobody told of an end: then it is no part of the plan.
+                raise Unanswered(f"{name}: {_why(error)}") from error
+            return None, 1
+        finally:
+            self._waiting[name].discard(lane)
+        if reply.set_cookie:
+            self._latest[base_of(reply.set_cookie)] = reply.set_cookie
+        return reply, again
+
+    @contextlib.asynccontextmanager
+    async def _one_at_a_time(self, cookie):
+        if cookie and self._moves(cookie):
+            async with self._moving[base_of(cookie)]:
+                # Who waited may find it moved; a request too many in turn does no harm.
+                yield
+        else:
+            yield
+
+    def _moves(self, cookie):
+        latest = self._latest.get(base_of(cookie), cookie)
+        return route_of(latest) not in self._up or node_of(latest) in self._down
 
     def _choose(self, cookie):
         if not self._up:
@@ -133,15 +146,18 @@ class Oracle(Way):
             return route_of(cookie)
         return survivor(base_of(cookie), self._up)
 
-    def down(self, tomcat):
-        self._up.discard(tomcat)
+    def down(self, part):
+        self._up.discard(part)
+        self._down.add(part)
 
     def aborted(self, tomcat):
         for lane in list(self._waiting[tomcat]):
-            lane.drop(self._ports[tomcat], "aborted")
+            lane.drop(self._addresses[tomcat], "aborted")
 
-    def up(self, tomcat):
-        self._up.add(tomcat)
+    def up(self, part):
+        self._down.discard(part)
+        if part in self._addresses:
+            self._up.add(part)
 
 
 def survivor(base, names):
@@ -152,14 +168,14 @@ def survivor(base, names):
 class Anywhere(Way):
     """Each request goes to a Tomcat at random, as plain round robin does: what the self-check must see losses with."""
 
-    def __init__(self, ports, random):
-        self._ports = list(ports.values())
+    def __init__(self, addresses, random):
+        self._addresses = list(addresses.values())
         self._random = random
 
-    async def ask(self, lane, _cookie, request):
+    async def ask(self, lane, cookie):
         """The answer, and how often the request was sent again."""
         try:
-            return await lane.ask(self._random.choice(self._ports), request)
+            return await lane.ask(self._random.choice(self._addresses), cookie)
         except (OSError, Died) as error:
             raise Unanswered(_why(error)) from error
 

@@ -35,9 +35,10 @@ class Connection(asyncio.Protocol):
         self._closes = False
 
     @classmethod
-    async def open(cls, port):
-        """Connects to a port of this machine."""
-        _, connection = await asyncio.get_running_loop().create_connection(cls, "127.0.0.1", port)
+    async def open(cls, address):
+        """Connects to host:port."""
+        host, _, port = address.rpartition(":")
+        _, connection = await asyncio.get_running_loop().create_connection(cls, host, int(port))
         return connection
 
     @property
