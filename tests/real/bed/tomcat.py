@@ -42,6 +42,7 @@ WEB_XML = """\
   <servlet-mapping><servlet-name>default</servlet-name><url-pattern>/</url-pattern></servlet-mapping>
   <servlet-mapping><servlet-name>jsp</servlet-name><url-pattern>*.jsp</url-pattern></servlet-mapping>
   <session-config><session-timeout>30</session-timeout></session-config>
+  <mime-mapping><extension>html</extension><mime-type>text/html</mime-type></mime-mapping>
   <mime-mapping><extension>css</extension><mime-type>text/css</mime-type></mime-mapping>
   <mime-mapping><extension>js</extension><mime-type>text/javascript</mime-type></mime-mapping>
   <mime-mapping><extension>png</extension><mime-type>image/png</mime-type></mime-mapping>
@@ -125,7 +126,6 @@ class Tomcat(Process):
             element("Context", {
                 "path": path,
                 "docBase": os.path.join(APPS, folder),
-                "distributable": self.manager.distributable or None,
                 **self.context,
             }, self.manager.xml())
             for path, folder in self.apps.items()
