@@ -50,6 +50,14 @@ class Run:
     # Losses count from here on: seconds since the event.
     since: float = 0.0
 
+    def told(self):
+        """Every answer as a dictionary, ids cut short."""
+        for answer in sorted(self.answers, key=lambda one: one.ended):
+            told = dataclasses.asdict(answer)
+            for name in ("cookie", "set_cookie", "id"):
+                told[name] = shown(told[name])
+            yield told
+
 
 def base_of(session_id):
     """The part of a session id that stays when the session moves."""
@@ -64,3 +72,9 @@ def route_of(session_id):
 def node_of(session_id):
     """The memcached that a session id names."""
     return session_id.partition(".")[0].partition("-")[2]
+
+
+def shown(session_id):
+    """Enough to tell sessions apart, not enough to be one."""
+    base = base_of(session_id)
+    return base[:6] + session_id[len(base) :]

@@ -8,14 +8,14 @@ from answers import Run
 from browsers import Browser, Signals
 
 # Seconds. Before the event: browsers at full load, so that all is warm, then readers fall silent.
-LOAD = 1.5
-SILENCE = 0.5
+LOAD = 1.2
+SILENCE = 0.4
 # How much of a run comes after its event.
-TAIL = 4.5
-HANG = 10.0
-AFTER_HANG = 2.5
+TAIL = 4.0
+HANG = 8.0
+AFTER_HANG = 2.0
 DEAD = 1.0
-AFTER_RETURN = 2.5
+AFTER_RETURN = 2.0
 # One of so many browsers is a reader, who shows the old cookie only some time after the event.
 ONE_READER_IN = 4
 
@@ -109,7 +109,7 @@ EVENTS = {
     event.name: event
     for event in (
         Event("kill", "a Tomcat is killed (kill -9)", _kill, TAIL - 1),
-        Event("return", "the killed Tomcat is started again", _return, 5.0),
+        Event("return", "the killed Tomcat is started again", _return, 4.0),
         Event("stop", "a Tomcat is stopped in good order (SIGTERM)", _stop, TAIL - 1),
         Event("hang", f"a Tomcat hangs for {HANG:.0f} s (SIGSTOP)", _hang, HANG + 1),
         Event("memcached", "a memcached is killed", _memcached, TAIL - 1, hits_memcached=True),

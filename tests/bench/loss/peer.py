@@ -1,7 +1,5 @@
 """A proxy of the comparison, running."""
 
-import os
-
 import rows
 from asking import ALIVE
 from bed import Browser, PartError, free_port
@@ -14,7 +12,6 @@ class Peer(Process):
 
     def __init__(self, row, folder, addresses, binary):
         super().__init__(row, folder)
-        os.makedirs(folder)
         self._place = Place(free_port(), free_port(), folder, binary)
         self._routes = list(addresses)
         kind = rows.ROWS[row]
@@ -38,3 +35,12 @@ class Peer(Process):
             if status != 200:
                 raise PartError(f"status {status}")
         return True
+
+    def end(self):
+        """In good order first: a master that is killed leaves its workers behind."""
+        if self.is_running:
+            self.ask_to_stop()
+            try:
+                self.wait_ended(10.0)
+            except PartError:
+                super().end()

@@ -2,6 +2,11 @@
 
 import os
 
+USUAL = """The jvm routes and the session's two names. The survivor is whoever has the most credit with the balancer, for each request anew."""
+EXPERT = """One deputy for each Tomcat, written by hand, which gets all sessions of its neighbour; checks every second; no kept connections to the
+Tomcats, since a request that meets a dying one is an error. What was sent is never sent again, so nobody is freed from a Tomcat that hangs: `timeout` is how
+long they wait, and then it is an error; a check waits as long."""
+
 MODULES = (
     "authz_core",
     "lbmethod_byrequests",
@@ -16,16 +21,16 @@ FOLDER = "/usr/lib/apache2/modules"
 
 
 def usual(addresses, _health):
-    """Routes and the session's two names."""
+    """See USUAL."""
     members = [f'    BalancerMember "http://{address}" route={name}' for name, address in addresses.items()]
     return _balancer(members, ["ProxySet stickysession=JSESSIONID|jsessionid"])
 
 
 def expert(addresses, health):
-    """One deputy for each Tomcat, asked before each request whether it is there, and every second whether it is well."""
+    """See EXPERT."""
     names = list(addresses)
     checks = f"hcmethod=GET hcuri={health} hcinterval=1 hcpasses=1 hcfails=1"
-    limits = "connectiontimeout=1 timeout=5 ping=1 retry=1"
+    limits = "connectiontimeout=1 timeout=15 disablereuse=On retry=1"
     members = [
         f'    BalancerMember "http://{addresses[name]}" route={name} redirect={deputy} \\\n        {limits} {checks}'
         for name, deputy in zip(names, names[1:] + names[:1])

@@ -2,9 +2,13 @@
 
 import os
 
+USUAL = """The map recipe: an upstream for each jvm route, in which the other Tomcats are backups. The survivor is whichever backup is next in turn,
+for each request anew."""
+EXPERT = """One deputy for each Tomcat, written by hand, which gets all sessions of its neighbour. All workers share what they know of failures. Nothing
+checks a Tomcat that says nothing, so no page may take longer than 3 s."""
 
 def usual(addresses, _health):
-    """The map recipe: an upstream for each route, the others as its backups."""
+    """See USUAL."""
     upstreams = [_upstream("anybody", [f"server {address};" for address in addresses.values()])]
     for name, own in addresses.items():
         others = [f"server {address} backup;" for other, address in addresses.items() if other != name]
@@ -24,7 +28,7 @@ server {{
 
 
 def expert(addresses, _health):
-    """One deputy for each Tomcat, all workers know who failed, connections are kept, a hang ends after 3 seconds."""
+    """See EXPERT."""
     limits = "max_fails=1 fail_timeout=5s"
     kept = ["keepalive 64;", "keepalive_requests 90;", "keepalive_timeout 15s;"]
     names = list(addresses)

@@ -19,6 +19,13 @@ COLUMNS = (
 )
 
 
+def line(figures):
+    """One run, in short."""
+    told = [f"{figures.exposed} exposed", *(f"{getattr(figures, name)} {title}" for name, title in COLUMNS if getattr(figures, name))]
+    failures = ", ".join(f"{count} x {kind}" for kind, count in figures.failures.items())
+    return ", ".join([*told, f"longest pause {figures.longest_pause:.2f} s"]) + (f" ({failures})" if failures else "")
+
+
 def summary(results):
     """One line per row: all lost sessions of all exposed, per event."""
     events = results.names("event", EVENTS)
@@ -74,9 +81,8 @@ def configurations():
     parts = []
     for row in ROWS.values():
         if row.essence:
-            # Cattail's goes without a listener: a fragment for the documentation's own tests.
-            words = f"{row.syntax} fragment" if row.syntax == "yaml" else row.syntax
-            parts.append(f"### {row.title}\n\n{row.note}\n\n```{words}\n{row.essence(addresses, '/alive').strip()}\n```")
+            essence = row.essence(addresses, "/alive").strip()
+            parts.append(f"### {row.title}\n\n{row.note}\n\n```{row.syntax}\n{essence}\n```")
     return "\n\n".join(parts)
 
 

@@ -1,16 +1,29 @@
 """The figures of all runs: kept in a file, so that tables and plot can be made again from it."""
 
+import dataclasses
 import json
 import os
 import statistics
 
 
 class Results:
-    """Where and how, and a list of runs; each has the number of its run, `event`, `row`, `victim`, `figures`, `before`."""
+    """Where and how, and a list of runs."""
 
     def __init__(self, conditions, runs=()):
         self.conditions = conditions
         self.runs = list(runs)
+
+    def add(self, number, row, run, figures, before, tomcats):
+        """One run more."""
+        self.runs.append({
+            "run": number + 1,
+            "event": run.event,
+            "row": row,
+            "victim": run.victim,
+            "tomcats": tomcats,
+            "figures": dataclasses.asdict(figures),
+            "before": dataclasses.asdict(before),
+        })
 
     @classmethod
     def load(cls, path):

@@ -12,12 +12,13 @@ IDEAL = "ideal"
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One row. `essence(addresses, health)` is what the configuration is about; `frame` wraps what only this bed needs around it."""
+    """One row."""
 
     name: str
     title: str
-    # How the survivor of a session is found.
-    survivor: str
+    # What `essence` is, for readers of the page.
+    note: str = ""
+    # essence(addresses, health): what the configuration is about. command(place, essence): how the program is started with it.
     essence: object = None
     command: object = None
     syntax: str = ""
@@ -26,13 +27,14 @@ class Row:
 ROWS = {
     row.name: row
     for row in (
-        Row(IDEAL, "ideal: what MSM itself loses", "computed"),
-        Row("cattail", "cattail", "computed", peers_cattail.tuned, peers_cattail.command, "yaml"),
-        Row("nginx", "nginx, usual recipe", "any", peers_nginx.usual, peers_nginx.command, "nginx"),
-        Row("nginx-expert", "nginx, expert", "written by hand", peers_nginx.expert, peers_nginx.command, "nginx"),
-        Row("apache", "Apache, usual recipe", "any", peers_apache.usual, peers_apache.command, "apache"),
-        Row("apache-expert", "Apache, expert", "written by hand", peers_apache.expert, peers_apache.command, "apache"),
-        Row("haproxy", "HAProxy, usual recipe", "any", peers_haproxy.usual, peers_haproxy.command, "haproxy"),
-        Row("haproxy-expert", "HAProxy, expert", "computed", peers_haproxy.expert, peers_haproxy.command, "haproxy"),
+        Row(IDEAL, "ideal"),
+        Row("cattail", "cattail", peers_cattail.NOTE, peers_cattail.tuned, peers_cattail.command, "yaml fragment"),
+        Row("nginx", "nginx, usual", peers_nginx.USUAL, peers_nginx.usual, peers_nginx.command, "nginx"),
+        Row("nginx-expert", "nginx, expert", peers_nginx.EXPERT, peers_nginx.expert, peers_nginx.command, "nginx"),
+        Row("apache", "Apache, usual", peers_apache.USUAL, peers_apache.usual, peers_apache.command, "apache"),
+        Row("apache-expert", "Apache, expert", peers_apache.EXPERT, peers_apache.expert, peers_apache.command, "apache"),
+        Row("haproxy", "HAProxy, usual", peers_haproxy.USUAL, peers_haproxy.usual, peers_haproxy.command, "haproxy"),
+        Row("haproxy-hash", "HAProxy, expert with a hash", peers_haproxy.HASH, peers_haproxy.by_hash, peers_haproxy.command, "haproxy"),
+        Row("haproxy-deputy", "HAProxy, expert with deputies", peers_haproxy.DEPUTY, peers_haproxy.by_deputy, peers_haproxy.command, "haproxy"),
     )
 }
