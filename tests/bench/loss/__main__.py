@@ -161,8 +161,9 @@ def publish(results, options):
     if options.update_docs:
         with open(report.PLOT, "w", encoding="utf-8") as file:
             file.write(drawing)
-        report.update_page(report.PAGE, results=text, configurations=report.configurations())
-        print("written to", report.PAGE)
+        report.update_page(report.PAGE, results=text)
+        report.update_page(report.CONFIGURATIONS, configurations=report.configurations())
+        print("written to", report.PAGE, report.PLOT, report.CONFIGURATIONS)
     if options.smoke:
         return _smoke(results)
     missed = [bound for bound in judged if not bound.kept]

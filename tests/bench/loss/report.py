@@ -7,6 +7,7 @@ from rows import ROWS
 
 PAGE = "docs/session-loss.md"
 PLOT = "docs/session-loss.svg"
+CONFIGURATIONS = "docs/session-loss-configurations.md"
 
 COLUMNS = (
     ("lost", "lost"),
@@ -82,7 +83,7 @@ def configurations():
     for row in ROWS.values():
         if row.essence:
             essence = row.essence(addresses, "/alive").strip()
-            parts.append(f"### {row.title}\n\n{row.note}\n\n```{row.syntax}\n{essence}\n```")
+            parts.append(f"## {row.title}\n\n{row.note}\n\n```{row.syntax}\n{essence}\n```")
     return "\n\n".join(parts)
 
 
