@@ -7,8 +7,8 @@ from events import EVENTS
 from rows import IDEAL, ROWS
 
 OURS = "cattail"
-# Pauses that differ by less are alike: the Tomcats' own pauses are longer.
-ALIKE_SECONDS = 0.1
+# Pauses that differ by less are alike: a Tomcat's own, when it compiles or collects garbage, are as long.
+ALIKE_SECONDS = 0.25
 
 
 @dataclasses.dataclass(frozen=True)

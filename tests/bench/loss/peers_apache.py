@@ -30,7 +30,7 @@ def expert(addresses, health):
     """See EXPERT."""
     names = list(addresses)
     checks = f"hcmethod=GET hcuri={health} hcinterval=1 hcpasses=1 hcfails=1"
-    limits = "connectiontimeout=1 timeout=15 disablereuse=On retry=1"
+    limits = "connectiontimeout=2 timeout=15 disablereuse=On retry=1"
     members = [
         f'    BalancerMember "http://{addresses[name]}" route={name} redirect={deputy} \\\n        {limits} {checks}'
         for name, deputy in zip(names, names[1:] + names[:1])

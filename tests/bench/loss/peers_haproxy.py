@@ -3,7 +3,8 @@
 USUAL = """A rule for each jvm route, checks, another server when one cannot be reached. The survivor is whoever is next in turn, for each
 request anew."""
 HASH = """The survivor by a consistent hash of the session's base. The first failed connection takes a server out for all requests, and what
-waits there is sent again at once. Of a retry the hash may choose another server than after the ejection."""
+waits there is sent again at once. Of a retry the hash may choose another server than after the ejection. `retry-on 404` is for a Tomcat that stops; each page that
+is really missing would be asked for everywhere, and its session taken over by the last one asked. Here no page is missing."""
 DEPUTY = """A backend for each jvm route with one deputy, which is written by hand and gets all sessions of its neighbour. The rest as with the
 hash."""
 
@@ -71,7 +72,7 @@ def _defaults(health):
     return f"""\
 defaults
     mode http
-    timeout connect 1s
+    timeout connect 2s
     timeout client 50s
     timeout server 20s
     retries 10

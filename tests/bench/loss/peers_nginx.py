@@ -49,7 +49,7 @@ server {{
         proxy_set_header Connection "";
         proxy_set_header Host $http_host;
         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-        proxy_connect_timeout 1s;
+        proxy_connect_timeout 2s;
         proxy_read_timeout 3s;
         proxy_next_upstream error timeout invalid_header http_502 http_503 http_504;
         proxy_next_upstream_tries 3;

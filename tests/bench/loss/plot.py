@@ -45,8 +45,9 @@ def _bar(left, top, row, share, label):
     """Room for the label is kept to the right of the longest bar."""
     long = round(share * (PANEL - 62), 1)
     colour = COLOURS.get(row, USUAL if row in ("nginx", "apache", "haproxy") else EXPERT)
-    yield f'<rect x="{left}" y="{top - 1}" width="{max(long, 1)}" height="12" fill="{colour}"/>'
-    yield _text(left + max(long, 1) + 4, top + 9, label)
+    if long:
+        yield f'<rect x="{left}" y="{top - 1}" width="{long}" height="12" fill="{colour}"/>'
+    yield _text(left + long + 4, top + 9, label)
 
 
 def _lost(results, event, row):
