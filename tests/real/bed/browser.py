@@ -92,6 +92,9 @@ class Browser:
             self._learn(answer)
         return answers
 
+    def __del__(self):
+        self.close()
+
     def close(self):
         """Closes the connection; the cookies stay."""
         if self._connection is not None:
