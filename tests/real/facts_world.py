@@ -32,7 +32,7 @@ class Visitor(Browser):
     """A browser of one application that turns to any Tomcat. What it does is told to apps/facts/do.jsp."""
 
     def __init__(self, at, app, shown=None):
-        super().__init__(at.address)
+        super().__init__(at.address, host=app.strip("/"))
         self.app = app
         if shown:
             self.id = shown
@@ -41,7 +41,7 @@ class Visitor(Browser):
         """Lets the page do these steps, at another Tomcat if told; the answer."""
         if at is not None and at.address != self.address:
             self.close()
-            self.address = self.host = at.address
+            self.address = at.address
         answer = self.ask(method, self.app + path, {"Steps": steps} if steps else None)
         if answer.status != 200:
             raise AssertionError(f"status {answer.status}: {answer.text[:2000]}")
@@ -56,7 +56,7 @@ class Visitor(Browser):
         twin = Visitor(self, self.app)
         twin.cookies = dict(self.cookies)
         if at is not None:
-            twin.address = twin.host = at.address
+            twin.address = at.address
         return twin
 
     @property
@@ -120,7 +120,7 @@ class World:
         classes = compiled(bed)
         wanted = {name: (name, list(apps), {}) for name in ("jvm1", "jvm2", "jvm3")} | _wanted_tomcats
         self.tomcats = {
-            name: bed.tomcat9(name, jvm_route=route, apps={path: apps[path] for path in paths}, **settings)
+            name: bed.tomcat9(name, jvm_route=route, apps={path: apps[path] for path in paths}, **{"own_hosts": True, **settings})
             for name, (route, paths, settings) in wanted.items()
         }
         for one in self.tomcats.values():

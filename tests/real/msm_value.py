@@ -52,3 +52,13 @@ def read_value(data):
 def read_validity(data):
     """What stands under `validity:`: idle in seconds, last and this access in milliseconds."""
     return VALIDITY.unpack(data)
+
+
+def count_in(data):
+    """What the page apps/facts has counted, in a value by Java's own serialization."""
+    attributes = read_value(data).attributes
+    at = attributes.index(b"count")
+    # A reference to Integer's description, of which the count itself is the first, and then four bytes.
+    mark = b"sq\0~\0\0"
+    at = attributes.index(mark, at) + len(mark)
+    return int.from_bytes(attributes[at:at + 4], "big")

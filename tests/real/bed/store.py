@@ -74,6 +74,15 @@ class Memcached(Store):
             return None
         return rest[: int(head.split()[3])]
 
+    def put(self, key, value):
+        """Stores it for good."""
+        self.talk(b"set %s 0 0 %d\r\n%s" % (key.encode(), len(value), value), until=b"\r\n")
+
+    def life(self, key):
+        """For how many seconds it is there yet; None if it is not there."""
+        words = self.talk(f"mg {key} t", until=b"\r\n").split()
+        return int(words[1][1:]) if words[0] == b"HD" else None
+
     def delete(self, key):
         """Whether it was there."""
         return self.talk(f"delete {key}", until=b"\r\n").startswith(b"DELETED")

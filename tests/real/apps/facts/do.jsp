@@ -4,9 +4,14 @@
     HttpSession session = null;
     String user = null;
     String steps = request.getHeader("Steps");
+    // MSM does not store what a request changes that begins in the millisecond of the one before; tests of that are in a hurry.
+    if (steps == null || !steps.startsWith("hurry")) {
+        Thread.sleep(2);
+    }
     for (String step : steps == null ? new String[0] : steps.split(",")) {
         String[] word = step.split(":", 2);
         switch (word[0]) {
+            case "hurry": break;
             // A session, old or new; no attribute of it is looked at.
             case "session": session = request.getSession(); break;
             // An old session; none is made.
@@ -14,8 +19,11 @@
             case "read": session = request.getSession(); session.getAttribute("count"); break;
             case "count":
                 session = request.getSession();
-                Integer before = (Integer) session.getAttribute("count");
-                session.setAttribute("count", before == null ? 1 : before + 1);
+                // Two requests at once in one Tomcat lose no count.
+                synchronized (session.getId().substring(0, 8).intern()) {
+                    Integer before = (Integer) session.getAttribute("count");
+                    session.setAttribute("count", before == null ? 1 : before + 1);
+                }
                 break;
             case "text": session.setAttribute("text", word[1]); break;
             case "cart":
