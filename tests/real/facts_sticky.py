@@ -1,10 +1,9 @@
 """Facts about the sticky mode: take-over, copies in two Tomcats, when a session is stored and for how long."""
 
 import time
-import unittest
 
 from bed import eventually
-from facts_world import Visitor, application, at_once, meanwhile, node_of, tomcat, world
+from facts_world import Direct, Visitor, application, at_once, meanwhile, tomcat
 from msm_value import count_in, read_value
 
 SYNC = application("/sticky")
@@ -16,29 +15,16 @@ CURED = application("/cured", context={"backgroundProcessorDelay": 1}, more=QUIC
 PLAIN = tuple(tomcat(name, None, [SYNC, CURED]) for name in ("plain1", "plain2"))
 
 
-class Sticky(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.world = world()
-        cls.one, cls.two, cls.three = cls.world.jvm1, cls.world.jvm2, cls.world.jvm3
-
-    def visitor(self, app=SYNC, steps="count", at=None):
-        """Someone with a new session."""
-        visitor = Visitor(at or self.one, app)
-        visitor.do(steps)
-        return visitor
+class Sticky(Direct):
+    app = SYNC
 
     def routed(self, visitor, route):
         """The visitor's id with this jvm route."""
         return f"{visitor.base}-{visitor.node}.{route}"
 
-    def stored(self, session_id):
-        """The value of a session; None if it is not stored."""
-        return self.world.stores[node_of(session_id)].get(session_id)
-
     def life(self, session_id):
         """Seconds for which it is stored yet."""
-        return self.world.stores[node_of(session_id)].life(session_id)
+        return self.store_of(session_id).life(session_id)
 
 
 class TakeOver(Sticky):

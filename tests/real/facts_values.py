@@ -4,11 +4,10 @@ RENEW_SAMPLES=1 writes tests/real/samples anew; without it they are compared wit
 """
 
 import os
-import unittest
 
 import msm_samples
 from bed import eventually
-from facts_world import Visitor, application, world
+from facts_world import Direct, Visitor, application
 from msm_value import read_value
 
 SERIALIZERS = ("java", "kryo", "xstream", "javolution")
@@ -23,11 +22,7 @@ BEGINS = {"java": b"\xac\xed\x00\x05", "kryo": b"\x01", "xstream": b"<concurrent
 CART = "count,text:hello,cart"
 
 
-class Values(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.world = world()
-
+class Values(Direct):
     def found(self, visitor):
         """Key and value of everything stored for the visitor."""
         stores = [self.world.n1, self.world.n2, self.world.redis]

@@ -8,6 +8,7 @@ import glob
 import os
 import shutil
 import subprocess
+import unittest
 
 from bed import App, Bed, Browser, Msm
 from bed.parts import REAL, parts, tool
@@ -29,16 +30,16 @@ def node_of(session_id):
 
 
 class Visitor(Browser):
-    """A browser of one application that turns to any Tomcat. What it does is told to apps/facts/do.jsp."""
+    """A browser of one application that turns to any Tomcat. What it does is told to java/cattail/Steps.java."""
 
     def __init__(self, at, app, shown=None):
-        super().__init__(at.address, host=app.strip("/"))
+        super().__init__(at.address, host="localhost")
         self.app = app
         if shown:
             self.id = shown
 
     def do(self, steps="", at=None, path="/do", method="GET"):
-        """Lets the page do these steps, at another Tomcat if told; the answer."""
+        """Lets the Tomcat do these steps, at another Tomcat if told; the answer."""
         if at is not None and at.address != self.address:
             self.close()
             self.address = at.address
@@ -109,6 +110,51 @@ def tomcat(name, jvm_route, paths, **settings):
     return name
 
 
+class Bare(Msm):
+    """With a store that has no name."""
+
+    @property
+    def nodes_text(self):
+        return self.nodes[0].address
+
+
+class Dashed(Msm):
+    """With ids that have dashes, as of UUIDs."""
+
+    def xml(self):
+        return super().xml().removesuffix("/>") + '><SessionIdGenerator className="cattail.Dashes"/></Manager>'
+
+
+class Direct(unittest.TestCase):
+    """Tests that speak to the Tomcats of the world, without a proxy between."""
+
+    # Where `visitor` makes sessions unless told otherwise.
+    app = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.world = world()
+        cls.one, cls.two, cls.three = (cls.world.tomcats[name] for name in ("jvm1", "jvm2", "jvm3"))
+
+    def visitor(self, app=None, steps="count", at=None):
+        """Someone with a new session, at jvm1 unless told otherwise."""
+        visitor = Visitor(at or self.one, app or self.app)
+        visitor.do(steps)
+        return visitor
+
+    def store_of(self, session_id):
+        """The memcached that its id names."""
+        return self.world.stores[node_of(session_id)]
+
+    def stored(self, session_id):
+        """Its value; None if it is not stored."""
+        return self.store_of(session_id).get(session_id)
+
+    def keys_of(self, visitor, names=("n1", "n2")):
+        """The keys of everything that these stores have of the visitor, by name of the store."""
+        return {name: {key for key in self.world.stores[name].keys() if visitor.base in key} for name in names}
+
+
 class World:
     """All stores and Tomcats that were asked for: `stores` and `tomcats` by name."""
 
@@ -120,7 +166,7 @@ class World:
         classes = compiled(bed)
         wanted = {name: (name, list(apps), {}) for name in ("jvm1", "jvm2", "jvm3")} | _wanted_tomcats
         self.tomcats = {
-            name: bed.tomcat9(name, jvm_route=route, apps={path: apps[path] for path in paths}, **{"own_hosts": True, **settings})
+            name: bed.tomcat9(name, jvm_route=route, apps={path: apps[path] for path in paths}, **settings)
             for name, (route, paths, settings) in wanted.items()
         }
         for one in self.tomcats.values():

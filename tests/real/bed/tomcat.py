@@ -77,7 +77,7 @@ class Tomcat(Process):
     """One Tomcat. `apps` by context path: folders below tests/real/apps, or App."""
 
     def __init__(self, name, folder, *, version=9, host="127.0.0.1", jvm_route=None, by_property=False,
-                 manager=None, apps=None, context=None, connector=None, own_hosts=False):
+                 manager=None, apps=None, context=None, connector=None):
         super().__init__(name, folder)
         self.version = version
         self.host = host
@@ -90,8 +90,6 @@ class Tomcat(Process):
             path: app if isinstance(app, App) else App(app)
             for path, app in (apps or {"/test": "test", "/shop": "shop"}).items()
         }
-        # Whether each application has a <Host> of its own: MSM looks at all requests of its host.
-        self.own_hosts = own_hosts
         # Further attributes.
         self.context = context or {}
         self.connector = connector or {}
@@ -126,14 +124,9 @@ class Tomcat(Process):
     def is_ready(self):
         """Every application serves its file."""
         for path in self.apps:
-            alive = urllib.request.Request(f"http://{self.address}{path}/{ALIVE}", headers={"Host": self.host_of(path)})
-            with urllib.request.urlopen(alive, timeout=5) as answer:
+            with urllib.request.urlopen(f"http://{self.address}{path}/{ALIVE}", timeout=5) as answer:
                 answer.read()
         return True
-
-    def host_of(self, path):
-        """The <Host> of an application."""
-        return path.strip("/") if self.own_hosts else "localhost"
 
     def _manager_of(self, app):
         return app.manager or self.manager
@@ -150,8 +143,8 @@ class Tomcat(Process):
         self._write("server.xml", self._server_xml())
 
     def _server_xml(self):
-        contexts = {
-            path: element("Context", {
+        contexts = "".join(
+            element("Context", {
                 "path": path,
                 "docBase": os.path.join(APPS, app.folder),
                 "distributable": self._manager_of(app).distributable or None,
@@ -159,19 +152,14 @@ class Tomcat(Process):
                 **app.context,
             }, self._manager_of(app).xml())
             for path, app in self.apps.items()
-        }
-        hosts = {self.host_of(path): "" for path in self.apps}
-        for path, context in contexts.items():
-            hosts[self.host_of(path)] += context
-        host = "".join(
-            element("Host", {
-                "name": name, "appBase": "webapps", "autoDeploy": False, "deployOnStartup": False, "unpackWARs": False,
-            }, content)
-            for name, content in hosts.items()
         )
+        host = element("Host", {
+            "name": "localhost", "appBase": "webapps", "autoDeploy": False, "deployOnStartup": False,
+            "unpackWARs": False,
+        }, contexts)
         realm = element("Realm", {"className": "org.apache.catalina.realm.MemoryRealm"})
         route = None if self.by_property else self.jvm_route
-        engine = element("Engine", {"name": "Catalina", "defaultHost": next(iter(hosts)), "jvmRoute": route}, realm + host)
+        engine = element("Engine", {"name": "Catalina", "defaultHost": "localhost", "jvmRoute": route}, realm + host)
         connector = element("Connector", {
             "protocol": "HTTP/1.1", "address": self.host, "port": self.port, "maxThreads": 100,
             **self.connector,
