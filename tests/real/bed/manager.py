@@ -28,7 +28,6 @@ def _word(value):
 class Standard:
     """Tomcat's own: sessions live in its memory alone."""
 
-    distributable = False
     needs_msm = False
 
     def xml(self):
@@ -56,7 +55,6 @@ class Msm:
     # Further attributes of <Manager>.
     more: dict = dataclasses.field(default_factory=dict)
 
-    distributable = False
     needs_msm = True
 
     @property
@@ -90,7 +88,6 @@ class Persistent:
 
     folder: str
 
-    distributable = True
     needs_msm = False
 
     def xml(self):

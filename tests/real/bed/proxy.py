@@ -81,10 +81,14 @@ class Cattail(Process):
                 found.append((dict(re.findall(r'(\w+)="([^"]*)"', match[2] or "")), float(match[3])))
         return found
 
-    def wait_state(self, backend, state, patience=30.0):
-        """Waits until a backend is in a state: up, down, …"""
-        eventually(f"{backend} is {state}",
-                   lambda: self.metric("cattail_backend_state", backend=backend, state=state) == 1, patience)
+    def wait_serving(self, backend, patience=30.0):
+        """Waits until a backend serves its own sessions: it is up, or warms up."""
+
+        def serves():
+            states = (self.metric("cattail_backend_state", backend=backend, state=state) for state in ("up", "warming"))
+            return sum(states) == 1
+
+        eventually(f"{backend} serves", serves, patience)
 
     def wait_logged(self, text, patience=20.0):
         """Waits until it has logged this."""

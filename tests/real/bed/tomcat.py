@@ -47,6 +47,7 @@ WEB_XML = """\
   <servlet-mapping><servlet-name>default</servlet-name><url-pattern>/</url-pattern></servlet-mapping>
   <servlet-mapping><servlet-name>jsp</servlet-name><url-pattern>*.jsp</url-pattern></servlet-mapping>
   <session-config><session-timeout>30</session-timeout></session-config>
+  <mime-mapping><extension>html</extension><mime-type>text/html</mime-type></mime-mapping>
   <mime-mapping><extension>css</extension><mime-type>text/css</mime-type></mime-mapping>
   <mime-mapping><extension>js</extension><mime-type>text/javascript</mime-type></mime-mapping>
   <mime-mapping><extension>png</extension><mime-type>image/png</mime-type></mime-mapping>
@@ -147,7 +148,6 @@ class Tomcat(Process):
             element("Context", {
                 "path": path,
                 "docBase": os.path.join(APPS, app.folder),
-                "distributable": self._manager_of(app).distributable or None,
                 **self.context,
                 **app.context,
             }, self._manager_of(app).xml())
