@@ -55,10 +55,15 @@ def read_validity(data):
 
 
 def count_in(data):
-    """What the page apps/facts has counted, in a value by Java's own serialization."""
+    """What the page of apps/facts has counted, in a value by Java's own serialization."""
     attributes = read_value(data).attributes
-    at = attributes.index(b"count")
-    # A reference to Integer's description, of which the count itself is the first, and then four bytes.
-    mark = b"sq\0~\0\0"
-    at = attributes.index(mark, at) + len(mark)
+    at = attributes.index(b"count") + len(b"count")
+    another, the_first = b"sq\0~\0\0", b"q\0~\0\2"
+    if attributes.startswith(another, at):
+        at += len(another)
+    elif attributes.startswith(the_first, at):
+        # The same number as that of the attributes, which stands before all: written only once.
+        at = attributes.index(b"xp") + len(b"xp")
+    else:
+        raise ValueError(f"no count in {attributes!r}")
     return int.from_bytes(attributes[at:at + 4], "big")
