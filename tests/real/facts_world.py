@@ -13,6 +13,9 @@ import unittest
 from bed import App, Bed, Browser, Msm
 from bed.parts import REAL, parts, tool
 
+# How long a Tomcat takes a node for what it was when it asked last: one second, and a little.
+REMEMBERED = 1.2
+
 # Managers of all applications, by path; whoever needs one asks for it when loaded, and all start together.
 _wanted = {}
 _wanted_tomcats = {}
