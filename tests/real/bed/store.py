@@ -58,9 +58,9 @@ class Memcached(Store):
         return self.talk("version", until=b"\r\n").startswith(b"VERSION ")
 
     def keys(self):
-        """All keys, with `exp`, `la` and `size` as texts."""
+        """All keys, with `exp`, `la` and `size` as texts. Unlike `all`, `hash` leaves out none."""
         found = {}
-        for line in self.talk("lru_crawler metadump all").decode().splitlines():
+        for line in self.talk("lru_crawler metadump hash").decode().splitlines():
             fields = dict(field.split("=", 1) for field in line.split() if "=" in field)
             if "key" in fields:
                 found[urllib.parse.unquote(fields.pop("key"))] = fields
