@@ -7,12 +7,13 @@ import os
 
 import msm_samples
 from bed import eventually
-from facts_world import Direct, Visitor, application
+from facts_world import Bridged, Direct, Visitor, application
 from msm_value import read_value
 
 SERIALIZERS = ("java", "kryo", "xstream", "javolution")
 BY_SERIALIZER = {name: application(f"/{name}", serializer=name) for name in SERIALIZERS}
 FLEXJSON = application("/flexjson", serializer="flexjson")
+BRIDGED = application("/flexjson-bridged", manager=Bridged)
 FORM = application("/form", folder="form")
 NOT_STICKY = application("/not-sticky", sticky=False)
 REDIS = application("/redis", "redis")
@@ -71,6 +72,12 @@ class Values(Direct):
         answer = Visitor(self.world.jvm1, FLEXJSON).get(f"{FLEXJSON}/do", {"Steps": "count"})
         self.assertEqual(answer.status, 500)
 
+    def test_flexjson_works_with_a_bridge_between_the_interfaces(self):
+        visitor = Visitor(self.world.jvm1, BRIDGED)
+        visitor.do(CART)
+        self.assertTrue(self.value(visitor).attributes.startswith(b"{"))
+        self.assertEqual(visitor.session("read", at=self.world.jvm2)["count"], 1)
+
     def test_a_login_puts_the_password_into_the_store(self):
         visitor = Visitor(self.world.jvm1, BY_SERIALIZER["java"])
         visitor.do("count")
@@ -103,6 +110,7 @@ class Values(Direct):
         made = {}
         for name, app in BY_SERIALIZER.items():
             self._add(made, f"sticky-{name}", Visitor(self.world.jvm1, app), [CART], serializer=name)
+        self._add(made, "sticky-flexjson", Visitor(self.world.jvm1, BRIDGED), [CART], serializer="flexjson")
         java = BY_SERIALIZER["java"]
         self._add(made, "sticky-java-read-again", Visitor(self.world.jvm1, java), ["count,idle:60", "count"])
         self._add(made, "sticky-java-taken-over", Visitor(self.world.jvm1, java), ["count"], then_at=self.world.jvm2)

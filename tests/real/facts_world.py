@@ -11,6 +11,7 @@ import subprocess
 import unittest
 
 from bed import App, Bed, Browser, Msm
+from bed.manager import SERIALIZERS
 from bed.parts import REAL, parts, tool
 
 # How long a Tomcat takes a node for what it was when it asked last: one second, and a little.
@@ -121,6 +122,13 @@ class Bare(Msm):
         return self.nodes[0].address
 
 
+class Bridged(Msm):
+    """With the flexjson serializer of an older MSM."""
+
+    def xml(self):
+        return super().xml().replace(SERIALIZERS["java"], "cattail.FlexjsonBridge")
+
+
 class Dashed(Msm):
     """With ids that have dashes, as of UUIDs."""
 
@@ -192,7 +200,7 @@ class World:
 def compiled(bed):
     """The folder of the compiled classes of tests/real/java."""
     folder = os.path.join(bed.folder, "classes")
-    jars = glob.glob(os.path.join(parts().tomcat9, "lib", "*.jar"))
+    jars = glob.glob(os.path.join(parts().tomcat9, "lib", "*.jar")) + glob.glob(os.path.join(parts().msm, "*.jar"))
     sources = glob.glob(os.path.join(REAL, "java", "*", "*.java"))
     subprocess.run([tool("javac"), "-nowarn", "-d", folder, "-cp", ":".join(jars), *sources], check=True)
     return folder
