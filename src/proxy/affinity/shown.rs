@@ -52,6 +52,9 @@ pub(in crate::proxy) struct Bound {
     pub(in crate::proxy) waited_for: Option<Slot>,
     /// How its last decision came about.
     pub(in crate::proxy) decided: Option<Binding>,
+    /// Whether the path is one of those that touch no session: it goes where the session is, so
+    /// that no copy is left elsewhere.
+    pub(in crate::proxy) is_ignored: bool,
 }
 
 impl Bound {
@@ -157,6 +160,7 @@ pub(super) fn owned(
         seal_is_old,
         waited_for: None,
         decided: None,
+        is_ignored: shown.is_ignored,
     }
 }
 
