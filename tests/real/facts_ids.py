@@ -20,7 +20,7 @@ PREFIXES = {
 HASHES = application("/hashes", key_prefix="static:x,host.hash,context.hash,webappVersion", sticky=False)
 DASH_IN_PREFIX = application("/my-app", key_prefix="context")
 DOTTED = tuple(tomcat(f"dotted{number}", f"f1.tomcat{number}", [STICKY, SHARED]) for number in (1, 2))
-BY_PROPERTY = tomcat("property", "jvm7", [STICKY], by_property=True)
+BY_PROPERTY = tomcat("property", "jvm-7", [STICKY], by_property=True)
 
 
 def hashed(text):
@@ -44,7 +44,7 @@ class Ids(Direct):
 
     def test_a_jvm_route_by_system_property_is_as_good(self):
         visitor = self.visitor(at=self.world.property)
-        self.assertTrue(visitor.id.endswith(".jvm7"))
+        self.assertTrue(visitor.id.endswith(".jvm-7"))
         answer = visitor.do("count", at=self.one)
         self.assertEqual((answer.new_id, answer.json["session"]["count"]), (f"{visitor.base}-{visitor.node}.jvm1", 2))
 

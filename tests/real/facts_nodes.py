@@ -6,6 +6,7 @@ from bed import eventually
 from facts_world import REMEMBERED, Direct, Visitor, application, node_of, visitor_at_node
 
 DOWN = application("/down", "a1 a2")
+IMPATIENT = application("/impatient", "k1 k2", backup_timeout=100)
 GHOST = application("/ghost", "b1 b2")
 ALL_DOWN = application("/all-down", "c1 c2")
 BORN_WITHOUT = application("/born-without", "d1 d2")
@@ -40,6 +41,14 @@ class StickyNodes(Nodes):
         self.assertEqual(told, before.replace("-a1.", "-a2."))
         self.assertFalse(session["is_new"])
         self.assertIsNotNone(self.store("a2").get(told))
+
+    def test_a_store_that_is_slow_for_a_moment_loses_its_sessions_to_the_other_one(self):
+        visitor = visitor_at_node(self.one, IMPATIENT, "k1")
+        before = visitor.id
+        self.store("k1").hang()
+        visitor.do("count")
+        self.store("k1").resume()
+        self.assertEqual(visitor.do("read").new_id, before.replace("-k1.", "-k2."))
 
     def test_a_node_that_hangs_keeps_a_ghost_that_can_be_taken_over(self):
         visitor = visitor_at_node(self.one, GHOST, "b1")

@@ -25,6 +25,7 @@ def configuration(world_, affinity, states=None):
         f"    affinity: {affinity}",
         f"    health: {{ path: {STICKY}/alive.css, interval: 200ms, rise: 1 }}",
         "    slow_start: 0s",
+        "    ignore: '\\.(css|js)$'",
         "    backends:",
     ]
     for name in ("jvm1", "jvm2", "jvm3", REBORN):
@@ -116,6 +117,17 @@ class StickyVerdicts(Proxied):
         self.assertEqual(told, ("taken_over",))
         self.assertEqual(visitor.base, base)
         self.assertEqual(visitor.session("count")["count"], 2)
+
+    def test_its_files_leave_no_old_copy_elsewhere(self):
+        """Those of MSM would be trusted by a take-over; see facts_ignored."""
+        visitor = self.born_at("jvm1")
+        for count in range(2, 7):
+            self.assertEqual(visitor.get(f"{STICKY}/alive.css").status, 200)
+            self.assertEqual(visitor.session("count")["count"], count)
+        self.settings(jvm1="disabled")
+        self.assertEqual(visitor.get(f"{STICKY}/alive.css").status, 200)
+        told, answer = self.verdict(visitor, "count")
+        self.assertEqual((told, answer.json["session"]["count"]), (("taken_over",), 7))
 
     def test_a_session_that_another_tomcat_does_not_find_is_lost(self):
         reader, absent = self.born_at("jvm1"), self.born_at("jvm1")
