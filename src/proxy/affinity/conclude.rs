@@ -13,6 +13,7 @@ use crate::cluster::machine::State;
 use crate::config::{OwnerBy, Sessions};
 use crate::observe::metrics::{Binding, LossCause, Verdict, WorkerId};
 use crate::session::classify::{Cookie, Outcome, Served, classify};
+use crate::session::id::Id;
 use crate::session::ledger::{Claim, Member, Seconds, Store};
 use crate::session::set_cookie::SetCookie;
 
@@ -63,7 +64,12 @@ pub(in crate::proxy) fn conclude(
                 route_out: None,
             };
         }
-        Session::Bound(bound) => Some(bound),
+        Session::Bound(bound) => {
+            if bound.is_ignored && answered.sets_cookies {
+                answered.protect(headers);
+            }
+            Some(bound)
+        }
         Session::Free(binding) => {
             if *binding == Binding::Ignored && answered.sets_cookies {
                 answered.protect(headers);
@@ -205,7 +211,8 @@ impl Answered<'_> {
         }
     }
 
-    /// A static answer must not take a session away from a client that has one.
+    /// A static answer must not take a session away from a client that has one. One that says
+    /// where that session is by now is none of these.
     fn protect(&self, headers: &mut HeaderMap) {
         if !self.sessions().ignore_drops_cookie {
             return;
@@ -216,13 +223,23 @@ impl Answered<'_> {
         let kept: Vec<_> = headers
             .get_all(SET_COOKIE)
             .iter()
-            .filter(|line| self.session_cookie(line).is_none())
+            .filter(|line| {
+                self.session_cookie(line)
+                    .is_none_or(|cookie| self.is_shown(&cookie))
+            })
             .cloned()
             .collect();
         headers.remove(SET_COOKIE);
         for line in kept {
             headers.append(SET_COOKIE, line);
         }
+    }
+
+    /// Whether the request shows a session with the base of this cookie.
+    fn is_shown(&self, cookie: &SetCookie<'_>) -> bool {
+        Id::read(self.sessions().dialect, cookie.value).is_ok_and(|told| {
+            ids(self.head, self.sessions()).any(|(shown, _)| shown.base() == told.base())
+        })
     }
 
     fn count(&self, outcome: Option<Outcome>) {
