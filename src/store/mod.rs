@@ -6,6 +6,7 @@
 //! bytes in, meaning out. Java objects are never deserialised. Called by `proxy` and `cli`.
 
 mod bounds;
+pub mod census;
 mod connection;
 mod failure;
 pub mod key;
