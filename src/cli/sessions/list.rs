@@ -78,7 +78,7 @@ pub(super) fn list(arguments: &ListArguments) -> Result<(), Failure> {
             "sessions": rows.iter().map(Row::to_json).collect::<Vec<_>>(),
         });
         print(&format!("{told:#}"))?;
-    } else {
+    } else if !(rows.is_empty() && survey.missing.is_everything()) {
         print(&text(&rows))?;
     }
     tell_rest(rows.len(), total, left_out);

@@ -23,7 +23,7 @@ pub(super) fn stats(arguments: &StatsArguments) -> Result<(), Failure> {
     };
     if arguments.stores.is_json() {
         print(&format!("{:#}", told.to_json()))?;
-    } else {
+    } else if !(told.closed.sessions() == 0 && survey.missing.is_everything()) {
         print(&told.text())?;
     }
     if told.closed.is_cut() {

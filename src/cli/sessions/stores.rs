@@ -172,7 +172,6 @@ pub(super) fn expect_meant(nodes: &[StoreNode], wanted: Option<&str>) -> Result<
 /// What the stores could not tell.
 #[derive(Debug)]
 pub(super) struct Missing {
-    count: usize,
     /// By the number of the node.
     errors: Vec<Option<StoreError>>,
 }
@@ -180,7 +179,6 @@ pub(super) struct Missing {
 impl Missing {
     pub(super) fn of(count: usize) -> Self {
         Self {
-            count,
             errors: (0..count).map(|_| None).collect(),
         }
     }
@@ -198,6 +196,11 @@ impl Missing {
 
     pub(super) fn is_empty(&self) -> bool {
         self.errors.iter().all(Option::is_none)
+    }
+
+    /// Whether no node told everything.
+    pub(super) fn is_everything(&self) -> bool {
+        self.errors.iter().all(Option::is_some)
     }
 
     pub(super) fn to_json(&self, nodes: &[StoreNode]) -> Vec<Value> {
@@ -222,12 +225,12 @@ impl Missing {
                 complain(&format!("cattail: {name}{error}"));
             }
         }
-        match self.errors.iter().flatten().count() {
-            0 => Ok(()),
-            failed if failed == self.count => {
-                Err(Failure::Runtime("no store could tell everything".into()))
-            }
-            _ => Err(Failure::Incomplete),
+        if self.is_empty() {
+            Ok(())
+        } else if self.is_everything() {
+            Err("no store could tell everything".to_owned().into())
+        } else {
+            Err(Failure::Incomplete)
         }
     }
 }
