@@ -7,6 +7,7 @@
 
 pub mod asker;
 mod bounds;
+pub mod census;
 mod connection;
 mod failure;
 pub mod key;

@@ -94,8 +94,10 @@ impl Auth {
 pub enum Serializer {
     /// Java's own.
     Java,
-    /// xstream or javolution.
-    Xml,
+    /// javolution's XML.
+    Javolution,
+    /// xstream's XML.
+    Xstream,
     /// flexjson.
     Json,
     /// What has no mark of its own.
@@ -107,7 +109,8 @@ impl Serializer {
     pub fn word(self) -> &'static str {
         match self {
             Self::Java => "java",
-            Self::Xml => "xml",
+            Self::Javolution => "javolution",
+            Self::Xstream => "xstream",
             Self::Json => "flexjson",
             Self::Kryo => "kryo",
         }
@@ -117,7 +120,8 @@ impl Serializer {
         match attributes {
             [] => None,
             [0xac, 0xed, 0, 5, ..] => Some(Self::Java),
-            [b'<', ..] => Some(Self::Xml),
+            [b'<', b'?', ..] => Some(Self::Javolution),
+            [b'<', ..] => Some(Self::Xstream),
             [b'{', ..] => Some(Self::Json),
             _ => Some(Self::Kryo),
         }
@@ -136,6 +140,9 @@ pub struct Validity {
 }
 
 const VALIDITY_SIZE: u64 = 20;
+/// Longer than a key of memcached; so that the header up to the sign-in is always within what is
+/// read of a value.
+const LONGEST_ID: usize = 256;
 const WRONG_LENGTHS: &str = "its lengths disagree";
 const TOO_SHORT: &str = "it ends within its header";
 
@@ -243,6 +250,9 @@ impl<'v> Fields<'v> {
 
     fn id_and_auth(&mut self) -> Option<(&'v [u8], Auth)> {
         let length = self.length()?;
+        if length > LONGEST_ID {
+            return None;
+        }
         let id = self.take(length)?;
         let auth = match u16::from_be_bytes(self.array()?) {
             0 => Auth::None,

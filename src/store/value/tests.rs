@@ -1,6 +1,10 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::store::key::{Kind, Named, Prefix};
 
 /// A session of version 2 without a principal.
 fn session() -> Vec<u8> {
@@ -92,13 +96,76 @@ fn others_are_told_apart() {
 fn a_serializer_is_known_by_its_first_bytes() {
     for (attributes, expected) in [
         (&b"\xac\xed\0\x05w"[..], Some(Serializer::Java)),
-        (b"<map/>", Some(Serializer::Xml)),
+        (b"<?xml version", Some(Serializer::Javolution)),
+        (b"<concurrent-hash-map>", Some(Serializer::Xstream)),
         (b"{}", Some(Serializer::Json)),
         (b"\x01\x02", Some(Serializer::Kryo)),
         (b"", None),
     ] {
         assert_eq!(Serializer::of(attributes), expected);
     }
+}
+
+/// The lines `name: text` of one of the samples, which real Tomcats with MSM have written.
+fn sample(path: &Path) -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let lines = text.lines().filter_map(|line| line.split_once(": "));
+    lines
+        .map(|(name, text)| (name.to_owned(), text.to_owned()))
+        .collect()
+}
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    let pairs = hex.as_bytes().chunks(2);
+    pairs
+        .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
+}
+
+#[test]
+fn what_msm_has_written_is_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/samples");
+    let mut kinds = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let sample = sample(&path);
+        let value = bytes_of(&sample["bytes"]);
+        let shown = |name: &str| sample[name].as_str();
+        let Named::Msm(key) = Named::read(shown("key").as_bytes(), Prefix::Any) else {
+            panic!("{}: a foreign key", path.display());
+        };
+        let is_validity = matches!(key.kind, Kind::Validity | Kind::BackupValidity);
+        match read(&value) {
+            Value::Session(header) => {
+                assert!(!is_validity);
+                for (name, found) in [
+                    ("version", header.version.to_string()),
+                    ("attributes_at", header.attributes_at.to_string()),
+                    ("created", header.created.to_string()),
+                    ("last_accessed", header.last_accessed.to_string()),
+                    ("idle", header.max_inactive.to_string()),
+                    ("is_new", header.is_new.to_string()),
+                    ("is_valid", header.is_valid.to_string()),
+                    ("this_accessed", header.this_accessed.to_string()),
+                    ("last_backup", header.last_backup.to_string()),
+                    ("auth", header.auth.word().to_owned()),
+                    ("serializer", header.serializer.unwrap().word().to_owned()),
+                    ("id", String::from_utf8(header.id).unwrap()),
+                ] {
+                    assert_eq!(found, shown(name), "{}: {name}", path.display());
+                }
+            }
+            Value::Validity(validity) => {
+                assert!(is_validity);
+                assert_eq!(validity.max_inactive.to_string(), shown("idle"));
+                assert_eq!(validity.last_accessed.to_string(), shown("last_accessed"));
+                assert_eq!(validity.this_accessed.to_string(), shown("this_accessed"));
+            }
+            other => panic!("{}: {other:?}", path.display()),
+        }
+        *kinds.entry(key.kind).or_insert(0) += 1;
+    }
+    assert_eq!(kinds.len(), 4, "{kinds:?}");
 }
 
 proptest! {
