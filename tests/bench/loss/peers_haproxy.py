@@ -2,11 +2,11 @@
 
 USUAL = """A rule for each jvm route, checks, another server when one cannot be reached. The survivor is whoever is next in turn, for each
 request anew."""
-HASH = """The survivor by a consistent hash of the session's base. The first failed connection takes a server out for all requests, and what
-waits there is sent again at once. Of a retry the hash may choose another server than after the ejection. `retry-on 404` is for a Tomcat that stops; each page that
-is really missing would be asked for everywhere, and its session taken over by the last one asked. Here no page is missing."""
-DEPUTY = """A backend for each jvm route with one deputy, which is written by hand and gets all sessions of its neighbour. The rest as with the
-hash."""
+EXPERT = """The survivor by a consistent hash of the session's base, so nothing is written by hand and the load spreads. The first failed connection takes a server
+out for all requests. A request that waits at a server that hangs is sent again after `timeout server`, so no page may take longer than 3 s;
+`on-marked-down shutdown-sessions` would free it after half of that, but then retries and new requests of a session choose differently, and nearly every
+kill and stop splits one. `retry-on 404` is for a Tomcat that stops: each page that is really missing would be asked for everywhere, and its session taken over by the last one
+asked; here none is missing."""
 
 
 def usual(addresses, health):
@@ -31,57 +31,30 @@ backend shop
 """
 
 
-def by_hash(addresses, health):
-    """See HASH."""
+def expert(addresses, health):
+    """See EXPERT."""
     return f"""\
-{_defaults(health)}
+defaults
+    mode http
+    timeout connect 2s
+    timeout client 50s
+    timeout server 3s
+    retries 10
+    retry-on all-retryable-errors 404
+    option redispatch 1
+    option forwardfor
 frontend clients
     bind :80
     default_backend shop
 backend shop
     balance hash req.cook(JSESSIONID),field(1,-.)
     hash-type consistent
+    option httpchk GET {health}
+    default-server check inter 500ms fastinter 250ms downinter 500ms fall 2 rise 2
+    default-server observe layer4 error-limit 1 on-error mark-down
 {_rules(addresses)}
 {_servers(addresses)}
 """
-
-
-def by_deputy(addresses, health):
-    """See DEPUTY."""
-    names = list(addresses)
-    own = "\n".join(f"    use_backend {name} if {{ req.cook(JSESSIONID) -m end .{name} }}" for name in names)
-    backends = "\n".join(
-        f"backend {name}\n    server {name} {addresses[name]}\n    server {deputy} {addresses[deputy]} backup"
-        for name, deputy in zip(names, names[1:] + names[:1])
-    )
-    return f"""\
-{_defaults(health)}
-frontend clients
-    bind :80
-{own}
-    default_backend shop
-backend shop
-    balance roundrobin
-{_servers(addresses)}
-{backends}
-"""
-
-
-def _defaults(health):
-    """What both experts have. A server that is marked down lets go of its requests, and these are retried."""
-    return f"""\
-defaults
-    mode http
-    timeout connect 2s
-    timeout client 50s
-    timeout server 20s
-    retries 10
-    retry-on all-retryable-errors 404
-    option redispatch 1
-    option forwardfor
-    option httpchk GET {health}
-    default-server check inter 500ms fastinter 250ms downinter 500ms fall 2 rise 2
-    default-server observe layer4 error-limit 1 on-error mark-down on-marked-down shutdown-sessions"""
 
 
 def _rules(addresses):

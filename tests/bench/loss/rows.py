@@ -39,7 +39,6 @@ ROWS = {
         Row("apache", "Apache, usual", peers_apache.USUAL, _blind(peers_apache.usual), peers_apache.command, "apache"),
         Row("apache-expert", "Apache, expert", peers_apache.EXPERT, _blind(peers_apache.expert), peers_apache.command, "apache"),
         Row("haproxy", "HAProxy, usual", peers_haproxy.USUAL, _blind(peers_haproxy.usual), peers_haproxy.command, "haproxy"),
-        Row("haproxy-hash", "HAProxy, expert: hash", peers_haproxy.HASH, _blind(peers_haproxy.by_hash), peers_haproxy.command, "haproxy"),
-        Row("haproxy-deputy", "HAProxy, expert: deputies", peers_haproxy.DEPUTY, _blind(peers_haproxy.by_deputy), peers_haproxy.command, "haproxy"),
+        Row("haproxy-expert", "HAProxy, expert", peers_haproxy.EXPERT, _blind(peers_haproxy.expert), peers_haproxy.command, "haproxy"),
     )
 }
