@@ -7,8 +7,8 @@ use std::path::Path;
 
 use roxmltree::{Attribute, Document, Node, ParsingOptions};
 
-use super::problem::Problem;
-use super::problem::quoted;
+use super::check::read_limited;
+use super::problem::{Problem, Report, quoted};
 use super::stores::StoreNode;
 
 const MANAGER: &str = "de.javakaffee.web.msm.MemcachedBackupSessionManager";
@@ -17,13 +17,42 @@ const MOST_ELEMENTS: u32 = 100_000;
 
 /// What a Tomcat is told about its stores.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct FoundManager {
-    pub(super) nodes: Vec<StoreNode>,
+pub struct FoundManager {
+    /// In MSM's order.
+    pub nodes: Vec<StoreNode>,
     /// `None`: only the application's name or host could tell.
-    pub(super) key_prefix: Option<String>,
-    pub(super) sticky: bool,
+    pub key_prefix: Option<String>,
+    /// Whether each session stays with one Tomcat.
+    pub sticky: bool,
     /// What is risky.
-    pub(super) warnings: Vec<Problem>,
+    pub warnings: Vec<Problem>,
+}
+
+/// Largest file that is read.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// Reads a file of Tomcat's from disk.
+pub fn read_context_xml(path: &Path) -> Result<FoundManager, Report> {
+    let unreadable = |why: String| {
+        let problem = Problem {
+            file: path.display().to_string(),
+            line: 0,
+            column: 0,
+            path: String::new(),
+            found: why,
+            expected: "an XML file of Tomcat's, of at most 1MiB".to_owned(),
+            hint: None,
+            source: None,
+        };
+        Report::of(problem)
+    };
+    let bytes = read_limited(path, MOST_BYTES).map_err(unreadable)?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| unreadable("bytes that are no text".to_owned()))?;
+    read(path, &text).map_err(|problems| Report {
+        problems,
+        warnings: Vec::new(),
+    })
 }
 
 /// Reads a file of Tomcat's.

@@ -28,6 +28,7 @@ mod template;
 mod units;
 
 pub use bytes::ByteSize;
+pub use context_xml::{FoundManager, read_context_xml};
 pub use locate::Finding;
 pub use model::*;
 pub use names::{BackendAddr, BackendName, ClusterName, JvmRoute};

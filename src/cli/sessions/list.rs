@@ -37,14 +37,15 @@ const TITLES: [(&str, Align); 11] = [
 ];
 
 pub(super) fn list(arguments: &ListArguments) -> Result<(), Failure> {
-    let nodes = arguments.stores.nodes()?;
-    expect_meant(&nodes, arguments.node.as_deref())?;
-    let is_here: Vec<bool> = nodes
+    let given = arguments.stores.given()?;
+    expect_meant(&given.nodes, arguments.node.as_deref())?;
+    let is_here: Vec<bool> = given
+        .nodes
         .iter()
         .map(|node| is_meant(node, arguments.node.as_deref()))
         .collect();
     let (mut candidates, mut left_out) = (Vec::new(), 0_u64);
-    let mut survey = Survey::of(&arguments.stores, nodes, |node, entry, named| {
+    let mut survey = Survey::of(&arguments.stores, &given, |node, entry, named| {
         let Named::Msm(key) = named else {
             return;
         };
@@ -72,7 +73,7 @@ pub(super) fn list(arguments: &ListArguments) -> Result<(), Failure> {
     if arguments.stores.is_json() {
         let told = json!({
             "mode": survey.closed.mode().word(),
-            "stores": survey.missing.to_json(&survey.nodes),
+            "stores": survey.missing.to_json(survey.nodes),
             "total": total,
             "not_looked_at": left_out,
             "sessions": rows.iter().map(Row::to_json).collect::<Vec<_>>(),
@@ -82,7 +83,7 @@ pub(super) fn list(arguments: &ListArguments) -> Result<(), Failure> {
         print(&text(&rows))?;
     }
     tell_rest(rows.len(), total, left_out);
-    survey.missing.tell(&survey.nodes)
+    survey.missing.tell(survey.nodes)
 }
 
 /// Reads what is to be shown, and no more; to sort by age, more.

@@ -23,7 +23,7 @@ use crate::store::{Bounds, Entry};
 use super::Failure;
 use super::explain::Secret;
 
-use stores::{Missing, StoresArguments};
+use stores::{Given, Missing, StoresArguments};
 
 /// What to tell about sessions.
 #[derive(Debug, Args)]
@@ -125,7 +125,7 @@ pub(super) fn sessions(arguments: &SessionsArguments) -> Result<(), Failure> {
 
 /// All keys of all stores, counted.
 struct Survey<'s> {
-    nodes: Vec<StoreNode>,
+    nodes: &'s [StoreNode],
     bounds: Bounds,
     prefix: Prefix<'s>,
     missing: Missing,
@@ -135,14 +135,14 @@ struct Survey<'s> {
 impl<'s> Survey<'s> {
     /// Counts all keys; `each` sees them as they come, with the number of their node.
     fn of(
-        stores: &'s StoresArguments,
-        nodes: Vec<StoreNode>,
+        stores: &StoresArguments,
+        given: &'s Given,
         mut each: impl FnMut(usize, &Entry, Named<'_>),
     ) -> Result<Self, Failure> {
-        let (bounds, prefix) = (stores.bounds()?, stores.prefix());
+        let (bounds, prefix, nodes) = (stores.bounds()?, given.prefix(), &given.nodes);
         let mut missing = Missing::of(nodes.len());
         let mut census = Census::new(nodes.iter().map(|node| node.name.clone()), now());
-        ask::keys(&nodes, bounds, &mut missing, |node, entry| {
+        ask::keys(nodes, bounds, &mut missing, |node, entry| {
             let named = census.count(node, &entry, prefix);
             each(node, &entry, named);
         })?;
@@ -154,7 +154,7 @@ impl<'s> Survey<'s> {
             bounds,
             prefix,
             missing,
-            closed: census.close(stores.mode()),
+            closed: census.close(given.mode),
         })
     }
 }

@@ -12,7 +12,7 @@ use crate::store::Expiry;
 use crate::store::key::{Kind, Named};
 
 use super::rows::{Candidate, Content, Ids, Row};
-use super::stores::label;
+use super::stores::{Given, label};
 use super::table::{Align, bytes, or_dash, printable, seconds, table};
 use super::wanted::Meant;
 use super::{OneArguments, Survey, now};
@@ -29,13 +29,14 @@ struct Found<'f> {
 }
 
 pub(super) fn places(arguments: &OneArguments) -> Result<(), Failure> {
-    let found = find(arguments)?;
+    let given = arguments.stores.given()?;
+    let found = find(arguments, &given)?;
     let ids = Ids::of(arguments.stores.full_ids);
     let places: Vec<_> = found.keys.iter().map(|it| found.place(it, ids)).collect();
     if arguments.stores.is_json() {
         let told = json!({
             "mode": found.survey.closed.mode().word(),
-            "stores": found.survey.missing.to_json(&found.survey.nodes),
+            "stores": found.survey.missing.to_json(found.survey.nodes),
             "places": places.iter().map(Place::to_json).collect::<Vec<_>>(),
         });
         print(&format!("{told:#}"))?;
@@ -46,8 +47,9 @@ pub(super) fn places(arguments: &OneArguments) -> Result<(), Failure> {
 }
 
 pub(super) fn show(arguments: &OneArguments) -> Result<(), Failure> {
-    let mut found = find(arguments)?;
-    let prefix = arguments.stores.prefix();
+    let given = arguments.stores.given()?;
+    let mut found = find(arguments, &given)?;
+    let prefix = given.prefix();
     let is_value = |it: &&Candidate| {
         let key = it.key(prefix);
         key.is_some_and(|key| matches!(key.kind, Kind::Session | Kind::Backup))
@@ -58,7 +60,7 @@ pub(super) fn show(arguments: &OneArguments) -> Result<(), Failure> {
     if arguments.stores.is_json() {
         let told = json!({
             "mode": found.survey.closed.mode().word(),
-            "stores": found.survey.missing.to_json(&found.survey.nodes),
+            "stores": found.survey.missing.to_json(found.survey.nodes),
             "sessions": rows.iter().map(Row::to_json).collect::<Vec<_>>(),
         });
         print(&format!("{told:#}"))?;
@@ -69,11 +71,10 @@ pub(super) fn show(arguments: &OneArguments) -> Result<(), Failure> {
     found.tell(arguments.limit)
 }
 
-fn find(arguments: &OneArguments) -> Result<Found<'_>, Failure> {
+fn find<'g>(arguments: &OneArguments, given: &'g Given) -> Result<Found<'g>, Failure> {
     let meant = Meant::read(&arguments.id)?;
-    let nodes = arguments.stores.nodes()?;
     let mut keys = Vec::new();
-    let survey = Survey::of(&arguments.stores, nodes, |node, entry, named| {
+    let survey = Survey::of(&arguments.stores, given, |node, entry, named| {
         if let Named::Msm(key) = named
             && meant.is(&key)
             && keys.len() < MOST_KEYS
@@ -108,7 +109,7 @@ impl Found<'_> {
                 "cattail: {limit} of {count} sessions are shown; see --limit"
             ));
         }
-        self.survey.missing.tell(&self.survey.nodes)?;
+        self.survey.missing.tell(self.survey.nodes)?;
         if self.keys.is_empty() {
             return Err("no store has a session with this id".to_owned().into());
         }

@@ -107,7 +107,7 @@ impl Survey<'_> {
         if self.closed.mode() == Mode::NonSticky {
             wanted.extend(of_validity);
         }
-        let mut heads = ask::heads(&self.nodes, self.bounds, &mut self.missing, wanted)?;
+        let mut heads = ask::heads(self.nodes, self.bounds, &mut self.missing, wanted)?;
         let validities = heads.split_off(candidates.len().min(heads.len()));
         let validities = validities.into_iter().chain(std::iter::repeat(None));
         let all = candidates.iter().zip(heads).zip(validities);

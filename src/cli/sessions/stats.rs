@@ -12,12 +12,12 @@ use super::table::{Align, bytes, or_dash, printable, seconds, table};
 use super::{StatsArguments, Survey};
 
 pub(super) fn stats(arguments: &StatsArguments) -> Result<(), Failure> {
-    let nodes = arguments.stores.nodes()?;
-    expect_meant(&nodes, arguments.node.as_deref())?;
-    let survey = Survey::of(&arguments.stores, nodes, |_, _, _| {})?;
+    let given = arguments.stores.given()?;
+    expect_meant(&given.nodes, arguments.node.as_deref())?;
+    let survey = Survey::of(&arguments.stores, &given, |_, _, _| {})?;
     let told = Told {
         closed: &survey.closed,
-        nodes: &survey.nodes,
+        nodes: survey.nodes,
         missing: &survey.missing,
         arguments,
     };
@@ -31,7 +31,7 @@ pub(super) fn stats(arguments: &StatsArguments) -> Result<(), Failure> {
             "cattail: more than {MOST_SESSIONS} sessions: the rest is counted, but not compared"
         ));
     }
-    survey.missing.tell(&survey.nodes)
+    survey.missing.tell(survey.nodes)
 }
 
 struct Told<'t> {

@@ -1,5 +1,6 @@
 //! Which stores are asked, and how what they could not tell is told.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -7,8 +8,9 @@ use serde_json::{Value, json};
 
 use crate::cli::explain::Secret;
 use crate::cli::output::complain;
+use crate::cli::source::environment;
 use crate::cli::{Failure, Format};
-use crate::config::{StoreAddress, StoreNode, is_node_name};
+use crate::config::{self, StoreAddress, StoreNode, is_node_name};
 use crate::store::census::{MOST_NODES, Mode};
 use crate::store::key::Prefix;
 use crate::store::{Bounds, StoreError};
@@ -29,7 +31,7 @@ pub struct StoresArguments {
     #[arg(
         long,
         value_name = "[NAME=]HOST:PORT",
-        required_unless_present = "redis"
+        required_unless_present_any = ["redis", "config", "context"]
     )]
     pub memcached: Vec<String>,
     /// A redis: redis://[user:password@]host[:6379][/database].
@@ -41,6 +43,20 @@ pub struct StoresArguments {
         conflicts_with = "memcached"
     )]
     pub redis: Option<Secret>,
+    /// The proxy's configuration file: the `stores` of its cluster, with prefix and mode.
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["memcached", "redis", "context"]
+    )]
+    pub config: Option<PathBuf>,
+    /// Which cluster of the file; needed where several have `stores`.
+    #[arg(long, value_name = "NAME", requires = "config")]
+    pub cluster: Option<String>,
+    /// Tomcat's context.xml or server.xml, with one <Manager> of MSM's.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["memcached", "redis"])]
+    pub context: Option<PathBuf>,
     /// What stands before session ids in keys (MSM's storageKeyPrefix, as it is written in keys,
     /// such as `001_`); other keys are foreign. Without this option, any prefix.
     #[arg(long, value_name = "TEXT")]
@@ -66,9 +82,73 @@ pub struct StoresArguments {
     pub json: bool,
 }
 
+/// Whom to ask, as far as files or the command line say.
+#[derive(Debug)]
+pub(super) struct Given {
+    /// In MSM's order.
+    pub(super) nodes: Vec<StoreNode>,
+    prefix: Option<String>,
+    pub(super) mode: Option<Mode>,
+}
+
+impl Given {
+    pub(super) fn prefix(&self) -> Prefix<'_> {
+        let prefix = self.prefix.as_deref();
+        prefix.map_or(Prefix::Any, |prefix| Prefix::Exactly(prefix.as_bytes()))
+    }
+}
+
 impl StoresArguments {
+    /// Reads what the arguments name; what is typed counts before what a file says.
+    pub(super) fn given(&self) -> Result<Given, Failure> {
+        let found = match (&self.config, &self.context) {
+            (Some(file), _) => Some(self.of_the_configuration(file)?),
+            (None, Some(file)) => Some(of_tomcat(file)?),
+            (None, None) => None,
+        };
+        let (nodes, prefix, mode) = match found {
+            Some(found) => (found.nodes, found.prefix, found.mode),
+            None => (self.typed()?, None, None),
+        };
+        let typed = if self.non_sticky {
+            Some(Mode::NonSticky)
+        } else {
+            self.sticky.then_some(Mode::Sticky)
+        };
+        Ok(Given {
+            nodes,
+            prefix: self.key_prefix.clone().or(prefix),
+            mode: typed.or(mode),
+        })
+    }
+
+    fn of_the_configuration(&self, file: &Path) -> Result<Given, Failure> {
+        let config = config::load_file(file, &environment)?;
+        let is_meant = |name: &str| self.cluster.as_deref().is_none_or(|meant| meant == name);
+        let named = config
+            .clusters
+            .iter()
+            .filter(|it| is_meant(it.name.as_str()));
+        let mut with_stores = named.filter_map(|it| Some((it.name.as_str(), it.stores.as_ref()?)));
+        let Some((_, stores)) = with_stores.next() else {
+            let which = self.cluster.as_deref().unwrap_or("any cluster");
+            let file = file.display();
+            return Err(unusable(&format!("{file} names no stores for {which}")));
+        };
+        if let Some((other, _)) = with_stores.next() {
+            return Err(unusable(&format!(
+                "several clusters have stores, {other} among them: name one with --cluster"
+            )));
+        }
+        Ok(Given {
+            nodes: stores.nodes.clone(),
+            prefix: Some(stores.key_prefix.clone()),
+            mode: Some(mode(stores.non_sticky)),
+        })
+    }
+
     /// The stores, in the order of the command line.
-    pub(super) fn nodes(&self) -> Result<Vec<StoreNode>, Failure> {
+    fn typed(&self) -> Result<Vec<StoreNode>, Failure> {
         let mut nodes = Vec::new();
         if let Some(url) = &self.redis {
             let address = match StoreAddress::parse(url.text()) {
@@ -108,18 +188,25 @@ impl StoresArguments {
         })
     }
 
-    pub(super) fn prefix(&self) -> Prefix<'_> {
-        let prefix = self.key_prefix.as_deref();
-        prefix.map_or(Prefix::Any, |prefix| Prefix::Exactly(prefix.as_bytes()))
-    }
-
-    pub(super) fn mode(&self) -> Option<Mode> {
-        let non_sticky = self.non_sticky.then_some(Mode::NonSticky);
-        non_sticky.or(self.sticky.then_some(Mode::Sticky))
-    }
-
     pub(super) fn is_json(&self) -> bool {
         self.json || self.format == Format::Json
+    }
+}
+
+fn of_tomcat(file: &Path) -> Result<Given, Failure> {
+    let found = config::read_context_xml(file)?;
+    Ok(Given {
+        nodes: found.nodes,
+        prefix: found.key_prefix,
+        mode: Some(mode(!found.sticky)),
+    })
+}
+
+fn mode(non_sticky: bool) -> Mode {
+    if non_sticky {
+        Mode::NonSticky
+    } else {
+        Mode::Sticky
     }
 }
 
