@@ -60,9 +60,8 @@ pub(super) fn seek(
     if cluster.config.affinity == Affinity::None {
         return Sought::Unfollowed;
     }
-    let is_ignored = ignore.is_some_and(|ignore| {
-        ignore.is_match(&find::path_without_parameters(head.uri.path()))
-    });
+    let is_ignored = ignore
+        .is_some_and(|ignore| ignore.is_match(&find::path_without_parameters(head.uri.path())));
     if is_ignored && !leaves_copies(cluster) {
         return Sought::Free(Binding::Ignored);
     }
