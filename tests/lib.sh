@@ -28,7 +28,7 @@ packages_of() {
     # Newer buildah does not start without its network tool, which is only recommended.
     buildah) echo buildah netavark ;;
     musl-gcc) echo musl-tools ;;
-    java) echo default-jdk-headless ;;
+    java | javac) echo default-jdk-headless ;;
     mvn) echo maven ;;
     *) echo "$1" ;;
     esac
@@ -76,7 +76,7 @@ need_commands() {
 }
 
 # What tests with real parts call.
-real_commands() { echo java mvn memcached redis-server python3 curl; }
+real_commands() { echo java javac mvn memcached redis-server python3 curl; }
 
 # Debian's Tomcat 10.1, which is no command.
 need_tomcat10() {
