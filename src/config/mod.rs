@@ -7,6 +7,7 @@
 
 mod bytes;
 mod check;
+mod context_xml;
 mod env;
 mod foreign;
 mod keys;
@@ -22,6 +23,7 @@ mod schema;
 mod sessions;
 mod show;
 mod source;
+mod stores;
 mod template;
 mod units;
 
@@ -34,4 +36,5 @@ pub use problem::{Problem, Report};
 pub use schema::schema;
 pub use sessions::*;
 pub use source::{from_arguments, load_file, load_text};
+pub use stores::*;
 pub use template::{Piece, Template, Variable};

@@ -301,8 +301,9 @@ fn what_sessions_ask_of_a_tomcat_counts_as_its_turns() {
 #[test]
 fn paths_that_touch_no_session_are_only_balanced() {
     let [one, two] = tomcats(["jvm1", "jvm2"]);
-    let ignore = r"ignore: '\.(css|js)$'";
-    let proxy = Proxy::start(&sticky(&[&one, &two], ignore));
+    // Any Tomcat may serve any session here.
+    let settings = "affinity: prefer\nignore: '\\.(css|js)$'";
+    let proxy = Proxy::start(&sticky(&[&one, &two], settings));
     let targets = [
         "/a.css",
         "/a.js?x=1",
@@ -322,6 +323,30 @@ fn paths_that_touch_no_session_are_only_balanced() {
         served(proxy.address(), &shows("/a.css.html", "A.jvm1")),
         "jvm1"
     );
+}
+
+#[test]
+fn a_sticky_sessions_files_come_from_its_owner_so_that_no_copy_is_left_elsewhere() {
+    let [one, two] = tomcats(["jvm1", "jvm2"]);
+    for tomcat in [&one, &two] {
+        says(tomcat, "/a.css", &[]);
+    }
+    let proxy = Proxy::start(&sticky(&[&one, &two], r"ignore: '\.css$'"));
+    for _ in 0..4 {
+        for route in ["jvm1", "jvm2"] {
+            let request = shows("/a.css", &format!("A{route}.{route}"));
+            assert_eq!(served(proxy.address(), &request), route);
+        }
+    }
+    assert_eq!(bindings(&proxy), counts([("owner", 8)]));
+    // Whoever shows no session has no copy to leave.
+    let names = [(), ()].map(|()| served(proxy.address(), &Request::get("/a.css")));
+    assert_ne!(names[0], names[1]);
+    assert_eq!(bindings(&proxy), counts([("owner", 8), ("ignored", 2)]));
+    let settings = "ignore: '\\.css$'\nreplicated: true";
+    let proxy = Proxy::start(&sticky(&[&one, &two], settings));
+    let names = [(), ()].map(|()| served(proxy.address(), &shows("/a.css", "A.jvm1")));
+    assert_ne!(names[0], names[1]);
 }
 
 #[test]
@@ -351,6 +376,8 @@ fn an_ignored_path_takes_no_session_away_from_who_has_one() {
     assert_eq!(all(&proxy, &shows("/bad.css", "A.gone")), without);
     assert_eq!(all(&proxy, &Request::get("/bad.css")), whole);
     assert_eq!(all(&proxy, &shows("/page", "A.jvm1")), whole);
+    // That the session itself is elsewhere now must be told.
+    assert_eq!(all(&proxy, &shows("/bad.css", "NEW.jvm2")), whole);
 }
 
 #[test]

@@ -152,8 +152,10 @@ fn what_is_no_session_is_left_to_the_balance() {
     assert_eq!(none["balance"], "round_robin");
     assert_eq!(none["binding"], "no_session");
     assert_eq!(none["backend"], Value::Null);
-    let ignored = choice("http://shop.example.com/a.css", COOKIE);
+    let ignored = choice("http://shop.example.com/a.css", "");
     assert_eq!(ignored["binding"], "ignored");
+    let of_a_session = choice("http://shop.example.com/a.css", COOKIE);
+    assert_eq!(of_a_session["way"], "session");
     let unknown = choice(
         "http://shop.example.com/",
         "JSESSIONID=0123456789ABCDEF.jvm9",

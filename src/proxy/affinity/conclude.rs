@@ -13,6 +13,7 @@ use crate::cluster::machine::State;
 use crate::config::{OwnerBy, Sessions};
 use crate::observe::metrics::{Binding, LossCause, Verdict, WorkerId};
 use crate::session::classify::{Cookie, Outcome, Served, classify};
+use crate::session::id::Id;
 use crate::session::ledger::{Claim, Member, Seconds, Store};
 use crate::session::set_cookie::SetCookie;
 
@@ -63,7 +64,12 @@ pub(in crate::proxy) fn conclude(
                 route_out: None,
             };
         }
-        Session::Bound(bound) => Some(bound),
+        Session::Bound(bound) => {
+            if bound.is_ignored && answered.sets_cookies {
+                answered.protect(headers);
+            }
+            Some(bound)
+        }
         Session::Free(binding) => {
             if *binding == Binding::Ignored && answered.sets_cookies {
                 answered.protect(headers);
@@ -89,6 +95,10 @@ fn conclude_fully(
         answered.carried_on(bound);
     }
     let outcome = classify(cookie, bound.map(|bound| answered.served(bound)));
+    let outcome = outcome.map(|outcome| match bound {
+        Some(bound) => answered.settle(bound, cookie, outcome),
+        None => outcome,
+    });
     answered.count(outcome);
     mark(bound, cookie, answered, headers);
     Concluded {
@@ -137,7 +147,7 @@ impl Answered<'_> {
                 restarted: before.is_some() && before != life,
             };
         }
-        Served::Elsewhere(match (seen.owner, bound.decided) {
+        let cause = match (seen.owner, bound.decided) {
             (None, _) => LossCause::UnknownRoute,
             (Some(_), Some(Binding::Spilled)) => LossCause::Spilled,
             (Some(owner), _) => match self.cluster.backend(owner).map(|it| it.state()) {
@@ -145,7 +155,20 @@ impl Answered<'_> {
                 _ if self.tried.contains(&owner) => LossCause::NotConnected,
                 _ => LossCause::OwnerDown,
             },
-        })
+        };
+        let copy = bound.copy;
+        Served::Elsewhere { cause, copy }
+    }
+
+    /// Enters what became of a session that another base replaces, or that is lost.
+    fn settle(&self, bound: &Bound, cookie: Cookie, outcome: Outcome) -> Outcome {
+        if outcome.verdict == Verdict::Lost {
+            return outcome.told(cookie, self.lose(bound));
+        }
+        if cookie == Cookie::OtherBase {
+            self.replaced(bound);
+        }
+        outcome
     }
 
     /// No word about the session that was shown: it is where it was.
@@ -188,7 +211,8 @@ impl Answered<'_> {
         }
     }
 
-    /// A static answer must not take a session away from a client that has one.
+    /// A static answer must not take a session away from a client that has one. One that says
+    /// where that session is by now is none of these.
     fn protect(&self, headers: &mut HeaderMap) {
         if !self.sessions().ignore_drops_cookie {
             return;
@@ -199,13 +223,23 @@ impl Answered<'_> {
         let kept: Vec<_> = headers
             .get_all(SET_COOKIE)
             .iter()
-            .filter(|line| self.session_cookie(line).is_none())
+            .filter(|line| {
+                self.session_cookie(line)
+                    .is_none_or(|cookie| self.is_shown(&cookie))
+            })
             .cloned()
             .collect();
         headers.remove(SET_COOKIE);
         for line in kept {
             headers.append(SET_COOKIE, line);
         }
+    }
+
+    /// Whether the request shows a session with the base of this cookie.
+    fn is_shown(&self, cookie: &SetCookie<'_>) -> bool {
+        Id::read(self.sessions().dialect, cookie.value).is_ok_and(|told| {
+            ids(self.head, self.sessions()).any(|(shown, _)| shown.base() == told.base())
+        })
     }
 
     fn count(&self, outcome: Option<Outcome>) {

@@ -34,6 +34,8 @@ pub(super) struct Shown {
     pub(super) place: Place,
     pub(super) named: Named,
     pub(super) reason: Reason,
+    /// Whether the path is one of those that touch no session.
+    pub(super) is_ignored: bool,
 }
 
 /// Why an id is chosen.
@@ -58,14 +60,27 @@ pub(super) fn seek(
     if cluster.config.affinity == Affinity::None {
         return Sought::Unfollowed;
     }
-    if let Some(ignore) = ignore
-        && ignore.is_match(&find::path_without_parameters(head.uri.path()))
-    {
+    let is_ignored = ignore.is_some_and(|ignore| {
+        ignore.is_match(&find::path_without_parameters(head.uri.path()))
+    });
+    if is_ignored && !leaves_copies(cluster) {
         return Sought::Free(Binding::Ignored);
     }
     let balancing = cluster.balancing();
-    choose(head, cluster, &balancing.routes, rejected)
-        .map_or(Sought::Free(Binding::NoSession), Sought::Shown)
+    match choose(head, cluster, &balancing.routes, rejected) {
+        Some(shown) => Sought::Shown(Shown {
+            is_ignored,
+            ..shown
+        }),
+        None if is_ignored => Sought::Free(Binding::Ignored),
+        None => Sought::Free(Binding::NoSession),
+    }
+}
+
+/// Whether a Tomcat that is shown a session of another one may keep a copy of it, even for a path
+/// that it ignores: a take-over would trust that copy later, however old.
+fn leaves_copies(cluster: &Cluster) -> bool {
+    cluster.config.affinity == Affinity::Sticky && !cluster.config.sessions.replicated
 }
 
 #[inline]
@@ -94,6 +109,7 @@ fn choose(
             place: found.place,
             named,
             reason,
+            is_ignored: false,
         };
         if matches!(named, Named::Backend(_)) {
             return Some(shown(Reason::Named));
@@ -121,6 +137,7 @@ fn remembered(head: &Parts, cluster: &Cluster, routes: &RouteTable) -> Option<Sh
             place,
             named: named(&id, routes),
             reason: Reason::Remembered,
+            is_ignored: false,
         })
         .find(|shown| common.ledger.peek(shown.key, now).is_some())
 }

@@ -138,7 +138,7 @@ async def one_run(folder, cluster, event, row, choices, options):
     await cluster.heal()
     if row == IDEAL:
         return await run_event(event, cluster, ways.Oracle(cluster.addresses), options.browsers, choices)
-    peer = Peer(row, folder, cluster.addresses, options.binary)
+    peer = Peer(row, folder, cluster, options.binary)
     try:
         peer.start().wait_ready()
         return await run_event(event, cluster, ways.Through(peer.address), options.browsers, choices)

@@ -47,6 +47,7 @@ class Cluster:
         }
         bed.parts.extend(self.tomcats.values())
         self.addresses = {name: tomcat.address for name, tomcat in self.tomcats.items()}
+        self.stores = {name: memcached.address for name, memcached in self.memcacheds.items()}
         self._dead = {*self.tomcats, *self.memcacheds}
         self._stopping = set()
         # What may need warming up, or a look whether it is whole.

@@ -10,12 +10,12 @@ from place import Place
 class Peer(Process):
     """One row's program, new for each run: it remembers nothing of the runs before."""
 
-    def __init__(self, row, folder, addresses, binary):
+    def __init__(self, row, folder, parts, binary):
         super().__init__(row, folder)
         self._place = Place(free_port(), free_port(), folder, binary)
-        self._routes = list(addresses)
+        self._routes = list(parts.addresses)
         kind = rows.ROWS[row]
-        self._command = kind.command(self._place, kind.essence(addresses, ALIVE))
+        self._command = kind.command(self._place, kind.essence(parts.addresses, ALIVE, parts.stores))
 
     @property
     def address(self):

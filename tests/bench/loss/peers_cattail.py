@@ -1,15 +1,17 @@
 """Cattail's configuration."""
 
-NOTE = """The smallest file, with the health check that [failover.md](failover.md#how-it-comes-back) asks for, at the pace of the other experts' checks. With
+NOTE = """The smallest file, with the [stores](stores.md#when-a-memcached-dies) that MSM has, and with the health check that [failover.md](failover.md#how-it-comes-back) asks for, at the pace of the other experts' checks. With
 the default pace a hang is noticed after 6 to 8 s; nothing else differs."""
 
 
-def tuned(addresses, health):
+def tuned(addresses, health, stores):
     """See NOTE."""
     backends = "\n".join(f"      - {{ address: {address}, jvm_route: {name} }}" for name, address in addresses.items())
+    known = ", ".join(f'{name}: "{address}"' for name, address in stores.items())
     return f"""\
 clusters:
   shop:
+    stores: {{ memcached: {{ {known} }} }}
     health: {{ path: {health}, interval: 500ms, timeout: 500ms, fall: 2 }}
     backends:
 {backends}

@@ -79,10 +79,11 @@ def text(results):
 def configurations():
     """What each row is configured to do, with addresses to read."""
     addresses = {f"jvm{number}": f"tomcat{number}:8080" for number in (1, 2, 3)}
+    stores = {name: f"memcached{name[1:]}:11211" for name in ("n1", "n2")}
     parts = []
     for row in ROWS.values():
         if row.essence:
-            essence = row.essence(addresses, "/alive").strip()
+            essence = row.essence(addresses, "/alive", stores).strip()
             parts.append(f"## {row.title}\n\n{row.note}\n\n```{row.syntax}\n{essence}\n```")
     return "\n\n".join(parts)
 

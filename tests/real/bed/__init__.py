@@ -15,10 +15,11 @@ from .manager import Msm, Persistent, Standard
 from .process import Gone, PartError, eventually, free_port
 from .proxy import Cattail, on_loopback
 from .store import Memcached, Redis
-from .tomcat import Tomcat
+from .tomcat import App, Tomcat
 
 __all__ = [
     "Answer",
+    "App",
     "Bed",
     "Browser",
     "Cattail",

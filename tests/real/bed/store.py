@@ -58,9 +58,9 @@ class Memcached(Store):
         return self.talk("version", until=b"\r\n").startswith(b"VERSION ")
 
     def keys(self):
-        """All keys, with `exp`, `la` and `size` as texts."""
+        """All keys, with `exp`, `la` and `size` as texts. Unlike `all`, `hash` leaves out none."""
         found = {}
-        for line in self.talk("lru_crawler metadump all").decode().splitlines():
+        for line in self.talk("lru_crawler metadump hash").decode().splitlines():
             fields = dict(field.split("=", 1) for field in line.split() if "=" in field)
             if "key" in fields:
                 found[urllib.parse.unquote(fields.pop("key"))] = fields
@@ -73,6 +73,15 @@ class Memcached(Store):
         if not head.startswith(b"VALUE "):
             return None
         return rest[: int(head.split()[3])]
+
+    def put(self, key, value):
+        """Stores it for good."""
+        self.talk(b"set %s 0 0 %d\r\n%s" % (key.encode(), len(value), value), until=b"\r\n")
+
+    def life(self, key):
+        """For how many seconds it is there yet; None if it is not there."""
+        words = self.talk(f"mg {key} t", until=b"\r\n").split()
+        return int(words[1][1:]) if words[0] == b"HD" else None
 
     def delete(self, key):
         """Whether it was there."""

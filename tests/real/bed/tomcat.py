@@ -1,5 +1,6 @@
 """A real Tomcat: 9.0 of Maven Central or 10.1 of Debian, with a folder of its own."""
 
+import dataclasses
 import os
 import urllib.request
 
@@ -8,8 +9,12 @@ from .manager import Standard, element
 from .process import Process, eventually, free_port
 
 # Private parts of the JDK that serializers reach into.
-OPENED = ("java.lang", "java.lang.reflect", "java.io", "java.util", "java.util.concurrent", "java.text", "java.math",
-          "java.net")
+OPENED = (
+    *(f"java.base/java.{package}" for package in
+      ("lang", "lang.reflect", "io", "util", "util.concurrent", "text", "math", "net")),
+    # XStream's converter of fonts, which it makes whether or not a session has one.
+    "java.desktop/java.awt.font",
+)
 APPS = os.path.join(parts.REAL, "apps")
 # Asked to find out whether a Tomcat serves: touches no session.
 ALIVE = "alive.css"
@@ -58,8 +63,19 @@ SPECIFICATIONS = {
 USERS = '<tomcat-users><role rolename="user"/><user username="ada" password="secret" roles="user"/></tomcat-users>\n'
 
 
+@dataclasses.dataclass(frozen=True)
+class App:
+    """An application with a manager and attributes of <Context> of its own."""
+
+    # Below tests/real/apps.
+    folder: str
+    # None: the Tomcat's.
+    manager: object = None
+    context: dict = dataclasses.field(default_factory=dict)
+
+
 class Tomcat(Process):
-    """One Tomcat. `apps`: folders below tests/real/apps by context path."""
+    """One Tomcat. `apps` by context path: folders below tests/real/apps, or App."""
 
     def __init__(self, name, folder, *, version=9, host="127.0.0.1", jvm_route=None, by_property=False,
                  manager=None, apps=None, context=None, connector=None):
@@ -71,7 +87,10 @@ class Tomcat(Process):
         # Whether the route is told by the system property in place of <Engine>.
         self.by_property = by_property
         self.manager = manager or Standard()
-        self.apps = apps or {"/test": "test", "/shop": "shop"}
+        self.apps = {
+            path: app if isinstance(app, App) else App(app)
+            for path, app in (apps or {"/test": "test", "/shop": "shop"}).items()
+        }
         # Further attributes.
         self.context = context or {}
         self.connector = connector or {}
@@ -94,7 +113,7 @@ class Tomcat(Process):
         route.append(f"-Dtomcat.name={self.name}")
         return [
             parts.tool("java"), "-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
-            *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED),
+            *(f"--add-opens={package}=ALL-UNNAMED" for package in OPENED),
             "-Djava.util.logging.manager=org.apache.juli.ClassLoaderLogManager",
             f"-Djava.util.logging.config.file={base}/conf/logging.properties",
             "-Djava.net.preferIPv4Stack=true", "-Djava.security.egd=file:/dev/urandom", *route,
@@ -110,10 +129,13 @@ class Tomcat(Process):
                 answer.read()
         return True
 
+    def _manager_of(self, app):
+        return app.manager or self.manager
+
     def _lay_out(self):
         for part in ("conf", "lib", "logs", "temp", "webapps", "work"):
             os.makedirs(os.path.join(self.base, part), exist_ok=True)
-        msm = f',"{parts.parts().msm}/*.jar"' if self.manager.needs_msm else ""
+        msm = f',"{parts.parts().msm}/*.jar"' if any(self._manager_of(app).needs_msm for app in self.apps.values()) else ""
         self._write("catalina.properties", PROPERTIES % msm)
         self._write("logging.properties", ".level=INFO\nhandlers=java.util.logging.ConsoleHandler\n"
                     "java.util.logging.ConsoleHandler.formatter=org.apache.juli.OneLineFormatter\n")
@@ -125,10 +147,11 @@ class Tomcat(Process):
         contexts = "".join(
             element("Context", {
                 "path": path,
-                "docBase": os.path.join(APPS, folder),
+                "docBase": os.path.join(APPS, app.folder),
                 **self.context,
-            }, self.manager.xml())
-            for path, folder in self.apps.items()
+                **app.context,
+            }, self._manager_of(app).xml())
+            for path, app in self.apps.items()
         )
         host = element("Host", {
             "name": "localhost", "appBase": "webapps", "autoDeploy": False, "deployOnStartup": False,
