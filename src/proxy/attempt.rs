@@ -136,6 +136,17 @@ impl Attempt<'_> {
         }
     }
 
+    /// A connection that died with its backend says that the backend went down.
+    pub(super) fn in_the_light_of_its_state(&self, failure: UpstreamFailure) -> UpstreamFailure {
+        match failure.kind {
+            FailureKind::Closed(_) if self.chosen.upstream.backend.is_down() => UpstreamFailure {
+                kind: FailureKind::WentDown,
+                ..failure
+            },
+            _ => failure,
+        }
+    }
+
     /// Waits for a head that can be believed, while the request is sent.
     pub(super) async fn exchange(
         &self,

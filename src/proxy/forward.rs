@@ -321,6 +321,41 @@ impl Forwarding<'_> {
         outgoing.is_replayable() && self.has_another(slot)
     }
 
+    fn attempt<'a>(
+        &'a self,
+        outgoing: &'a Outgoing,
+        chosen: &'a Chosen,
+        history: &History,
+    ) -> Attempt<'a> {
+        Attempt {
+            cluster: &self.cluster.cluster,
+            view: self.cluster,
+            tried: &self.tried,
+            may_move: !self.session.is_strict(&self.cluster.cluster),
+            chosen,
+            talk: &self.asked.caller.talk,
+            source: outgoing.source.as_ref(),
+            repeat: outgoing.repeat,
+            connections: history.connections(),
+            offer: outgoing.offer.as_ref(),
+            started: history.start_of_next(&self.account),
+        }
+    }
+
+    /// Whether a request that would be given up could still be served elsewhere if its backend is
+    /// found to stop: one that stops closes the connections it has just taken.
+    fn is_the_end(
+        &self,
+        outgoing: &Outgoing,
+        slot: Slot,
+        failure: &UpstreamFailure,
+        history: &History,
+    ) -> bool {
+        matches!(failure.kind, FailureKind::Closed(_))
+            && consider(self, outgoing, failure, history).is_none()
+            && self.could_move(outgoing, slot)
+    }
+
     /// Connecting can take so long that the backend goes down meanwhile and comes back: then the
     /// session may be elsewhere.
     fn still_goes_to(&self, slot: Slot, lease: &Lease) -> Result<(), UpstreamFailure> {
@@ -377,19 +412,7 @@ async fn attempt(
     chosen: Chosen,
     history: &History,
 ) -> Result<Won, UpstreamFailure> {
-    let attempt = Attempt {
-        cluster: &forwarding.cluster.cluster,
-        view: forwarding.cluster,
-        tried: &forwarding.tried,
-        may_move: !forwarding.session.is_strict(&forwarding.cluster.cluster),
-        chosen: &chosen,
-        talk: &forwarding.asked.caller.talk,
-        source: outgoing.source.as_ref(),
-        repeat: outgoing.repeat,
-        connections: history.connections(),
-        offer: outgoing.offer.as_ref(),
-        started: history.start_of_next(&forwarding.account),
-    };
+    let attempt = forwarding.attempt(outgoing, &chosen, history);
     let mut lease = attempt.connect().await?;
     forwarding.still_goes_to(chosen.slot, &lease)?;
     chosen.in_flight.tell(Pin::sent);
@@ -429,7 +452,13 @@ async fn attempt(
                 }
             }
         }
-        Err(failed) => fail(failed),
+        Err(failed) => {
+            let failure = fail(failed);
+            if forwarding.is_the_end(outgoing, chosen.slot, &failure, history) {
+                Box::pin(attempt.ask_whether_it_stops()).await;
+            }
+            attempt.in_the_light_of_its_state(failure)
+        }
     };
     if failure.request == Sent::Nothing {
         chosen.in_flight.tell(Pin::unsent);

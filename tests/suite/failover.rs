@@ -59,6 +59,22 @@ fn a_tomcat_that_stops_in_order_fails_no_idempotent_request() {
     }
 }
 
+/// One died with a kept connection or an earlier attempt, the other in the queue of who listens no more.
+#[test]
+fn a_session_survives_a_tomcat_that_stops_and_closes_in_its_face() {
+    for dying in [1, 2] {
+        let two = Tomcat::start("jvm2");
+        let proxy = Proxy::start(&format!(
+            "listeners: [ {{ address: 127.0.0.1:0 }} ]\nclusters:\n  shop:\n    health: {{ interval: 1h }}\n    backends:\n      - {{ address: {}, jvm_route: jvm1 }}\n      - {{ address: {}, jvm_route: jvm2 }}\n",
+            stopping(dying),
+            two.address()
+        ));
+        let shown = Request::get("/echo").header("Cookie", "JSESSIONID=0A1B2C3D.jvm1");
+        let response = shown.send(proxy.address()).expect(200);
+        assert_eq!(response.tomcat(), "jvm2", "{dying}");
+    }
+}
+
 #[test]
 fn a_post_goes_elsewhere_when_its_backend_refuses() {
     let [one, two] = tomcats(["jvm1", "jvm2"]);

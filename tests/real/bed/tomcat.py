@@ -60,7 +60,7 @@ SPECIFICATIONS = {
     10: {"namespace": "https://jakarta.ee/xml/ns/jakartaee", "version": "6.0"},
 }
 
-USERS = '<tomcat-users><role rolename="user"/><user username="ada" password="secret" roles="user"/></tomcat-users>\n'
+USERS = '<tomcat-users><user username="ada" password="secret" roles="%s"/></tomcat-users>\n'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +78,8 @@ class Tomcat(Process):
     """One Tomcat. `apps` by context path: folders below tests/real/apps, or App."""
 
     def __init__(self, name, folder, *, version=9, host="127.0.0.1", jvm_route=None, by_property=False,
-                 manager=None, apps=None, context=None, connector=None):
+                 manager=None, apps=None, context=None, connector=None,
+                 roles=("user",)):
         super().__init__(name, folder)
         self.version = version
         self.host = host
@@ -94,6 +95,8 @@ class Tomcat(Process):
         # Further attributes.
         self.context = context or {}
         self.connector = connector or {}
+        # Of its user.
+        self.roles = roles
         self.base = os.path.join(folder, name)
         self._home = parts.parts().tomcat9 if version == 9 else parts.tomcat10()
 
@@ -140,7 +143,7 @@ class Tomcat(Process):
         self._write("logging.properties", ".level=INFO\nhandlers=java.util.logging.ConsoleHandler\n"
                     "java.util.logging.ConsoleHandler.formatter=org.apache.juli.OneLineFormatter\n")
         self._write("web.xml", WEB_XML % SPECIFICATIONS[self.version])
-        self._write("tomcat-users.xml", USERS)
+        self._write("tomcat-users.xml", USERS % ",".join(self.roles))
         self._write("server.xml", self._server_xml())
 
     def _server_xml(self):

@@ -81,6 +81,24 @@ pub(crate) fn tomcats<const N: usize>(jvm_routes: [&str; N]) -> [Tomcat; N] {
     jvm_routes.map(|jvm_route| Tomcat::build(jvm_route, |tomcat| tomcat.sessions(&sessions)))
 }
 
+/// What a Tomcat looks like that stops: connections wait in its queue, and die there unanswered when
+/// it stops listening. This many die; the last of them when nobody listens any more.
+pub(crate) fn stopping(dying: usize) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("binds");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        let mut head = [0; 4096];
+        for _ in 1..dying {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            drop(stream.read(&mut head));
+        }
+        let (mut stream, _) = listener.accept().expect("a connection");
+        drop(stream.read(&mut head));
+        drop(listener);
+    });
+    address
+}
+
 /// An address where connecting neither succeeds nor fails: its queue is full and nobody accepts.
 /// For connect time-outs.
 #[derive(Debug)]

@@ -27,7 +27,7 @@ pub(crate) mod response;
 pub(crate) mod store;
 pub(crate) mod wait;
 
-pub(crate) use backend::{BlackHole, Tomcat, tomcats};
+pub(crate) use backend::{BlackHole, Tomcat, stopping, tomcats};
 pub(crate) use browser::Browser;
 pub(crate) use browsers::Browsers;
 pub(crate) use client::{End, Raw};

@@ -45,6 +45,8 @@ public final class Steps extends HttpServlet {
                     case "login": request.login("ada", "secret"); user = request.getRemoteUser(); break;
                     case "user": user = request.getRemoteUser(); break;
                     case "sleep": Thread.sleep(Long.parseLong(word[1])); break;
+                    // For those who wait until it is here.
+                    case "say": System.out.println(word[1]); break;
                     case "forget": response.addCookie(gone(request)); break;
                     default: throw new ServletException(step);
                 }
