@@ -10,6 +10,7 @@
 //! - [`health`] asks backends how they are.
 //! - [`upstream`] is one worker's connections to backends.
 //! - [`cluster`] is what all workers share of backends.
+//! - [`store`] asks memcached and redis what is kept there.
 //! - [`balance`] decides, without any I/O, who is next.
 //! - [`session`] knows what is secret about a session id.
 //! - [`config`] is what the administrator wrote, checked.
@@ -32,4 +33,5 @@ pub mod server;
 pub mod session;
 pub mod socket;
 pub mod standin;
+pub mod store;
 pub mod upstream;

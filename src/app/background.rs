@@ -15,7 +15,7 @@ use crate::cluster::resolve::{INTERVAL, News, SystemResolver, keep_resolved};
 use crate::cluster::{Addresses, Backend, Cluster};
 use crate::config::BackendAddr;
 use crate::health::{Endpoint, Network, Outcome, ProbeFailure, Subject, Target};
-use crate::health::{SOON, start_offset, watch};
+use crate::health::{SOON, start_offset, watch, watch_store};
 use crate::observe::metrics::CheckResult;
 use crate::proxy::Snapshot;
 use crate::proxy::headers::host::own_host;
@@ -98,6 +98,12 @@ fn watchers(snapshot: &Snapshot) -> JoinSet<()> {
                 let offset = start_offset(name, backend.name.as_str(), INTERVAL);
                 tasks.spawn(resolve(Arc::clone(backend), (host.clone(), *port), offset));
             }
+        }
+    }
+    for cluster in &snapshot.clusters {
+        let stores = cluster.stores.as_ref().map_or(0, |it| it.nodes.len());
+        for place in 0..stores {
+            tasks.spawn(watch_store(Arc::clone(cluster), place));
         }
     }
     let clusters = snapshot.clusters.clone();

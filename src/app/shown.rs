@@ -10,7 +10,8 @@ use crate::cluster::machine::State;
 use crate::config::{Affinity, Secret};
 use crate::observe::access_log::LogCounters;
 use crate::observe::metrics::{
-    BackendStatus, LedgerStatus, ProcessEvents, ReloadResult, Scrape, SessionCounts, names,
+    BackendStatus, LedgerStatus, ProcessEvents, ReloadResult, Scrape, SessionCounts, StoreLook,
+    StoreStatus, names,
 };
 use crate::proxy::Published;
 use crate::proxy::explain::{Explanation, Question, Unclear, explain};
@@ -100,6 +101,7 @@ impl Source for Shown {
             if cluster.config.affinity != Affinity::None {
                 sessions(scrape, cluster);
             }
+            stores(scrape, cluster);
         }
         for door in &self.doors {
             scrape.listener(&door.name, &door.cells);
@@ -151,6 +153,26 @@ fn sessions(scrape: &mut Scrape, cluster: &Cluster) {
         scrape.store_node(name, &label, whole(issued));
     }
     scrape.held(name, whole(book.held()));
+}
+
+/// The stores of a cluster that has some.
+fn stores(scrape: &mut Scrape, cluster: &Cluster) {
+    let nodes = cluster.stores.iter().flat_map(|stores| &stores.nodes);
+    for (place, node) in nodes.enumerate() {
+        let status = StoreStatus {
+            label: node.label(),
+            is_up: node.is_up(),
+            failures: node.failures.load(Ordering::Relaxed),
+            at_risk: whole(cluster.sessions_at_risk(place)),
+            left: node.left.load(Ordering::Relaxed),
+            came: node.came.load(Ordering::Relaxed),
+            looks: StoreLook::ALL
+                .iter()
+                .map(|look| (*look, node.looks(*look)))
+                .collect(),
+        };
+        scrape.store(cluster.config.name.as_str(), &status);
+    }
 }
 
 fn ledger(scrape: &mut Scrape, status: Status) {

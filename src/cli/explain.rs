@@ -64,6 +64,12 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+impl Secret {
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
 impl From<String> for Secret {
     fn from(text: String) -> Self {
         Self(text)

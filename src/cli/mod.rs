@@ -9,6 +9,7 @@ mod health;
 mod output;
 mod run;
 mod schema;
+mod sessions;
 mod show_config;
 mod source;
 
@@ -24,6 +25,7 @@ pub use demo::DemoArguments;
 pub use explain::ExplainArguments;
 pub use health::HealthArguments;
 pub use output::complain;
+pub use sessions::SessionsArguments;
 pub use show_config::ShowConfigArguments;
 pub use source::Source;
 
@@ -53,6 +55,9 @@ pub enum Command {
     Health(HealthArguments),
     /// Say where a request would go, and why, without sending it.
     Explain(ExplainArguments),
+    /// List and count the sessions in memcached or redis, asked there directly; exit code 3 if
+    /// some of the stores could not be read.
+    Sessions(SessionsArguments),
 }
 
 /// Why a command did not do what it was told.
@@ -64,6 +69,9 @@ pub enum Failure {
     /// The same, and the problems are already printed.
     #[error("the configuration cannot be used")]
     AlreadyTold,
+    /// Part of it was done, and what is missing is already told.
+    #[error("part of it is missing")]
+    Incomplete,
     /// What the configuration asks for cannot be had.
     #[error(transparent)]
     Unusable(Box<dyn Error + Send + Sync>),
@@ -73,10 +81,12 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// 2: the configuration or the command line must be changed. 1: anything else.
+    /// 2: the configuration or the command line must be changed. 3: part of it was done. 1:
+    /// anything else.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Configuration(_) | Self::AlreadyTold | Self::Unusable(_) => ExitCode::from(2),
+            Self::Incomplete => ExitCode::from(3),
             Self::Runtime(_) => ExitCode::from(1),
         }
     }
@@ -85,7 +95,7 @@ impl Failure {
     pub fn to_tell(&self) -> Option<String> {
         match self {
             Self::Configuration(report) => Some(report.to_string()),
-            Self::AlreadyTold => None,
+            Self::AlreadyTold | Self::Incomplete => None,
             Self::Runtime(error) | Self::Unusable(error) => {
                 let mut told = format!("cattail: {error}");
                 let mut cause = error.source();
@@ -120,5 +130,6 @@ pub fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Demo(arguments) => demo::demo(&arguments),
         Command::Health(arguments) => health::health(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Sessions(arguments) => sessions::sessions(&arguments),
     }
 }

@@ -9,6 +9,7 @@ pub mod connect_fault;
 pub mod machine;
 pub mod resolve;
 mod sessions;
+pub mod stores;
 mod warmth;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -22,6 +23,7 @@ pub use balancing::{Balancing, Standing};
 pub use changes::Changes;
 pub use connect_fault::ConnectFault;
 pub use sessions::{Common, Held, OwnCookie, SessionBook};
+pub use stores::{ClusterStores, WatchedNode};
 pub use warmth::{Progress, Warmth};
 
 use crate::balance::Slot;
@@ -43,6 +45,8 @@ pub struct Cluster {
     pub cells: Arc<PerWorker<ClusterCells>>,
     /// Its part of the ledger.
     pub sessions: SessionBook,
+    /// Where memcached-session-manager keeps its sessions.
+    pub stores: Option<ClusterStores>,
     balancing: ArcSwap<Balancing>,
     /// The change up to which `balancing` is true.
     seen: AtomicU64,
@@ -86,11 +90,16 @@ impl Cluster {
         );
         let cursor = before.map_or(0, |before| before.cursor.load(Ordering::Relaxed));
         let sessions = SessionBook::new(&config, common, before.map(|before| &before.sessions));
+        let stores = config.stores.clone().map(|settings| {
+            let before = before.and_then(|before| before.stores.as_ref());
+            ClusterStores::new(settings, before)
+        });
         Self {
             config,
             backends,
             cells,
             sessions,
+            stores,
             balancing: ArcSwap::default(),
             seen: AtomicU64::new(u64::MAX),
             laying_out: Mutex::default(),
@@ -127,6 +136,13 @@ impl Cluster {
     /// The backend in a slot.
     pub fn backend(&self, slot: Slot) -> Option<&Arc<Backend>> {
         self.backends.get(usize::from(slot.0))
+    }
+
+    /// The jvm route of a backend's Tomcat: as configured, else as learned.
+    pub fn jvm_route(&self, slot: Slot) -> Option<JvmRoute> {
+        let settings = self.config.backends.get(usize::from(slot.0))?;
+        let learned = || self.backend(slot)?.learned_route().as_deref().cloned();
+        settings.jvm_route.clone().or_else(learned)
     }
 
     /// Who is usable now.

@@ -78,6 +78,12 @@ impl SessionBook {
                 .set_idle(member, seconds(config.sessions.idle));
             member
         });
+        // First of all: further names come from responses, and have a bound.
+        for node in config.stores.iter().flat_map(|stores| &stores.nodes) {
+            if let Some(name) = &node.name {
+                common.ledger.store(number, name.as_bytes());
+            }
+        }
         let name = config.name.as_str();
         let seals = match &config.sessions.owner {
             OwnerBy::Cookie(cookie) => Some(OwnCookie {
@@ -122,6 +128,11 @@ impl SessionBook {
     pub fn live(&self, slot: Slot) -> usize {
         let member = self.member(slot);
         self.common.ledger.issued(member) + self.common.ledger.claimed(member)
+    }
+
+    /// Live sessions of a backend that a response has issued.
+    pub fn issued(&self, slot: Slot) -> usize {
+        self.common.ledger.issued(self.member(slot))
     }
 
     /// Takes a place among the requests that wait for their owner, if fewer than `most` do.
@@ -205,6 +216,13 @@ impl Cluster {
             ..self.taken_over_by(to)
         };
         self.take_over_session(key, take);
+    }
+
+    /// The session has another store node in its id, and its client does not know that yet.
+    pub fn session_renamed(&self, key: Key) {
+        let common = &self.sessions.common;
+        let until = common.now().after(seconds(self.config.sessions.idle));
+        common.ledger.renamed(key, until);
     }
 
     fn taken_over_by(&self, to: Slot) -> TakeOver {

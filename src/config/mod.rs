@@ -7,6 +7,7 @@
 
 mod bytes;
 mod check;
+mod context_xml;
 mod env;
 mod foreign;
 mod keys;
@@ -22,10 +23,12 @@ mod schema;
 mod sessions;
 mod show;
 mod source;
+mod stores;
 mod template;
 mod units;
 
 pub use bytes::ByteSize;
+pub use context_xml::{FoundManager, read_context_xml};
 pub use locate::Finding;
 pub use model::*;
 pub use names::{BackendAddr, BackendName, ClusterName, JvmRoute};
@@ -34,4 +37,5 @@ pub use problem::{Problem, Report};
 pub use schema::schema;
 pub use sessions::*;
 pub use source::{from_arguments, load_file, load_text};
+pub use stores::*;
 pub use template::{Piece, Template, Variable};

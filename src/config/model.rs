@@ -15,7 +15,7 @@ use crate::observe::{AccessLog, Diagnostics};
 
 use super::{
     Access, BackendAddr, BackendName, ByteSize, ClusterName, JvmRoute, Networks, Problem, Sessions,
-    Template,
+    Stores, Template,
 };
 
 /// A whole configuration that passed every check.
@@ -248,6 +248,8 @@ pub struct Cluster {
     pub affinity: Affinity,
     /// How sessions are recognised and kept.
     pub sessions: Sessions,
+    /// Where memcached-session-manager keeps them.
+    pub stores: Option<Stores>,
     /// Who gets a request that no session binds.
     pub balance: Balance,
     /// Longest waits for a backend.

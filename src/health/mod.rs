@@ -5,6 +5,8 @@
 
 pub mod monitor;
 pub mod probe;
+mod stores;
 
 pub use monitor::{Outcome, SOON, Subject, start_offset, watch};
 pub use probe::{Endpoint, Network, Probe, ProbeFailure, Target};
+pub use stores::watch_store;

@@ -72,6 +72,7 @@ impl Nobody {
     pub(super) fn error(self) -> ProxyError {
         match self {
             Self::Owner => ProxyError::OwnerUnavailable,
+            Self::Copy => ProxyError::StoreUnreachable,
             Self::Usable => ProxyError::NoBackend,
             Self::Free => ProxyError::BackendsFull,
         }

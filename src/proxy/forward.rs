@@ -6,12 +6,12 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{HeaderValue, Response};
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::account::{Account, Rest};
-use super::affinity::{self, Missing, Pin, Seeking, Session};
+use super::affinity::{self, Missing, Pin, Seeking, Session, Turn};
 use super::answer::{Asked, Failed};
 use super::attempt::{Attempt, Connections};
 use super::back::{Passed, first_piece, pass_back};
@@ -28,7 +28,7 @@ use crate::cluster::Cluster;
 use crate::config::ProxyAction;
 use crate::observe::LogField;
 use crate::observe::metrics::{RetryReason, Stage};
-use crate::upstream::{self, Carrier, FailureKind, Lease, Sent, UpstreamFailure};
+use crate::upstream::{self, Carrier, FailureKind, Lease, RequestBody, Sent, UpstreamFailure};
 
 type BackendBody = <upstream::Chosen as Carrier>::Body;
 
@@ -101,10 +101,18 @@ pub(super) async fn forward(
         forwarding.account.reads(source);
     }
     let began = collect(&mut forwarding, &outgoing).await;
+    let turn = forwarding.turn().await;
     match attempts(&mut forwarding, &outgoing, began).await {
         Ok(won) => {
+            if forwarding.session.must_look_again(won.response.headers()) {
+                let (view, head) = (forwarding.cluster, forwarding.asked.head);
+                Box::pin(forwarding.session.look_again(view, head)).await;
+            }
             let talk = Rc::clone(&forwarding.asked.caller.talk);
-            let (head, exchange) = match pass_back(forwarding, outgoing, won) {
+            let passed = pass_back(forwarding, outgoing, won);
+            // What the answer said of the session is known now: the next one may go.
+            drop(turn);
+            let (head, exchange) = match passed {
                 Passed::Switched(response) => return Ok(response),
                 Passed::Relayed(head, exchange) => (head, exchange),
             };
@@ -242,6 +250,24 @@ async fn attempts(
 }
 
 impl Forwarding<'_> {
+    /// Waits for other requests of the session, if it must.
+    async fn turn(&mut self) -> Option<Turn> {
+        let (cluster, head) = (&self.cluster.cluster, self.asked.head);
+        if !self.session.waits_for_its_turn(cluster, head) {
+            return None;
+        }
+        let seeking = Seeking {
+            worker: &self.asked.caller.worker,
+            view: self.cluster,
+            head,
+            hash: None,
+            tried: &[],
+            talk: &self.asked.caller.talk,
+        };
+        // On the heap: as rare as it is, it would make every request's future larger.
+        Box::pin(self.session.turn(&seeking)).await
+    }
+
     /// Adds to `began` how long the request was held.
     async fn choose(
         &mut self,
@@ -260,6 +286,8 @@ impl Forwarding<'_> {
             match self.session.choose(&seeking) {
                 Ok(chosen) => return Ok(chosen),
                 Err(Missing::Nobody(nobody)) => return Err(nobody),
+                // On the heap: as rare as it is, it would make every request's future larger.
+                Err(Missing::Copy) => Box::pin(self.session.look(&seeking)).await?,
                 Err(Missing::Owner(owner)) => {
                     let held = Instant::now();
                     seeking.wait_for(owner).await;
@@ -280,6 +308,12 @@ impl Forwarding<'_> {
             | RetryReason::Status
             | RetryReason::Timeout => true,
         }
+    }
+
+    /// The request for the backend in `slot`.
+    fn request(&self, outgoing: &Outgoing, slot: Slot) -> Request<RequestBody> {
+        let renewed = self.session.renewed(&self.cluster.cluster, self.asked.head);
+        outgoing.request((self.asked, renewed.as_ref()), self.plans, slot)
     }
 
     /// Whether the request could be sent once more, to another than `slot`.
@@ -359,7 +393,7 @@ async fn attempt(
     let mut lease = attempt.connect().await?;
     forwarding.still_goes_to(chosen.slot, &lease)?;
     chosen.in_flight.tell(Pin::sent);
-    let request = outgoing.request(forwarding.asked, forwarding.plans, chosen.slot);
+    let request = forwarding.request(outgoing, chosen.slot);
     let mut sending = pin!(lease.carrier().send(request));
     let connection = lease.connection;
     let fail = |(stage, request, kind)| UpstreamFailure {

@@ -12,7 +12,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, Version, header};
 use hyper::body::Incoming;
 
-use super::affinity;
+use super::affinity::{self, Renewed};
 use super::answer::Asked;
 use super::errors::ProxyError;
 use super::facts::Facts;
@@ -106,10 +106,10 @@ impl Outgoing {
         })
     }
 
-    /// The request for the backend in `slot`.
+    /// The request for the backend in `slot`, with the id that its session has by now.
     pub(super) fn request(
         &self,
-        asked: &Asked<'_>,
+        (asked, renewed): (&Asked<'_>, Option<&Renewed>),
         plans: Plans<'_>,
         slot: Slot,
     ) -> Request<RequestBody> {
@@ -123,7 +123,11 @@ impl Outgoing {
         if let Some(target) = self.target.as_ref().or(asked_for) {
             *request.uri_mut() = Uri::from(target.clone());
         }
-        *request.headers_mut() = self.headers(asked, plans, plans.host(asked, slot));
+        let headers = self.headers(asked, plans, plans.host(asked, slot));
+        *request.headers_mut() = headers;
+        if let Some(renewed) = renewed {
+            renewed.apply(request.headers_mut());
+        }
         if let Some(signal) = &self.continues {
             let signal = Arc::clone(signal);
             hyper::ext::on_informational(&mut request, move |interim| {

@@ -71,6 +71,8 @@ pub enum Nobody {
     Free,
     /// The session's owner cannot serve, and no other may.
     Owner,
+    /// The session's owner cannot serve, and its copy is out of reach.
+    Copy,
 }
 
 /// Picks a backend that was not tried yet.

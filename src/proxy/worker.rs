@@ -15,11 +15,12 @@ use super::plan::{ClusterPlan, RulePlan};
 use super::rules::RuleTable;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Common};
-use crate::config::Config;
+use crate::config::{Config, StoreNode};
 use crate::observe::access_log::{AccessLogHandle, WorkerLog};
 use crate::observe::metrics::{PerWorker, WorkerCells, WorkerId};
 use crate::session::Redactor;
 use crate::session::ledger::Seconds;
+use crate::store::asker::Asker;
 use crate::upstream::Upstream;
 
 /// One configuration in force.
@@ -122,6 +123,8 @@ pub struct ClusterView {
     pub cluster: Arc<Cluster>,
     /// This worker's connections, by slot.
     pub upstreams: Vec<Rc<Upstream>>,
+    /// This worker's connections to the stores, in the order of the file; none unless requests ask.
+    pub askers: Vec<Rc<Asker>>,
     /// Paths that touch no session. A copy of this worker's own: copies share nothing that
     /// another worker could hold.
     pub ignore: Option<Regex>,
@@ -276,6 +279,7 @@ impl View {
                     cluster: Arc::clone(cluster),
                     ignore: cluster.config.sessions.ignore.clone().map(|it| it.0),
                     upstreams: upstreams.collect(),
+                    askers: askers(cluster),
                 }
             })
             .collect();
@@ -288,6 +292,16 @@ impl View {
             log,
         }
     }
+}
+
+/// Connections are made anew after a reload: they are few, and seldom used.
+fn askers(cluster: &Cluster) -> Vec<Rc<Asker>> {
+    let stores = cluster.stores.as_ref().map(|stores| &stores.settings);
+    let Some(stores) = stores.filter(|stores| stores.look_before_failover) else {
+        return Vec::new();
+    };
+    let asker = |node: &StoreNode| Rc::new(Asker::new(node.address.clone(), stores.timeout));
+    stores.nodes.iter().map(asker).collect()
 }
 
 /// Idle connections to backends that are in the file no more.

@@ -114,6 +114,19 @@ impl<'a> Id<'a> {
         (!route.is_empty()).then_some(route)
     }
 
+    /// The id as its Tomcat knows it: without a route that the proxy has appended.
+    pub fn of_tomcat(&self) -> &[u8] {
+        match self.route().and_then(own_token) {
+            Some(_) => self.part(0, self.front_end.into()),
+            None => self.bytes(),
+        }
+    }
+
+    /// The route that its Tomcat knows, none of the proxy's.
+    pub fn route_of_tomcat(&self) -> Option<&[u8]> {
+        self.route().filter(|route| own_token(route).is_none())
+    }
+
     /// Whether its tail may hold several routes.
     #[inline]
     pub fn is_ranked(&self) -> bool {

@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 ///
 /// `health` stands above `cluster`, to which it reports, and `upstream` too: a pool is one of a
 /// backend, whose state decides whether its connections are kept.
-const LAYERS: [&[&str]; 11] = [
+const LAYERS: [&[&str]; 12] = [
     &["clock", "socket", "observe"],
     &["config"],
     &["session", "balance"],
+    &["store"],
     &["cluster"],
     &["upstream", "health"],
     &["proxy"],

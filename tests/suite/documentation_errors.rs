@@ -9,12 +9,13 @@ use cattail::proxy::refuse::Refusal;
 const PAGE: &str = include_str!("../../docs/errors.md");
 
 /// Every error but refusals, which are many.
-const OTHERS: [ProxyError; 14] = [
+const OTHERS: [ProxyError; 15] = [
     ProxyError::NoRule,
     ProxyError::AccessDenied,
     ProxyError::NoBackend,
     ProxyError::BackendsFull,
     ProxyError::OwnerUnavailable,
+    ProxyError::StoreUnreachable,
     ProxyError::UpstreamConnect(ConnectFailure::Timeout),
     ProxyError::UpstreamConnect(ConnectFailure::Refused),
     ProxyError::UpstreamTimeout,
@@ -37,6 +38,7 @@ fn is_listed(error: ProxyError) -> bool {
         | E::NoBackend
         | E::BackendsFull
         | E::OwnerUnavailable
+        | E::StoreUnreachable
         | E::UpstreamConnect(ConnectFailure::Timeout | ConnectFailure::Refused)
         | E::UpstreamTimeout
         | E::UpstreamProtocol

@@ -67,6 +67,7 @@ mod rules;
 mod scenarios;
 mod session_counts;
 mod session_verdicts;
+mod sessions_command;
 mod sessions_survive;
 mod smuggling;
 mod standin;

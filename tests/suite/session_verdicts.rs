@@ -181,6 +181,25 @@ fn every_loss_has_its_cause() {
     lost(&stage, ID, ANEW, "spilled");
 }
 
+/// A browser has several requests under way when its session is found to be lost.
+#[test]
+fn a_session_is_lost_once_however_many_requests_show_it() {
+    let stage = Stage::set("");
+    lose(&stage.proxy, &stage.one);
+    let verdict = |stage: &Stage| stage.told(ID, ANEW).1;
+    assert_eq!(verdict(&stage), "lost");
+    assert_eq!(verdict(&stage), "created");
+    assert_eq!(losses(&stage.proxy), counts([("owner_down", 1)]));
+
+    // The first of the login's parallel requests has taken it over: it is no loss.
+    let stage = Stage::set("");
+    lose(&stage.proxy, &stage.one);
+    let taken = Some("JSESSIONID=OLD-n1.jvm2; Path=/");
+    assert_eq!(stage.told(ID, taken).1, "taken_over");
+    assert_eq!(verdict(&stage), "renewed");
+    assert!(losses(&stage.proxy).is_empty());
+}
+
 #[test]
 fn answers_without_a_session_have_no_verdict() {
     let [one] = tomcats(["jvm1"]);

@@ -128,6 +128,18 @@ impl<'a> At<'a> {
         }
     }
 
+    /// The same, read as the map that its kind also allows.
+    pub(super) fn as_map(&self) -> At<'a> {
+        let kind = match self.kind {
+            Kind::Either(kinds) => kinds.iter().find(|kind| matches!(kind, Kind::Map(..))),
+            _ => None,
+        };
+        At {
+            kind: kind.unwrap_or(self.kind),
+            ..self.clone()
+        }
+    }
+
     /// The entries of a map with own keys: the key as a value of its own, and what is behind it.
     pub(super) fn entries(&self) -> Vec<(At<'a>, At<'a>)> {
         let Kind::Map(key_words, kind) = self.kind else {

@@ -19,6 +19,7 @@ use super::headers::header_rules;
 use super::owner::refuse_unfit_names;
 use super::section::Section;
 use super::sessions::sessions;
+use super::stores::stores;
 use super::templates::Use;
 use super::words::{is_name, is_path, is_token};
 
@@ -65,6 +66,7 @@ fn cluster(key: &At<'_>, at: &At<'_>) -> (Cluster, Option<PathBuf>) {
         name: ClusterName::new(name),
         affinity,
         sessions,
+        stores: stores(&section, affinity),
         balance,
         timeouts: timeouts(&section.get("timeouts").section()),
         pool: pool(&section.get("pool").section()),

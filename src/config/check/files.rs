@@ -39,14 +39,20 @@ pub(super) fn page(at: &At<'_>) -> Option<(PathBuf, Bytes)> {
     Some((path, Bytes::from(content)))
 }
 
-/// The secret in the file named here, and where it was found. A line end at its end is no part
-/// of it.
-pub(super) fn secret(at: &At<'_>) -> Option<(PathBuf, Secret)> {
+/// The text of the file named here, and where it was found.
+pub(super) fn text(at: &At<'_>) -> Option<(PathBuf, String)> {
     let (path, content) = read(at)?;
     let Ok(text) = String::from_utf8(content) else {
         complain(at, &path, "bytes that are no text");
         return None;
     };
+    Some((path, text))
+}
+
+/// The secret in the file named here, and where it was found. A line end at its end is no part
+/// of it.
+pub(super) fn secret(at: &At<'_>) -> Option<(PathBuf, Secret)> {
+    let (path, text) = text(at)?;
     let text = text.trim_end_matches(['\n', '\r']);
     if text.is_empty() {
         complain(at, &path, "an empty file");

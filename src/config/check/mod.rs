@@ -18,6 +18,7 @@ mod rules;
 mod scalars;
 mod section;
 mod sessions;
+mod stores;
 mod templates;
 mod top;
 mod words;

@@ -1,6 +1,7 @@
 //! The keys of a cluster.
 
 use super::backend::BACKEND;
+use super::stores::STORES;
 use super::upstream::{HEALTH, POOL, RETRY, TIMEOUTS};
 use super::{HEADERS, HOUR, Key, Kind, MINUTE, SECOND};
 
@@ -90,6 +91,11 @@ pub(in crate::config) const CLUSTER: &[Key] = &[
         "Take a session cookie off the answer for such a path, where the client has a session already.",
     )
     .or("false"),
+    Key::new(
+        "stores",
+        Kind::Section(STORES),
+        "Where memcached-session-manager keeps the sessions; absent: nobody looks after that.",
+    ),
     Key::new(
         "balance",
         Kind::Either(&[

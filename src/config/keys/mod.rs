@@ -7,6 +7,7 @@ mod backend;
 mod cluster;
 mod kind;
 mod rule;
+mod stores;
 mod top;
 mod upstream;
 

@@ -60,6 +60,9 @@ pub(super) fn named(cluster: &Cluster, key_file: Option<&Path>) -> (String, Valu
         "backends": cluster.backends.iter().map(backend).collect::<Vec<_>>(),
     });
     if let Value::Object(keys) = &mut value {
+        if let Some(stores) = &cluster.stores {
+            keys.insert("stores".to_owned(), super::stores::stores(stores));
+        }
         keys.extend(sessions(&cluster.sessions, key_file));
     }
     (cluster.name.as_str().to_owned(), value)

@@ -4,6 +4,7 @@
 mod cluster;
 mod rule;
 mod sessions;
+mod stores;
 
 use std::path::{Path, PathBuf};
 

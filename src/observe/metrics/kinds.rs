@@ -126,6 +126,8 @@ kind!(
         BackendsFull = "backends_full",
         /// The session's owner cannot serve, and the session may not move.
         OwnerUnavailable = "owner_unavailable",
+        /// The session's owner cannot serve, and the store with its copy cannot be reached.
+        StoreUnreachable = "store_unreachable",
         /// No backend could be connected to.
         Connect = "connect",
         /// No connection in time.
@@ -292,6 +294,32 @@ kind!(
         Spilled = "spilled",
         /// Its owner was down since the session's last response.
         Restarted = "restarted",
+        /// Its store node had no copy of it when its owner could not serve.
+        NoCopy = "no_copy",
+    }
+);
+
+kind!(
+    /// What a store said when a request asked it for the copy of its session.
+    StoreLook {
+        /// It has the copy.
+        There = "there",
+        /// It has none.
+        Gone = "gone",
+        /// It did not answer: the request got 503, and the session stays.
+        OutOfReach = "out_of_reach",
+        /// It was not asked, since too many questions were under way.
+        Unasked = "unasked",
+    }
+);
+
+kind!(
+    /// Which way a session went.
+    Direction {
+        /// It left this store node.
+        From = "from",
+        /// It came to this store node.
+        To = "to",
     }
 );
 
@@ -312,7 +340,8 @@ kind!(
         UnknownRoute = "unknown_route",
         /// Balanced, since its owner or survivor is full or slow (`affinity: prefer`).
         Spilled = "spilled",
-        /// Refused, since its owner cannot serve (`strict: true`).
+        /// Refused, since its owner cannot serve and no other may (`strict: true`), or its copy cannot
+        /// be reached (`look_before_failover: true`).
         Refused = "refused",
     }
 );

@@ -122,6 +122,16 @@ metrics! {
         "Live sessions that the backend owns.";
     STORE_NODE_SESSIONS = Gauge "cattail_store_node_sessions" ["cluster", "store_node"]
         "Live issued sessions, by the store node in their id.";
+    STORE_NODE_UP = Gauge "cattail_store_node_up" ["cluster", "store_node"]
+        "Whether the store node answers: 1 or 0. Only with `stores`.";
+    STORE_NODE_CHECK_FAILURES = Counter "cattail_store_node_check_failures_total" ["cluster", "store_node"]
+        "Questions that the store node did not answer.";
+    STORE_NODE_MOVES = Counter "cattail_store_node_moves_total" ["cluster", "store_node", "direction"]
+        "Sessions that memcached-session-manager moved from or to the store node.";
+    STORE_NODE_AT_RISK = Gauge "cattail_store_node_sessions_at_risk" ["cluster", "store_node"]
+        "Live issued sessions of the store node of which no store that answers has a copy.";
+    STORE_LOOKS = Counter "cattail_store_looks_total" ["cluster", "store_node", "result"]
+        "Times that a request asked for the copy of its session before a fail-over, by the answer.";
     HELD_REQUESTS = Gauge "cattail_held_requests" ["cluster"]
         "Requests that wait for the owner of their session to come back, now.";
 
@@ -203,8 +213,17 @@ mod tests {
     fn labels_are_bounded() {
         let of_the_configuration = ["cluster", "backend", "listener", "worker"];
         let of_closed_sets = [
-            "code", "reason", "state", "stage", "cause", "result", "verdict", "binding", "alarm",
+            "code",
+            "reason",
+            "state",
+            "stage",
+            "cause",
+            "result",
+            "verdict",
+            "binding",
+            "alarm",
             "kind",
+            "direction",
         ];
         let of_their_own = ["version", "store_node"];
         let allowed = [&of_the_configuration[..], &of_closed_sets, &of_their_own].concat();

@@ -3,7 +3,7 @@
 //! Plain numbers: the ledger lies above this layer and counts for itself. What its responses said
 //! of sessions is counted in cells, as everything else of a request.
 
-use super::kinds::{EntryKind, EvictedKind};
+use super::kinds::{Direction, EntryKind, EvictedKind, StoreLook};
 use super::names;
 use super::scrape::{Labels, Scrape};
 
@@ -37,6 +37,25 @@ pub struct LedgerStatus {
     pub waits: u64,
 }
 
+/// How a store node stands.
+#[derive(Debug)]
+pub struct StoreStatus {
+    /// Its name, or its address.
+    pub label: String,
+    /// Whether it answers.
+    pub is_up: bool,
+    /// Questions that it did not answer.
+    pub failures: u64,
+    /// Sessions that nobody who answers has a copy of.
+    pub at_risk: u64,
+    /// Sessions that left it.
+    pub left: u64,
+    /// Sessions that came to it.
+    pub came: u64,
+    /// What requests were told.
+    pub looks: Vec<(StoreLook, u64)>,
+}
+
 impl Scrape {
     /// Adds the live sessions that a backend owns.
     pub fn sessions(&mut self, cluster: &str, backend: &str, counts: SessionCounts) {
@@ -59,6 +78,29 @@ impl Scrape {
     pub fn store_node(&mut self, cluster: &str, label: &str, issued: u64) {
         let labels: Labels<'_> = &[("cluster", cluster), ("store_node", label)];
         self.gauge(names::STORE_NODE_SESSIONS, labels, issued);
+    }
+
+    /// Adds how a store node stands.
+    pub fn store(&mut self, cluster: &str, store: &StoreStatus) {
+        let node = store.label.as_str();
+        let labels: Labels<'_> = &[("cluster", cluster), ("store_node", node)];
+        self.gauge(names::STORE_NODE_UP, labels, u64::from(store.is_up));
+        self.counter(names::STORE_NODE_CHECK_FAILURES, labels, store.failures);
+        self.gauge(names::STORE_NODE_AT_RISK, labels, store.at_risk);
+        for direction in Direction::ALL {
+            let count = match direction {
+                Direction::From => store.left,
+                Direction::To => store.came,
+            };
+            let word = ("direction", direction.label());
+            let labels: Labels<'_> = &[("cluster", cluster), ("store_node", node), word];
+            self.counter(names::STORE_NODE_MOVES, labels, count);
+        }
+        for (result, count) in &store.looks {
+            let word = ("result", result.label());
+            let labels: Labels<'_> = &[("cluster", cluster), ("store_node", node), word];
+            self.counter(names::STORE_LOOKS, labels, *count);
+        }
     }
 
     /// Adds how many requests of a cluster wait for the owner of their session.

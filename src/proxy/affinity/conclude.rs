@@ -95,6 +95,10 @@ fn conclude_fully(
         answered.carried_on(bound);
     }
     let outcome = classify(cookie, bound.map(|bound| answered.served(bound)));
+    let outcome = outcome.map(|outcome| match bound {
+        Some(bound) => answered.settle(bound, cookie, outcome),
+        None => outcome,
+    });
     answered.count(outcome);
     mark(bound, cookie, answered, headers);
     Concluded {
@@ -143,7 +147,7 @@ impl Answered<'_> {
                 restarted: before.is_some() && before != life,
             };
         }
-        Served::Elsewhere(match (seen.owner, bound.decided) {
+        let cause = match (seen.owner, bound.decided) {
             (None, _) => LossCause::UnknownRoute,
             (Some(_), Some(Binding::Spilled)) => LossCause::Spilled,
             (Some(owner), _) => match self.cluster.backend(owner).map(|it| it.state()) {
@@ -151,7 +155,20 @@ impl Answered<'_> {
                 _ if self.tried.contains(&owner) => LossCause::NotConnected,
                 _ => LossCause::OwnerDown,
             },
-        })
+        };
+        let copy = bound.copy;
+        Served::Elsewhere { cause, copy }
+    }
+
+    /// Enters what became of a session that another base replaces, or that is lost.
+    fn settle(&self, bound: &Bound, cookie: Cookie, outcome: Outcome) -> Outcome {
+        if outcome.verdict == Verdict::Lost {
+            return outcome.told(cookie, self.lose(bound));
+        }
+        if cookie == Cookie::OtherBase {
+            self.replaced(bound);
+        }
+        outcome
     }
 
     /// No word about the session that was shown: it is where it was.

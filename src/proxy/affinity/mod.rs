@@ -6,6 +6,7 @@
 //! it. Clusters with `affinity: none` come past none of this.
 
 mod conclude;
+mod copy;
 mod decide;
 mod explain;
 mod pin;
@@ -14,6 +15,7 @@ mod route;
 mod said;
 mod seek;
 mod shown;
+mod turn;
 
 pub(super) use conclude::{Answered, Concluded, conclude};
 pub(super) use explain::{Destination, Looked, look};
@@ -21,3 +23,4 @@ pub use pin::Pin;
 pub(super) use rewrite::{clean_cookies, clean_target};
 pub(super) use route::{Missing, Seeking};
 pub(super) use shown::{Session, read};
+pub(super) use turn::{Renewed, Turn};

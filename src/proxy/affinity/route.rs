@@ -45,6 +45,8 @@ pub(in crate::proxy) enum Missing {
     Nobody(Nobody),
     /// This owner cannot serve yet; the request may wait for it, once.
     Owner(Slot),
+    /// The session's store is to be asked first.
+    Copy,
 }
 
 impl From<Nobody> for Missing {
@@ -145,6 +147,7 @@ impl Bound {
                     seeking.at(slot)
                 }
             }
+            Decision::Survivor(_) if self.must_look(cluster) => Err(Missing::Copy),
             Decision::Survivor(binding) => {
                 self.is_decided(binding, seeking);
                 Ok(self.at_survivor(seeking, candidates, policy)?)
@@ -170,6 +173,11 @@ impl Bound {
         if self.decided.replace(binding).is_none() {
             seeking.count(binding);
         }
+    }
+
+    /// Nobody may serve the session, and that is counted.
+    pub(super) fn refuse(&mut self, seeking: &Seeking<'_>) {
+        self.is_decided(Binding::Refused, seeking);
     }
 
     /// What the administrator wants, for this request now: it waits once, and for nobody in vain.

@@ -11,7 +11,7 @@ use super::shown::Bound;
 use crate::session::classify::{Cookie, weight};
 use crate::session::find;
 use crate::session::id::{Id, own_token};
-use crate::session::ledger::{Issue, Key, Known, Member, PathNumber, Store};
+use crate::session::ledger::{Issue, Key, Known, Loss, Member, PathNumber, Store};
 use crate::session::routes::Named;
 use crate::session::set_cookie::SetCookie;
 
@@ -43,6 +43,23 @@ impl Answered<'_> {
             said = heavier(said, of_line);
         }
         (said, route_out)
+    }
+
+    /// Another base has taken the place of the session's.
+    pub(super) fn replaced(&self, bound: &Bound) {
+        // Its cookie is overwritten, if it is the same: nobody will show it again.
+        let known = bound.known.as_ref();
+        if known.is_some_and(|known| known.path != PathNumber::UNKNOWN) {
+            self.end(bound);
+        }
+    }
+
+    /// Enters that who answered knows nothing of the session.
+    pub(super) fn lose(&self, bound: &Bound) -> Loss {
+        let book = &self.cluster.sessions;
+        let life = self.cluster.backend(self.slot).map_or(0, |it| it.life());
+        let by = (book.member(self.slot), life);
+        book.common.ledger.lose(bound.key, self.now, by)
     }
 
     /// The session is over, unless another backend has taken it over meanwhile.
@@ -114,14 +131,7 @@ impl Answered<'_> {
             self.cluster.alarm(alarm, Some(self.slot), id.shown_route());
         }
         match bound.filter(|bound| self.is_of_path(bound, cookie)) {
-            Some(bound) => {
-                // Its cookie is overwritten, if it is the same: nobody will show it again.
-                let known = bound.known.as_ref();
-                if known.is_some_and(|known| known.path != PathNumber::UNKNOWN) {
-                    self.end(bound);
-                }
-                Cookie::OtherBase
-            }
+            Some(_) => Cookie::OtherBase,
             None => Cookie::Apart,
         }
     }
@@ -135,7 +145,11 @@ impl Answered<'_> {
         let shown = shown.as_ref();
         let own = |route: &&[u8]| own_token(route).is_none();
         let route_changed = shown.and_then(Id::route).filter(own) != id.route();
-        let node_changed = shown.and_then(Id::store_node) != id.store_node();
+        let node_shown = shown.and_then(Id::store_node);
+        let node_changed = node_shown != id.store_node();
+        if node_changed {
+            self.cluster.store_node_changed(node_shown, id.store_node());
+        }
         if route_changed {
             // Also where it was taken for the owner already: others of the client's requests still
             // show the old route.
@@ -158,6 +172,9 @@ impl Answered<'_> {
                 ..issue
             };
             ledger.issue(bound.key, self.now, again);
+            if node_changed {
+                self.cluster.session_renamed(bound.key);
+            }
         }
         Cookie::SameBase {
             route_changed,

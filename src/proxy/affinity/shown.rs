@@ -10,6 +10,7 @@ use crate::balance::Slot;
 use crate::cluster::{Cluster, OwnCookie};
 use crate::observe::metrics::{Binding, ClusterCells, RejectedId, RouteAlarm};
 use crate::proxy::worker::{ClusterView, Worker};
+use crate::session::classify::StoreCopy;
 use crate::session::find::{self, Names, Place};
 use crate::session::id::Id;
 use crate::session::ledger::{Key, Known};
@@ -52,6 +53,8 @@ pub(in crate::proxy) struct Bound {
     pub(in crate::proxy) waited_for: Option<Slot>,
     /// How its last decision came about.
     pub(in crate::proxy) decided: Option<Binding>,
+    /// What its store node said when it had to leave its owner.
+    pub(in crate::proxy) copy: StoreCopy,
     /// Whether the path is one of those that touch no session: it goes where the session is, so
     /// that no copy is left elsewhere.
     pub(in crate::proxy) is_ignored: bool,
@@ -160,6 +163,7 @@ pub(super) fn owned(
         seal_is_old,
         waited_for: None,
         decided: None,
+        copy: StoreCopy::Unasked,
         is_ignored: shown.is_ignored,
     }
 }

@@ -40,6 +40,9 @@ pub enum ProxyError {
     /// The session's owner cannot serve, and `strict: true` lets no other.
     #[error("the session's owner cannot serve, and the session may not move")]
     OwnerUnavailable,
+    /// The session's owner cannot serve, and the store with its copy cannot be reached.
+    #[error("the session's owner cannot serve, and its store cannot be reached")]
+    StoreUnreachable,
     /// No backend could be connected to.
     #[error("no connection to a backend: {0}")]
     UpstreamConnect(ConnectFailure),
@@ -135,6 +138,7 @@ impl ProxyError {
             Self::NoBackend => later("no_backend", Debug),
             Self::BackendsFull => later("backends_full", Debug),
             Self::OwnerUnavailable => later("owner_unavailable", Debug),
+            Self::StoreUnreachable => later("store_unreachable", Debug),
             Self::UpstreamConnect(ConnectFailure::Timeout) => {
                 row(StatusCode::GATEWAY_TIMEOUT, "connect_timeout", Warn)
             }
@@ -204,6 +208,7 @@ impl ProxyError {
             Self::NoBackend => ErrorReason::NoBackend,
             Self::BackendsFull => ErrorReason::BackendsFull,
             Self::OwnerUnavailable => ErrorReason::OwnerUnavailable,
+            Self::StoreUnreachable => ErrorReason::StoreUnreachable,
             Self::UpstreamConnect(ConnectFailure::Timeout) => ErrorReason::ConnectTimeout,
             Self::UpstreamConnect(ConnectFailure::Refused) => ErrorReason::Connect,
             Self::UpstreamTimeout => ErrorReason::ResponseTimeout,
@@ -226,6 +231,7 @@ impl ProxyError {
             | Self::NoBackend
             | Self::BackendsFull
             | Self::OwnerUnavailable
+            | Self::StoreUnreachable
             | Self::UpgradeRefused
             | Self::ShuttingDown => false,
             Self::UpstreamConnect(_)
@@ -247,7 +253,11 @@ impl ProxyError {
             }
             Self::NoRule => "Nothing is to be found at this address.",
             Self::AccessDenied => "Access from your network is not allowed.",
-            Self::NoBackend | Self::BackendsFull | Self::OwnerUnavailable | Self::ShuttingDown => {
+            Self::NoBackend
+            | Self::BackendsFull
+            | Self::OwnerUnavailable
+            | Self::StoreUnreachable
+            | Self::ShuttingDown => {
                 "The service is not available at the moment. Please try again shortly."
             }
             Self::UpstreamConnect(_) | Self::UpstreamProtocol | Self::UpstreamClosed => {

@@ -7,13 +7,14 @@ use crate::config::Errors;
 
 use super::*;
 
-const EVERY: [ProxyError; 17] = [
+const EVERY: [ProxyError; 18] = [
     ProxyError::Refused(Refusal::HostMissing),
     ProxyError::NoRule,
     ProxyError::AccessDenied,
     ProxyError::NoBackend,
     ProxyError::BackendsFull,
     ProxyError::OwnerUnavailable,
+    ProxyError::StoreUnreachable,
     ProxyError::UpstreamConnect(ConnectFailure::Timeout),
     ProxyError::UpstreamConnect(ConnectFailure::Refused),
     ProxyError::UpstreamTimeout,
@@ -56,6 +57,7 @@ fn every_error_has_its_status_and_label() {
         (503, "no_backend"),
         (503, "backends_full"),
         (503, "owner_unavailable"),
+        (503, "store_unreachable"),
         (504, "connect_timeout"),
         (502, "connect"),
         (504, "response_timeout"),

@@ -17,6 +17,8 @@ pub struct Known {
     pub pin: Option<Member>,
     /// The owner has taken the session over and the client has yet to show that it knows.
     pub moved: bool,
+    /// It was told to be lost, or its store has no copy of it.
+    pub lost: bool,
     /// Where the entry comes from.
     pub kind: Kind,
     /// The store node that the id names.
@@ -66,6 +68,10 @@ enum State {
     Free,
     Claimed,
     ClaimedSeen,
+    /// Its owner is gone and its store has no copy; nobody has answered for it yet.
+    Missed,
+    /// Nobody has such a session any more: remembered so that its loss is told once.
+    Lost,
     Issued,
     IssuedSeen,
 }
@@ -99,6 +105,7 @@ impl Entry {
             owner: self.owner,
             pin: (self.pins > 0).then_some(self.pin),
             moved: self.is_moved(now),
+            lost: self.is_lost() || self.is_missed(),
             kind: self.kind().unwrap_or(Kind::Claimed),
             store: self.store,
             path: self.path,
@@ -113,7 +120,9 @@ impl Entry {
     pub(super) fn kind(&self) -> Option<Kind> {
         match self.state {
             State::Free => None,
-            State::Claimed | State::ClaimedSeen => Some(Kind::Claimed),
+            State::Claimed | State::ClaimedSeen | State::Missed | State::Lost => {
+                Some(Kind::Claimed)
+            }
             State::Issued | State::IssuedSeen => Some(Kind::Issued),
         }
     }
@@ -149,6 +158,8 @@ impl Entry {
         self.state = match self.state {
             State::Free => State::Free,
             State::Claimed | State::ClaimedSeen => State::ClaimedSeen,
+            State::Missed => State::Missed,
+            State::Lost => State::Lost,
             State::Issued | State::IssuedSeen => State::IssuedSeen,
         };
     }
@@ -170,6 +181,25 @@ impl Entry {
     /// As [`now_issued`](Self::now_issued), for an entry that was made for this.
     pub(super) fn born_issued(&mut self) {
         self.state = State::Issued;
+    }
+
+    pub(super) fn is_missed(&self) -> bool {
+        self.state == State::Missed
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.state == State::Lost
+    }
+
+    /// A claimed entry from now on.
+    pub(super) fn now_missed(&mut self) {
+        self.state = State::Missed;
+    }
+
+    /// A claimed entry from now on, and without a pin.
+    pub(super) fn now_lost(&mut self) {
+        self.state = State::Lost;
+        self.end_pin();
     }
 
     /// The owner is no former owner, and needs no pin.

@@ -193,6 +193,16 @@ impl Ledger {
         }
     }
 
+    /// The owner has given the session another id: until then, or as long as
+    /// [`shown`](Self::shown) has it, its client may show the old one.
+    pub fn renamed(&self, key: Key, until: Seconds) {
+        if let Some(mut shard) = self.shard(key)
+            && let Some(entry) = shard.find_mut(key)
+        {
+            entry.moved_until = until;
+        }
+    }
+
     /// The owner has answered, in another life than [`Known::life`].
     pub fn served(&self, key: Key, now: Seconds, life: u8) {
         if let Some(mut shard) = self.shard(key)
@@ -210,12 +220,61 @@ impl Ledger {
         }
     }
 
+    /// The session's owner is gone, and its store has no copy: whoever answers next will say that it
+    /// is lost. Not where requests of it are at a survivor, who may have taken the copy.
+    pub fn miss(&self, key: Key, now: Seconds) {
+        if let Some(mut shard) = self.shard(key) {
+            shard.replace(key, now, &self.tallies, |entry| {
+                let may_be = !entry.is_pinned(now) && !entry.is_lost();
+                if may_be {
+                    entry.now_missed();
+                }
+                may_be
+            });
+        }
+    }
+
+    /// The session is lost: `by`, in this life, knows nothing of it. The first to say so is told
+    /// [`Loss::New`]. It is a claimed one from now on, whoever owned it.
+    pub fn lose(&self, key: Key, now: Seconds, by: (Member, u8)) -> Loss {
+        let Some(mut shard) = self.shard(key) else {
+            return Loss::New;
+        };
+        let loss = match shard.find(key) {
+            Some(entry) if entry.is_lost() => Loss::Told,
+            // Not lost, but replaced: this one had taken it over.
+            Some(entry) if entry.is_moved(now) && (entry.owner, entry.life) == by => Loss::None,
+            Some(entry) if entry.is_missed() => Loss::Missed,
+            Some(_) | None => Loss::New,
+        };
+        if matches!(loss, Loss::New | Loss::Missed) {
+            shard.replace(key, now, &self.tallies, |entry| {
+                entry.now_lost();
+                true
+            });
+        }
+        loss
+    }
+
     /// The shard that `key` belongs to, locked.
     fn shard(&self, key: Key) -> Option<MutexGuard<'_, Shard>> {
         let at = share(key.0 >> 32, self.shards.len())?;
         let Lone(shard) = self.shards.get(at)?;
         Some(lock(shard, &self.tallies.losses.waits))
     }
+}
+
+/// What becomes of a session that somebody says is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// It is, from now on.
+    New,
+    /// It is, from now on, and its store had no copy of it.
+    Missed,
+    /// That was said before.
+    Told,
+    /// It is not: who says so has taken it over, and it ended since.
+    None,
 }
 
 /// How full it is; a million entries are for nobody to read.

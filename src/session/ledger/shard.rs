@@ -7,7 +7,7 @@
 use super::entry::{Entry, NONE};
 use super::queue::Queue;
 use super::tallies::{Share, Tallies};
-use super::words::{Key, Kind, Seconds};
+use super::words::{Key, Kind, Member, Seconds};
 
 /// Pins of an entry that are told apart from those of the next new entry.
 const GENERATIONS_APART: u8 = 97;
@@ -134,6 +134,23 @@ impl Shard {
             self.claimed.remove(place);
         }
         tallies.changed(Some(share), None);
+    }
+
+    /// Changes the entry of `key`, or a new one, unless the change says that it may not be. An
+    /// issued entry may become a claimed one, whose place is found anew.
+    pub(super) fn replace(
+        &mut self,
+        key: Key,
+        now: Seconds,
+        tallies: &Tallies,
+        change: impl FnOnce(&mut Entry) -> bool,
+    ) {
+        let known = self.find(key).copied();
+        let mut entry = known.unwrap_or_else(|| Entry::new(key, now, Member::NOBODY));
+        if change(&mut entry) {
+            self.remove(key, tallies);
+            self.insert(entry, now, tallies);
+        }
     }
 
     /// Removes the expired among the `most` slots from `from`; the answer is how many slots there

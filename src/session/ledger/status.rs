@@ -88,6 +88,12 @@ impl Ledger {
         self.tallies.claimed(member)
     }
 
+    /// Issued entries of a store node.
+    pub fn sessions_at(&self, cluster: ClusterNumber, label: &[u8]) -> usize {
+        self.tallies
+            .of_store(self.labels.known_store(cluster, label))
+    }
+
     /// The store-node labels of a cluster in order, each with its issued entries; `(other)` last.
     pub fn stores(&self, cluster: ClusterNumber) -> Vec<(String, usize)> {
         let stores = self.labels.stores(cluster).into_iter();

@@ -114,6 +114,7 @@ fn what_a_response_says_is_known_at_the_next_request() {
             owner: B,
             pin: None,
             moved: false,
+            lost: false,
             kind: Kind::Issued,
             store,
             path,
@@ -181,4 +182,69 @@ fn a_ledger_without_room_remembers_nothing() {
     assert_eq!(ledger.touch(session, NOW), None);
     assert_eq!(ledger.sweep(NOW, 100), 0);
     assert_eq!(ledger.status().refused, 4);
+}
+
+#[test]
+fn a_loss_is_news_once() {
+    let ledger = Ledger::new(100);
+    let session = key(&ledger, 1);
+    ledger.issue(session, NOW, issued_by(A));
+    let pinned = ledger.pin(
+        session,
+        NOW,
+        Detour {
+            owner: A,
+            survivor: B,
+        },
+        |_| true,
+    );
+    assert_eq!(ledger.lose(session, NOW, (B, 0)), Loss::New);
+    assert_eq!(ledger.lose(session, NOW, (B, 0)), Loss::Told);
+    ledger.unpin(session, NOW, pinned);
+    let known = ledger.peek(session, NOW).unwrap();
+    assert_eq!(
+        (known.owner, known.kind, known.pin),
+        (A, Kind::Claimed, None)
+    );
+    assert_eq!(ledger.issued(A), 0);
+    expect_exact(&ledger);
+
+    // It was there after all.
+    ledger.issue(session, NOW, issued_by(A));
+    assert_eq!(ledger.lose(session, NOW, (B, 0)), Loss::New);
+}
+
+#[test]
+fn what_was_taken_over_is_not_lost_to_who_took_it() {
+    let ledger = Ledger::new(100);
+    let session = key(&ledger, 1);
+    ledger.issue(session, NOW, issued_by(A));
+    ledger.take_over(session, NOW, taken(A, B), |_, _| 0);
+    assert_eq!(ledger.lose(session, NOW, (B, 0)), Loss::None);
+    // Its next life knows nothing of it.
+    assert_eq!(ledger.lose(session, NOW, (B, 1)), Loss::New);
+}
+
+#[test]
+fn a_session_that_was_missed_is_lost_for_that_whoever_says_so() {
+    let ledger = Ledger::new(100);
+    let session = key(&ledger, 1);
+    ledger.issue(session, NOW, issued_by(A));
+    ledger.miss(session, NOW);
+    assert!(ledger.peek(session, NOW).unwrap().lost);
+    assert_eq!(ledger.lose(session, NOW, (B, 0)), Loss::Missed);
+    ledger.miss(session, NOW);
+    assert_eq!(ledger.lose(session, NOW, (B, 0)), Loss::Told);
+
+    // A survivor deletes the copy that it takes over.
+    let session = key(&ledger, 2);
+    ledger.issue(session, NOW, issued_by(A));
+    let detour = Detour {
+        owner: A,
+        survivor: B,
+    };
+    let _pinned = ledger.pin(session, NOW, detour, |_| true);
+    ledger.miss(session, NOW);
+    assert!(!ledger.peek(session, NOW).unwrap().lost);
+    expect_exact(&ledger);
 }

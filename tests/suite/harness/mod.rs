@@ -7,6 +7,7 @@
 //! - `metrics`: scrape and match
 //! - `browsers`: many browsers with parallel requests, and what they saw of their sessions
 //! - `load`: clients that go on asking while something happens
+//! - `store`: fake memcacheds and redises, and some that are neither
 //! - `wait`: deadlines and polling; nothing sleeps a fixed time and hopes
 //! - `proxy`: the real app in-process, from YAML text, on port 0, joined on drop
 //!
@@ -23,6 +24,7 @@ pub(crate) mod metrics;
 pub(crate) mod proxy;
 pub(crate) mod request;
 pub(crate) mod response;
+pub(crate) mod store;
 pub(crate) mod wait;
 
 pub(crate) use backend::{BlackHole, Tomcat, tomcats};
@@ -35,4 +37,5 @@ pub(crate) use metrics::Metrics;
 pub(crate) use proxy::{Proxy, cluster, sticky_cluster};
 pub(crate) use request::{Request, get};
 pub(crate) use response::{Broken, Framing};
+pub(crate) use store::{Items, Store};
 pub(crate) use wait::{eventually, in_parallel, scaled, stays};

@@ -22,6 +22,8 @@ enum Step {
     TakeOver(TakeOver, u32),
     Shown(u32),
     End,
+    Miss,
+    Lose(Member, u8),
     Pass(u32),
     Sweep(usize),
 }
@@ -74,6 +76,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => take_over,
         2 => (0_u32..10).prop_map(Step::Shown),
         1 => Just(Step::End),
+        1 => Just(Step::Miss),
+        2 => (member(), 0_u8..3).prop_map(|(by, life)| Step::Lose(by, life)),
         2 => (0_u32..20).prop_map(Step::Pass),
         1 => (0_usize..40).prop_map(Step::Sweep),
     ]
@@ -103,6 +107,7 @@ struct Session {
     in_flight: u32,
     moved_until: u32,
     former: Vec<(Member, u8)>,
+    missed: bool,
 }
 
 #[derive(Default)]
@@ -118,6 +123,7 @@ impl Model {
                 owner,
                 pin: None,
                 moved: false,
+                lost: false,
                 kind,
                 store: Store::NONE,
                 path: PathNumber::UNKNOWN,
@@ -130,6 +136,7 @@ impl Model {
             in_flight: 0,
             moved_until: 0,
             former: Vec::new(),
+            missed: false,
         })
     }
 
@@ -149,7 +156,8 @@ impl Model {
         }
         session.own(issue.owner);
         let known = &mut session.known;
-        (known.kind, known.seen) = (Kind::Issued, now);
+        (known.kind, known.seen, known.lost) = (Kind::Issued, now, false);
+        session.missed = false;
         (known.life, known.store, known.path) = (issue.life, issue.store, issue.path);
     }
 
@@ -210,12 +218,39 @@ impl Model {
             }
         }
         if take.kind == Kind::Issued {
-            session.known.kind = Kind::Issued;
+            (session.known.kind, session.known.lost) = (Kind::Issued, false);
+            session.missed = false;
         }
         session.moved_until = take.until.0;
         (session.known.seen, session.known.life) = (now, take.life);
         if let Some(store) = take.store {
             session.known.store = store;
+        }
+    }
+}
+
+impl Model {
+    fn lose(&mut self, number: u32, now: Seconds, by: (Member, u8)) -> Loss {
+        let session = self.session(number, now, Kind::Claimed, Member::NOBODY);
+        let known = &mut session.known;
+        let was_missed = std::mem::take(&mut session.missed);
+        if known.lost && !was_missed {
+            return Loss::Told;
+        }
+        if session.moved_until > now.0 && (known.owner, known.life) == by {
+            session.missed = was_missed;
+            return Loss::None;
+        }
+        (known.lost, known.kind, known.pin) = (true, Kind::Claimed, None);
+        if was_missed { Loss::Missed } else { Loss::New }
+    }
+
+    fn miss(&mut self, number: u32, now: Seconds) {
+        let session = self.session(number, now, Kind::Claimed, Member::NOBODY);
+        let is_pinned = session.known.pin.is_some() || session.moved_until > now.0;
+        if !is_pinned && !session.known.lost {
+            (session.known.lost, session.known.kind) = (true, Kind::Claimed);
+            session.missed = true;
         }
     }
 }
@@ -292,6 +327,10 @@ impl Player {
                 // Another entry of the same second could have a pin of the same number.
                 self.now = now.after(1);
             }
+            Step::Miss => ledger.miss(key, now),
+            Step::Lose(by, life) => {
+                ledger.lose(key, now, (by, life));
+            }
             Step::Pass(seconds) => self.now = now.after(seconds),
             Step::Sweep(budget) => drop(ledger.sweep(now, budget)),
         }
@@ -329,6 +368,12 @@ proptest! {
                     model.take_over(number, now, TakeOver { until, ..take });
                 }
                 Step::End => drop(model.sessions.remove(&number)),
+                Step::Miss => model.miss(number, now),
+                Step::Lose(by, life) => {
+                    let loss = model.lose(number, now, (by, life));
+                    let key = player.key(number);
+                    prop_assert_eq!(player.ledger.lose(key, now, (by, life)), loss);
+                }
                 _ => {
                     if let Some(session) = model.sessions.get_mut(&number) {
                         match step {
@@ -345,7 +390,7 @@ proptest! {
                     }
                 }
             }
-            if !matches!(step, Step::Pin(..)) {
+            if !matches!(step, Step::Pin(..) | Step::Lose(..)) {
                 player.play(number, &step);
             }
             for number in 0..6 {
@@ -367,14 +412,14 @@ proptest! {
             let at = |player: &Player, other: u32| player.ledger.peek(player.key(other), now);
             let before: Vec<_> = (0..KEYS).map(|other| at(&player, other)).collect();
             player.play(number, &step);
-            let is_claim = matches!(step, Step::Claim(_) | Step::Pin(..));
+            let is_claim = matches!(step, Step::Claim(_) | Step::Pin(..) | Step::Miss | Step::Lose(..));
             for (other, before) in (0..KEYS).zip(before) {
                 let Some(before) = before.filter(|_| at(&player, other).is_none()) else {
                     continue;
                 };
                 let idle = if before.owner == Member::NOBODY { 1800 } else { 60 };
                 let is_expired = now.since(before.seen) > idle;
-                let is_ended = other == number && matches!(step, Step::End);
+                let is_ended = other == number && matches!(step, Step::End | Step::Miss | Step::Lose(..));
                 let is_pinned = before.pin.is_some() || before.moved;
                 let may_go = before.kind == Kind::Claimed || !is_claim;
                 prop_assert!(is_expired || is_ended || (!is_pinned && may_go), "{before:?}");

@@ -1,0 +1,174 @@
+"""What happens to the Tomcats and memcacheds while the browsers are at it."""
+
+import asyncio
+import dataclasses
+import time
+
+from answers import Run
+from browsers import Browser, Signals
+
+# Seconds. Before the event: browsers at full load, so that all is warm, then readers fall silent.
+LOAD = 1.2
+SILENCE = 0.4
+# How much of a run comes after its event.
+TAIL = 4.0
+HANG = 8.0
+AFTER_HANG = 2.0
+DEAD = 1.0
+AFTER_RETURN = 2.0
+# One of so many browsers is a reader, who shows the old cookie only some time after the event.
+ONE_READER_IN = 4
+
+
+class Scene:
+    """What an event may touch: the parts, the browsers' way, and what the browsers are told."""
+
+    def __init__(self, cluster, way, victim):
+        self.cluster = cluster
+        self.way = way
+        self.victim = victim
+        self.signals = Signals()
+        self._came = None
+
+    def come(self):
+        """The event is now."""
+        self._came = time.monotonic()
+
+    def seconds(self, moment=None):
+        """Seconds since the event."""
+        return (time.monotonic() if moment is None else moment) - self._came
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """One kind of event. `play` returns from when on losses count."""
+
+    name: str
+    title: str
+    play: object
+    # Readers go on within so many seconds after they may.
+    reading: float
+    hits_memcached: bool = False
+
+
+async def _kill(scene):
+    scene.way.down(scene.victim)
+    await scene.cluster.kill(scene.victim)
+    scene.signals.going_on.set()
+    await asyncio.sleep(TAIL)
+    return 0.0
+
+
+async def _return(scene):
+    scene.way.down(scene.victim)
+    await scene.cluster.kill(scene.victim)
+    await asyncio.sleep(DEAD)
+    since = scene.seconds()
+    scene.signals.going_on.set()
+    await scene.cluster.start(scene.victim)
+    scene.way.up(scene.victim)
+    await asyncio.sleep(AFTER_RETURN)
+    return since
+
+
+async def _stop(scene):
+    scene.way.down(scene.victim)
+    scene.cluster.ask_to_stop(scene.victim)
+    scene.signals.going_on.set()
+    await asyncio.sleep(TAIL)
+    return 0.0
+
+
+async def _hang(scene):
+    scene.way.down(scene.victim)
+    scene.cluster.hang(scene.victim)
+    scene.way.aborted(scene.victim)
+    scene.signals.going_on.set()
+    await asyncio.sleep(HANG)
+    scene.cluster.resume(scene.victim)
+    scene.way.up(scene.victim)
+    await asyncio.sleep(AFTER_HANG)
+    return 0.0
+
+
+async def _nothing(scene):
+    scene.signals.going_on.set()
+    await asyncio.sleep(1.0)
+    return 0.0
+
+
+async def _memcached(scene):
+    scene.way.down(scene.victim)
+    await scene.cluster.kill(scene.victim)
+    scene.signals.going_on.set()
+    await asyncio.sleep(TAIL)
+    return 0.0
+
+
+EVENTS = {
+    event.name: event
+    for event in (
+        Event("kill", "a Tomcat is killed (kill -9)", _kill, TAIL - 1),
+        Event("return", "the killed Tomcat is started again", _return, 4.0),
+        Event("stop", "a Tomcat is stopped in good order (SIGTERM)", _stop, TAIL - 1),
+        Event("hang", f"a Tomcat hangs for {HANG:.0f} s (SIGSTOP)", _hang, HANG + 1),
+        Event("memcached", "a memcached is killed", _memcached, TAIL - 1, hits_memcached=True),
+    )
+}
+
+# Not an event: what a way does to sessions without one.
+NOTHING = Event("nothing", "nothing happens", _nothing, 1.0)
+
+
+class Unfit(Exception):
+    """The bed or the proxy was not well before the event: the run says nothing."""
+
+
+async def run_event(event, cluster, way, count, random):
+    """Fresh browsers with fresh sessions, the event, and what they recorded."""
+    victims = cluster.memcacheds if event.hits_memcached else cluster.tomcats
+    scene = Scene(cluster, way, random.choice(sorted(victims)))
+    crowd = _crowd(event, scene, count, random)
+    try:
+        await _log_in(crowd)
+        async with asyncio.TaskGroup() as tasks:
+            for browser in crowd:
+                tasks.create_task(browser.browse(scene.signals))
+            await asyncio.sleep(LOAD)
+            scene.signals.reading.set()
+            # At any moment of a group.
+            await asyncio.sleep(SILENCE + random.uniform(0.0, 0.2))
+            at_event = {browser.number: browser.cookie for browser in crowd}
+            scene.come()
+            since = await event.play(scene)
+            scene.signals.over.set()
+    finally:
+        for browser in crowd:
+            browser.close()
+    return Run(
+        event=event.name,
+        victim=scene.victim,
+        answers=tuple(_relative(answer, scene) for browser in crowd for answer in browser.answers),
+        at_event=at_event,
+        at_end={browser.number: browser.cookie for browser in crowd},
+        since=since,
+    )
+
+
+def _crowd(event, scene, count, random):
+    readers = set(random.sample(range(count), count // ONE_READER_IN))
+    crowd = []
+    for number in range(count):
+        reads = random.uniform(0.0, event.reading) if number in readers else None
+        crowd.append(Browser(number, scene.way, type(random)(random.random()), reads))
+    return crowd
+
+
+async def _log_in(crowd):
+    for browser in crowd:
+        if not await browser.log_in():
+            raise Unfit(f"browser {browser.number} got no session: {browser.answers[-1]}")
+
+
+def _relative(answer, scene):
+    return dataclasses.replace(answer, sent=scene.seconds(answer.sent), ended=scene.seconds(answer.ended))

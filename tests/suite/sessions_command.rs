@@ -1,0 +1,408 @@
+//! `cattail sessions` as an operator runs it, against fake stores.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::harness::{Items, Store, scaled};
+
+const ALICE: &str = "A6E3DACCB816E3C35F0B9938847EE39D";
+const BOB: &str = "B7F4EBDDC927F4D46A1CA949958FF4AE";
+/// What no output may hold: attributes, and ids as a whole.
+const SECRET: &str = "hunter2";
+
+/// A session as MSM stores it, an attribute included; made a minute ago, used half a minute ago.
+fn session(id: &str) -> Vec<u8> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let ago = |seconds: u64| i64::try_from(now.as_millis()).unwrap() - (seconds * 1000) as i64;
+    let attributes_at = u16::try_from(44 + id.len() + 8).unwrap();
+    let mut value = vec![0, 2];
+    value.extend(attributes_at.to_be_bytes());
+    value.extend(ago(60).to_be_bytes());
+    value.extend(ago(40).to_be_bytes());
+    value.extend(1800_i32.to_be_bytes());
+    value.extend(b"01");
+    value.extend(ago(30).to_be_bytes());
+    value.extend(ago(30).to_be_bytes());
+    value.extend(u16::try_from(id.len()).unwrap().to_be_bytes());
+    value.extend(id.as_bytes());
+    value.extend([0, 4, 0, 0, 0, 0, 0, 0]);
+    value.extend([0xac, 0xed, 0, 5]);
+    value.extend(SECRET.as_bytes());
+    value
+}
+
+fn validity() -> Vec<u8> {
+    let mut value = 900_i32.to_be_bytes().to_vec();
+    value.extend([0; 16]);
+    value
+}
+
+fn item(key: String, value: Vec<u8>) -> (String, Vec<u8>, u32) {
+    (key, value, 1800)
+}
+
+fn sticky(ids: &[&str]) -> Items {
+    ids.iter()
+        .map(|id| item((*id).to_owned(), session(id)))
+        .collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Runs the command, and checks what holds for all of its outputs.
+fn run(arguments: &[&str], stdin: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cattail"));
+    command
+        .arg("sessions")
+        .args(arguments)
+        .env_remove("CATTAIL_REDIS");
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // It may not read it at all.
+    child.stdin.take().unwrap().write_all(stdin.as_bytes()).ok();
+    let output = child.wait_with_output().unwrap();
+    let all = text(&output.stdout) + &text(&output.stderr);
+    assert!(!all.contains(SECRET), "{all}");
+    let is_whole = arguments.contains(&"--full-ids");
+    assert!(
+        is_whole || !(all.contains(ALICE) || all.contains(BOB)),
+        "{all}"
+    );
+    assert!(!all.contains("panicked"), "{all}");
+    output
+}
+
+/// The command with two memcacheds, `n1` and `n2`.
+fn ask(nodes: [&Store; 2], arguments: &[&str]) -> Output {
+    let [n1, n2] = nodes.map(Store::address);
+    let (n1, n2) = (format!("n1={n1}"), format!("n2={n2}"));
+    let stores = ["--memcached", &n1, "--memcached", &n2];
+    run(&[arguments, &stores].concat(), "")
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn sessions_are_listed_with_what_their_headers_say() {
+    let id = format!("{ALICE}-n1.jvm1");
+    let (n1, n2) = (Store::memcached(sticky(&[&id])), Store::memcached(vec![]));
+    let output = ask([&n1, &n2], &["list"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let told = text(&output.stdout);
+    let line = told.lines().nth(1).unwrap();
+    for part in ["A6E3DA*-n1.jvm1  n1 ", "30m00s", "FORM", "java", "ok"] {
+        assert!(line.contains(part), "{part}: {told}");
+    }
+    let json = json(&ask([&n1, &n2], &["list", "--json", "--full-ids"]));
+    let row = &json["sessions"][0];
+    assert_eq!(row["id"], id);
+    assert_eq!(
+        (&row["timeout_seconds"], &row["auth"]),
+        (&1800.into(), &"FORM".into())
+    );
+    let age = row["age_seconds"].as_u64().unwrap();
+    assert!((59..600).contains(&age), "{json}");
+    assert_eq!(row["state"], serde_json::json!([]));
+}
+
+#[test]
+fn memcached_is_never_asked_in_a_way_that_counts_as_a_use() {
+    let id = format!("{ALICE}-n1.jvm1");
+    let (n1, n2) = (Store::memcached(sticky(&[&id])), Store::memcached(vec![]));
+    for arguments in [
+        &["list"][..],
+        &["show", "A6E3"],
+        &["where", "A6E3"],
+        &["stats"],
+    ] {
+        assert_eq!(ask([&n1, &n2], arguments).status.code(), Some(0));
+    }
+    let asked = n1.asked();
+    assert!(asked.len() >= 6, "{asked:?}");
+    for question in asked {
+        let is_dump = question == "lru_crawler metadump all";
+        assert!(
+            is_dump || question.starts_with("mg ") && question.ends_with(" u"),
+            "{question}"
+        );
+    }
+}
+
+#[test]
+fn parts_of_non_sticky_sessions_are_put_together() {
+    let (alice, bob) = (format!("{ALICE}-n1.jvm1"), format!("{BOB}-n1.jvm2"));
+    let n1 = Store::memcached(vec![
+        item(alice.clone(), session(&alice)),
+        item(format!("validity:{alice}"), validity()),
+        item(bob.clone(), session(&bob)),
+        item("user:42".to_owned(), b"x".to_vec()),
+    ]);
+    let n2 = Store::memcached(vec![
+        item(format!("bak:{alice}"), session(&alice)),
+        item(format!("bak:validity:{alice}"), validity()),
+        item(
+            "bak:CCCCCCCCCCCCCCCC-n1.jvm1".to_owned(),
+            session("CCCCCCCCCCCCCCCC-n1.jvm1"),
+        ),
+    ]);
+    let stats = json(&ask([&n1, &n2], &["stats", "--json"]));
+    assert_eq!(stats["mode"], "non-sticky");
+    let expected = serde_json::json!({
+        "ghost": 0, "orphan": 1, "expired": 1, "no-backup": 1, "unprotected": 0, "misplaced": 0,
+    });
+    assert_eq!(stats["findings"], expected, "{stats}");
+    assert_eq!(stats["nodes"][0]["foreign"], 1);
+    assert_eq!(stats["routes"][1]["route"], "jvm2");
+    let list = json(&ask([&n1, &n2], &["list", "--json"]));
+    let rows = list["sessions"].as_array().unwrap();
+    let state = |start: &str| {
+        let row = rows
+            .iter()
+            .find(|row| row["id"].as_str().unwrap().starts_with(start));
+        row.unwrap()["state"].to_string()
+    };
+    assert_eq!(state("A6E3DA*"), "[]");
+    assert_eq!(state("B7F4EB*"), r#"["expired","no-backup"]"#);
+    assert_eq!(state("CCCC*"), r#"["orphan"]"#);
+    // The validity, and not the session's own header, has the time-out in force.
+    let shown = text(&ask([&n1, &n2], &["show", "A6E3"]).stdout);
+    assert!(shown.contains("time-out       15m00s"), "{shown}");
+    let places = text(&ask([&n1, &n2], &["where", "A6E3"]).stdout);
+    for what in [
+        "session             n1",
+        "validity            n1",
+        "backup              n2",
+    ] {
+        assert!(places.contains(what), "{places}");
+    }
+    assert!(places.contains("backup of validity  n2"), "{places}");
+}
+
+#[test]
+fn old_copies_are_ghosts_and_where_shows_them_all() {
+    let (one, two) = (format!("{ALICE}-n1.jvm1"), format!("{ALICE}-n2.jvm1"));
+    let (n1, n2) = (
+        Store::memcached(sticky(&[&one])),
+        Store::memcached(sticky(&[&two])),
+    );
+    let stats = json(&ask([&n1, &n2], &["stats", "--json"]));
+    assert_eq!(
+        (&stats["findings"]["ghost"], &stats["sessions"]),
+        (&1.into(), &1.into())
+    );
+    let [a, b] = [&n1, &n2].map(|node| node.address());
+    let (a, b) = (format!("n1={a}"), format!("n2={b}"));
+    let output = run(
+        &["where", "-", "--memcached", &a, "--memcached", &b],
+        &format!("{one}\n"),
+    );
+    assert_eq!(text(&output.stdout).lines().count(), 3, "{output:?}");
+}
+
+#[test]
+fn lists_are_filtered_sorted_and_bounded() {
+    let ids: Vec<String> = (10..40)
+        .map(|it| format!("{it}{ALICE}-n1.jvm{}", it % 3))
+        .collect();
+    let mut items = sticky(&ids.iter().map(String::as_str).collect::<Vec<_>>());
+    items[7].1.extend([0; 500]);
+    items[9].2 = 5;
+    let (n1, n2) = (Store::memcached(items), Store::memcached(vec![]));
+    let list = |more: &[&str]| {
+        let output = ask([&n1, &n2], &[&["list", "--json"], more].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        (json(&output), text(&output.stderr))
+    };
+    let (all, told) = list(&["--limit", "4"]);
+    assert_eq!(
+        (all["sessions"].as_array().unwrap().len(), &all["total"]),
+        (4, &30.into())
+    );
+    assert!(
+        told.contains("4 of 30 sessions are shown; see --limit"),
+        "{told}"
+    );
+    assert_eq!(list(&["--route", "jvm1"]).0["total"], 10);
+    assert_eq!(list(&["--node", "n2"]).0["total"], 0);
+    let first = |sort: &str| {
+        let (found, _) = list(&["--sort", sort, "--limit", "1"]);
+        found["sessions"][0]["id"].as_str().unwrap().to_owned()
+    };
+    assert!(first("size").starts_with("17"), "{}", first("size"));
+    assert!(first("ttl").starts_with("19"), "{}", first("ttl"));
+    for sort in ["id", "node", "route", "age", "idle"] {
+        assert!(!first(sort).is_empty());
+    }
+}
+
+#[test]
+fn redis_is_asked_with_its_password_and_never_by_keys() {
+    let id = format!("{ALICE}.jvm1");
+    let store = Store::redis(sticky(&[&id]), Some("sesame"));
+    let url = format!("redis://:sesame@{}", store.address());
+    for what in ["list", "stats"] {
+        let output = run(&[what, "--redis", &url], "");
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert!(!text(&output.stdout).contains("sesame"));
+    }
+    assert!(
+        !store
+            .asked()
+            .iter()
+            .any(|question| question.starts_with("KEYS"))
+    );
+    let output = run(&["list", "--redis", &url.replace("sesame", "open")], "");
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    assert!(
+        told.contains("authenticate: the store says: WRONGPASS") && !told.contains("open@"),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_one_store_cannot_tell_the_others_do() {
+    let id = format!("{ALICE}-n1.jvm1");
+    let n1 = Store::memcached(sticky(&[&id]));
+    for (bad, why) in [
+        (Store::hanging_up(), "n2: 127.0.0.1:"),
+        (
+            Store::saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+            "this is an HTTP server, not memcached",
+        ),
+        (
+            Store::saying(b"SSH-2.0-OpenSSH_9.2\r\n"),
+            "this is an SSH server, not memcached",
+        ),
+        (Store::redis(vec![], None), "not memcached"),
+        (Store::saying(b""), "not done within"),
+        (
+            Store::saying(b"key=a exp=1 la=1 size=1\n"),
+            "not done within",
+        ),
+        (Store::endless(b"x"), "a line of more than"),
+        (
+            Store::saying(b"BUSY currently processing crawler request\r\n"),
+            "the store says: BUSY",
+        ),
+    ] {
+        // 30 times as long for all the keys.
+        let output = ask([&n1, &bad], &["list", "--timeout", "0.05"]);
+        assert_eq!(output.status.code(), Some(3), "{why}: {output:?}");
+        let (told, failed) = (text(&output.stdout), text(&output.stderr));
+        assert!(told.contains("A6E3DA*-n1.jvm1"), "{told}");
+        assert!(
+            failed.contains("n2: 127.0.0.1:") && failed.contains(why),
+            "{why}: {failed}"
+        );
+    }
+}
+
+#[test]
+fn an_endless_store_costs_its_time_out() {
+    let endless =
+        Store::endless(b"key=AAAAAAAAAAAAAAAA-n1 exp=1 la=1 cas=1 fetch=no cls=1 size=1\n");
+    let start = Instant::now();
+    let output = run(
+        &[
+            "stats",
+            "--timeout",
+            "0.05",
+            "--memcached",
+            &endless.address(),
+        ],
+        "",
+    );
+    assert!(start.elapsed() < scaled(Duration::from_secs(20)));
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(
+        text(&output.stderr).contains("not done within 1500 ms"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn values_that_lie_are_told_and_not_believed() {
+    let id = format!("{ALICE}-n1.jvm1");
+    let mut broken = session(&id);
+    broken[2..4].copy_from_slice(&[0x7f, 0xff]);
+    let terminal = format!("\u{1b}[31m_{BOB}-n1.jvm1");
+    let n1 = Store::memcached(vec![
+        item(id, broken),
+        item(format!("{BOB}-n1.jvm1"), b"no session".to_vec()),
+        item(terminal.replace(' ', ""), b"".to_vec()),
+    ]);
+    let n2 = Store::memcached(vec![]);
+    let output = ask([&n1, &n2], &["list"]);
+    let told = text(&output.stdout);
+    assert!(
+        told.contains("half-written") && told.contains("foreign"),
+        "{told}"
+    );
+    assert!(!told.contains('\u{1b}'), "{told:?}");
+}
+
+#[test]
+fn mistakes_of_the_command_line_end_with_2() {
+    for (arguments, why) in [
+        (&["list"][..], "--memcached"),
+        (
+            &["list", "--memcached", "n1:host:1"],
+            "--memcached has a host name",
+        ),
+        (
+            &["list", "--memcached", "n1=a:1", "--memcached", "n1=b:1"],
+            "the same name",
+        ),
+        (&["list", "--redis", "rediss://:sesame@host"], "TLS"),
+        (
+            &["list", "--redis", "redis://:sesame@host:x"],
+            "a port that is no number",
+        ),
+        (
+            &["list", "--memcached", "a:1", "--timeout", "0"],
+            "--timeout",
+        ),
+        (
+            &["list", "--memcached", "a:1", "--node", "n9"],
+            "--node: no store node",
+        ),
+        (
+            &["list", "--memcached", "a:1", "--sticky", "--non-sticky"],
+            "cannot be used with",
+        ),
+        (&["show", "", "--memcached", "a:1"], "expected a session id"),
+    ] {
+        let output = run(arguments, "");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+        let told = text(&output.stderr);
+        assert!(
+            told.contains(why) && !told.contains("sesame"),
+            "{arguments:?}: {told}"
+        );
+    }
+}
+
+#[test]
+fn a_session_that_is_nowhere_is_an_error() {
+    let (n1, n2) = (Store::memcached(vec![]), Store::memcached(vec![]));
+    for what in ["show", "where"] {
+        let output = ask([&n1, &n2], &[what, "DDDD"]);
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(
+            text(&output.stderr),
+            "cattail: no store has a session with this id\n"
+        );
+    }
+}
