@@ -116,7 +116,8 @@ const HOUSE_KEEPING: Duration = Duration::from_millis(200);
 /// Ledger entries looked at each time: a full ledger of a million is gone through in 50 s.
 const SWEPT: usize = 4_000;
 
-/// Lets slow starts go on, and forgets sessions that ended without a word.
+/// Lets slow starts go on, tells of sessions out of reach, and forgets those that ended without a
+/// word.
 async fn keep_house(clusters: Vec<Arc<Cluster>>) {
     let mut turns = tokio::time::interval(HOUSE_KEEPING);
     turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -124,6 +125,7 @@ async fn keep_house(clusters: Vec<Arc<Cluster>>) {
         turns.tick().await;
         for cluster in &clusters {
             cluster.warm_up();
+            cluster.watch_reach();
         }
         if let Some(cluster) = clusters.first() {
             let common = &cluster.sessions.common;

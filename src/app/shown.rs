@@ -10,8 +10,8 @@ use crate::cluster::machine::State;
 use crate::config::{Affinity, Secret};
 use crate::observe::access_log::LogCounters;
 use crate::observe::metrics::{
-    BackendStatus, LedgerStatus, ProcessEvents, ReloadResult, Scrape, SessionCounts, StoreLook,
-    StoreStatus, names,
+    BackendStatus, LedgerStatus, ProcessEvents, ReloadResult, Scrape, SessionCounts, StoreStatus,
+    names,
 };
 use crate::proxy::Published;
 use crate::proxy::explain::{Explanation, Question, Unclear, explain};
@@ -157,21 +157,23 @@ fn sessions(scrape: &mut Scrape, cluster: &Cluster) {
 
 /// The stores of a cluster that has some.
 fn stores(scrape: &mut Scrape, cluster: &Cluster) {
-    let nodes = cluster.stores.iter().flat_map(|stores| &stores.nodes);
-    for (place, node) in nodes.enumerate() {
+    let Some(stores) = &cluster.stores else {
+        return;
+    };
+    let name = cluster.config.name.as_str();
+    for (place, node) in stores.nodes.iter().enumerate() {
         let status = StoreStatus {
-            label: node.label(),
+            label: &node.label(),
             is_up: node.is_up(),
-            failures: node.failures.load(Ordering::Relaxed),
             at_risk: whole(cluster.sessions_at_risk(place)),
-            left: node.left.load(Ordering::Relaxed),
-            came: node.came.load(Ordering::Relaxed),
-            looks: StoreLook::ALL
-                .iter()
-                .map(|look| (*look, node.looks(*look)))
-                .collect(),
+            events: &node.events,
         };
-        scrape.store(cluster.config.name.as_str(), &status);
+        scrape.store(name, &status);
+    }
+    if cluster.config.affinity != Affinity::None {
+        for (label, moves) in stores.moves() {
+            scrape.store_moves(name, &label, moves);
+        }
     }
 }
 

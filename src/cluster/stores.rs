@@ -1,24 +1,25 @@
-//! The stores of a cluster as all workers share them: who answers, what leaves whom, and which
-//! sessions have nothing left to go on from.
+//! The stores of a cluster as all workers share them: who answers, and what leaves whom. Which
+//! sessions that puts out of reach is found in `reach`.
+
+mod moves;
+mod reach;
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
 use super::Cluster;
-use super::machine::State;
 use crate::config::{StoreNode, Stores};
-use crate::observe::metrics::StoreLook;
-use crate::session::ledger::Key;
+use crate::observe::metrics::{Direction, StoreEvents, StoreLook, StoreMoves};
+use crate::session::ledger::{Key, OTHER};
 use crate::store::{Fault, StoreError};
+use moves::Flapping;
+use reach::Told;
 
 /// Unanswered questions in a row that make a store Down; one that refuses is Down at once.
 const FALL: u32 = 2;
-/// Sessions that leave an answering store within a minute before somebody is told.
-const FLAPPING: u32 = 10;
-const MINUTE: u32 = 60;
 /// Seconds for which a Tomcat may take a store for dead that answers again: the client of MSM
 /// waits up to 30 s before it tries to connect once more.
 const DOUBT: u32 = 35;
@@ -32,6 +33,8 @@ pub struct ClusterStores {
     pub nodes: Vec<Arc<WatchedNode>>,
     /// Whose requests go one at a time.
     pub turns: Arc<Turns>,
+    others: Arc<StoreMoves>,
+    told: Arc<Mutex<Told>>,
 }
 
 /// The sessions of which a request is under way that others must wait for. There are as many as
@@ -42,16 +45,12 @@ pub struct Turns(Mutex<HashSet<Key>>);
 impl Turns {
     /// Whether it is this session's turn; if so, it is nobody's until it is given back.
     pub fn take(&self, key: Key) -> bool {
-        self.taken().insert(key)
+        lock(&self.0).insert(key)
     }
 
     /// The next may go.
     pub fn give_back(&self, key: Key) {
-        self.taken().remove(&key);
-    }
-
-    fn taken(&self) -> MutexGuard<'_, HashSet<Key>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0).remove(&key);
     }
 }
 
@@ -60,41 +59,30 @@ impl Turns {
 pub struct WatchedNode {
     /// Where it is, and its name in session ids.
     pub named: StoreNode,
-    /// Questions that it did not answer.
-    pub failures: AtomicU64,
-    /// Sessions that left it for another one.
-    pub left: AtomicU64,
-    /// Sessions that came to it from another one.
-    pub came: AtomicU64,
-    looks: [AtomicU64; StoreLook::COUNT],
+    /// What happened to it.
+    pub events: StoreEvents,
     is_down: AtomicBool,
     /// Whether a Tomcat may take it for dead.
     in_doubt: AtomicBool,
     /// When it answered again.
     back: AtomicU32,
+    born: Instant,
     /// Unanswered in a row.
     failed: AtomicU32,
-    /// Since the beginning of this minute: sessions that left it while it answered.
-    minute: AtomicU32,
-    flaps: AtomicU32,
-    born: Instant,
+    flapping: Mutex<Flapping>,
 }
 
 impl WatchedNode {
     fn new(named: StoreNode) -> Self {
         Self {
             named,
-            failures: AtomicU64::new(0),
-            left: AtomicU64::new(0),
-            came: AtomicU64::new(0),
-            looks: [const { AtomicU64::new(0) }; StoreLook::COUNT],
+            events: StoreEvents::default(),
             is_down: AtomicBool::new(false),
             in_doubt: AtomicBool::new(false),
             back: AtomicU32::new(0),
-            failed: AtomicU32::new(0),
-            minute: AtomicU32::new(0),
-            flaps: AtomicU32::new(0),
             born: Instant::now(),
+            failed: AtomicU32::new(0),
+            flapping: Mutex::default(),
         }
     }
 
@@ -119,22 +107,14 @@ impl WatchedNode {
 
     /// Counts a question on the way of a request.
     pub fn looked(&self, result: StoreLook) {
-        if let Some(count) = self.looks.get(result as usize) {
-            count.fetch_add(1, Relaxed);
-        }
-    }
-
-    /// How many questions on the way of requests ended so.
-    pub fn looks(&self, result: StoreLook) -> u64 {
-        let count = self.looks.get(result as usize);
-        count.map_or(0, |count| count.load(Relaxed))
+        self.events.looks.inc(result);
     }
 
     /// Takes in what a question found; whether the state has changed.
     fn note(&self, failure: Option<&StoreError>) -> bool {
-        let now = self.seconds();
         let Some(failure) = failure else {
             self.failed.store(0, Relaxed);
+            let now = u32::try_from(self.born.elapsed().as_secs()).unwrap_or(u32::MAX);
             let is_back = self.is_down.swap(false, Relaxed);
             if is_back {
                 self.back.store(now, Relaxed);
@@ -143,7 +123,7 @@ impl WatchedNode {
             }
             return is_back;
         };
-        self.failures.fetch_add(1, Relaxed);
+        self.events.failures.inc();
         let failed = self.failed.fetch_add(1, Relaxed).saturating_add(1);
         let is_certain = matches!(&failure.fault, Fault::Io(error)
             if error.kind() == std::io::ErrorKind::ConnectionRefused);
@@ -154,20 +134,18 @@ impl WatchedNode {
         false
     }
 
-    fn seconds(&self) -> u32 {
-        u32::try_from(self.born.elapsed().as_secs()).unwrap_or(u32::MAX)
-    }
-
-    /// A session has left it although it answers; how many did within this minute, if that is
-    /// worth a word, once a minute.
-    fn flapped(&self) -> Option<u32> {
-        let now = self.seconds();
-        if now.saturating_sub(self.minute.load(Relaxed)) >= MINUTE {
-            self.minute.store(now, Relaxed);
-            self.flaps.store(0, Relaxed);
+    /// Sessions that left it although it answers, within the last minute, if that is worth a word.
+    fn flapped(&self, answers: bool) -> Option<u64> {
+        let (now, left) = (Instant::now(), self.events.moves.value(Direction::From));
+        let mut flapping = lock(&self.flapping);
+        if answers {
+            return flapping.answered(now, left);
         }
-        let flaps = self.flaps.fetch_add(1, Relaxed).saturating_add(1);
-        (flaps == FLAPPING).then_some(flaps)
+        flapping.did_not_answer(left);
+        if !self.is_up() {
+            flapping.is_down(now);
+        }
+        None
     }
 }
 
@@ -186,6 +164,8 @@ impl ClusterStores {
             nodes: nodes.collect(),
             turns: before.map_or_else(Arc::default, |before| Arc::clone(&before.turns)),
             settings,
+            others: before.map_or_else(Arc::default, |before| Arc::clone(&before.others)),
+            told: before.map_or_else(Arc::default, |before| Arc::clone(&before.told)),
         }
     }
 
@@ -202,194 +182,67 @@ impl ClusterStores {
         self.nodes.iter().position(is_it)
     }
 
-    /// Whether nobody answers who could have the sessions of this node.
-    fn is_lost(&self, place: usize) -> bool {
-        let is_down = |place: usize| self.nodes.get(place).is_some_and(|node| !node.is_up());
-        let copy = self.settings.backup_of(place);
-        is_down(place) && copy.is_none_or(is_down)
+    /// How many sessions moved, by the label of each node and of all that the file does not have.
+    pub fn moves(&self) -> impl Iterator<Item = (String, &StoreMoves)> {
+        let named = self
+            .nodes
+            .iter()
+            .map(|node| (node.label(), &node.events.moves));
+        named.chain([(OTHER.to_owned(), &*self.others)])
+    }
+
+    fn moves_of(&self, name: &[u8]) -> &StoreMoves {
+        let node = self
+            .place(Some(name))
+            .and_then(|place| self.nodes.get(place));
+        node.map_or(&*self.others, |node| &node.events.moves)
     }
 }
 
 impl Cluster {
     /// Takes in what a question to a store found, and tells of it if it changes anything.
     pub fn report_store(&self, place: usize, asked: Result<(), StoreError>) {
-        let failure = asked.err();
-        if let Some((_, node)) = self.store(place)
-            && node.note(failure.as_ref())
-        {
-            self.tell_of_store(place, failure);
-        }
-    }
-
-    /// Sessions of this store node of which nobody has a copy who answers.
-    pub fn sessions_at_risk(&self, place: usize) -> usize {
-        let Some((stores, node)) = self.store(place) else {
-            return 0;
+        let Some(node) = self.stores.as_ref().and_then(|it| it.nodes.get(place)) else {
+            return;
         };
-        if stores.is_lost(place) {
-            self.sessions_of(node)
-        } else {
-            0
-        }
-    }
-
-    /// A response moved a session from one store node to another.
-    pub fn store_node_changed(&self, from: Option<&[u8]>, to: Option<&[u8]>) {
-        let Some(stores) = &self.stores else { return };
-        let node = |name| stores.place(name).and_then(|place| stores.nodes.get(place));
-        if let Some(to) = node(to) {
-            to.came.fetch_add(1, Relaxed);
-        }
-        let Some(from) = node(from) else { return };
-        from.left.fetch_add(1, Relaxed);
-        if from.is_up()
-            && let Some(count) = from.flapped()
-        {
-            let (cluster, store_node) = (&self.config.name, from.label());
+        let failure = asked.err();
+        let (cluster, store_node) = (&self.config.name, node.label());
+        let has_changed = node.note(failure.as_ref());
+        if let Some(within_a_minute) = node.flapped(failure.is_none()) {
             tracing::warn!(
-                %cluster, store_node, within_a_minute = count,
+                %cluster, store_node, within_a_minute,
                 "sessions leave a store node that answers: MSM gives a node up when it does not \
                  answer within sessionBackupTimeout, which is 100 ms unless it is set"
             );
         }
-    }
-
-    fn store(&self, place: usize) -> Option<(&ClusterStores, &WatchedNode)> {
-        let stores = self.stores.as_ref()?;
-        Some((stores, stores.nodes.get(place)?))
-    }
-
-    fn sessions_of(&self, node: &WatchedNode) -> usize {
-        let ledger = &self.sessions.common.ledger;
-        match &node.named.name {
-            Some(name) => ledger.sessions_at(self.sessions.number, name.as_bytes()),
-            // Ids do not say: all of them.
-            None => self.slots().map(|slot| self.sessions.issued(slot)).sum(),
+        match failure {
+            Some(failure) if has_changed => tracing::warn!(
+                %cluster, store_node, stage = %failure.stage, cause = %failure.fault,
+                "the store node does not answer"
+            ),
+            None if has_changed => {
+                tracing::info!(%cluster, store_node, "the store node answers again");
+            }
+            Some(_) | None => {}
         }
     }
 
-    fn tell_of_store(&self, place: usize, failure: Option<StoreError>) {
-        let Some((stores, node)) = self.store(place) else {
-            return;
-        };
-        let (cluster, store_node) = (&self.config.name, node.label());
-        let Some(failure) = failure else {
-            tracing::info!(%cluster, store_node, "the store node answers again");
-            return;
-        };
-        tracing::warn!(%cluster, store_node, stage = %failure.stage, cause = %failure.fault, "the store node does not answer");
-        let sessions = self.sessions_of(node);
-        match stores.settings.backup_of(place) {
-            Some(copy) if stores.is_lost(place) => {
-                let copies = stores.nodes.get(copy).map(|node| node.label());
-                tracing::warn!(
-                    %cluster, store_node, copies, sessions,
-                    "the store node and the one with its copies do not answer: their sessions are \
-                     out of reach until one of them does"
-                );
-            }
-            Some(_) => {}
-            None => {
-                let is_dead = |slot| self.backend(slot).map(|it| it.state()) == Some(State::Down);
-                let dead: Vec<&str> = self
-                    .slots()
-                    .filter(|slot| is_dead(*slot))
-                    .filter_map(|slot| self.backend(slot).map(|it| it.name.as_str()))
-                    .collect();
-                tracing::warn!(
-                    %cluster, store_node, sessions, backends_down = dead.join(","),
-                    "sessions of the store node have no copy until their next request: a Tomcat \
-                     that is down, or goes down now, takes its own with it"
-                );
-            }
+    /// A response moved a session from one store node to another. An id may have had none, or may
+    /// have none any more.
+    pub fn store_node_changed(&self, from: Option<&[u8]>, to: Option<&[u8]>) {
+        let Some(stores) = &self.stores else { return };
+        if let Some(from) = from {
+            stores.moves_of(from).inc(Direction::From);
+        }
+        if let Some(to) = to {
+            stores.moves_of(to).inc(Direction::To);
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::config::StoreAddress;
-    use crate::store::Stage;
-
-    fn node(name: &str) -> StoreNode {
-        StoreNode {
-            name: Some(name.to_owned()),
-            address: StoreAddress::parse("127.0.0.1:1").unwrap(),
-        }
-    }
-
-    fn stores(non_sticky: bool) -> ClusterStores {
-        let settings = Stores {
-            nodes: ["n1", "n2", "n3"].map(node).into(),
-            key_prefix: String::new(),
-            non_sticky,
-            interval: Duration::from_secs(2),
-            timeout: Duration::from_secs(1),
-            look_before_failover: false,
-        };
-        ClusterStores::new(settings, None)
-    }
-
-    fn failure(fault: Fault) -> StoreError {
-        StoreError {
-            store: "127.0.0.1:1".into(),
-            stage: Stage::Connect,
-            fault,
-        }
-    }
-
-    #[tokio::test]
-    async fn one_silence_is_no_death_but_a_refusal_is() {
-        let node = WatchedNode::new(node("n1"));
-        let silent = failure(Fault::Timeout(Duration::ZERO));
-        assert!(!node.note(Some(&silent)));
-        assert!(node.is_up());
-        assert!(!node.note(None));
-        assert!(!node.note(Some(&silent)));
-        assert!(node.note(Some(&silent)));
-        assert!(!node.note(Some(&silent)));
-        assert!(!node.is_up());
-        assert!(node.note(None));
-        let refused = std::io::ErrorKind::ConnectionRefused;
-        assert!(node.note(Some(&failure(Fault::Io(refused.into())))));
-    }
-
-    #[tokio::test]
-    async fn who_is_lost_depends_on_where_the_copies_are() {
-        let silent = failure(Fault::Timeout(Duration::ZERO));
-        let down = |stores: &ClusterStores, place: usize| {
-            stores.nodes[place].note(Some(&silent));
-            stores.nodes[place].note(Some(&silent));
-        };
-        let lost = |stores: &ClusterStores| [0, 1, 2].map(|place| stores.is_lost(place));
-        let sticky = stores(false);
-        down(&sticky, 1);
-        assert_eq!(lost(&sticky), [false, true, false]);
-        let non_sticky = stores(true);
-        down(&non_sticky, 2);
-        assert_eq!(lost(&non_sticky), [false; 3]);
-        down(&non_sticky, 0);
-        // The copies of the last one are on the first.
-        assert_eq!(lost(&non_sticky), [false, false, true]);
-    }
-
-    #[tokio::test]
-    async fn a_reload_keeps_what_is_known_of_a_store() {
-        let before = stores(false);
-        before.nodes[0].note(Some(&failure(Fault::Timeout(Duration::ZERO))));
-        let after = ClusterStores::new(before.settings.clone(), Some(&before));
-        assert!(Arc::ptr_eq(&before.nodes[0], &after.nodes[0]));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn flapping_is_told_once_a_minute() {
-        let node = WatchedNode::new(node("n1"));
-        let told = |node: &WatchedNode| (0..50).filter(|_| node.flapped().is_some()).count();
-        assert_eq!(told(&node), 1);
-        tokio::time::advance(Duration::from_secs(61)).await;
-        assert_eq!(told(&node), 1);
-    }
-}
+mod tests;

@@ -3,12 +3,13 @@
 //! A `<Manager>` of MSM's is looked for wherever it may stand: in a `context.xml`, or below the
 //! `<Context>`s of a `server.xml`. Nothing else of the file is looked at.
 
+use std::cell::RefCell;
 use std::path::Path;
 
-use roxmltree::{Attribute, Document, Node, ParsingOptions};
+use roxmltree::{Attribute, Document, Node, ParsingOptions, TextPos};
 
 use super::check::read_limited;
-use super::problem::{Problem, Report, quoted};
+use super::problem::{Problem, Report, masked, quoted};
 use super::stores::StoreNode;
 
 const MANAGER: &str = "de.javakaffee.web.msm.MemcachedBackupSessionManager";
@@ -33,9 +34,10 @@ const MOST_BYTES: u64 = 1 << 20;
 
 /// Reads a file of Tomcat's from disk.
 pub fn read_context_xml(path: &Path) -> Result<FoundManager, Report> {
+    let name = path.display().to_string();
     let unreadable = |why: String| {
-        let problem = Problem {
-            file: path.display().to_string(),
+        Report::of(Problem {
+            file: name.clone(),
             line: 0,
             column: 0,
             path: String::new(),
@@ -43,38 +45,49 @@ pub fn read_context_xml(path: &Path) -> Result<FoundManager, Report> {
             expected: "an XML file of Tomcat's, of at most 1MiB".to_owned(),
             hint: None,
             source: None,
-        };
-        Report::of(problem)
+        })
     };
     let bytes = read_limited(path, MOST_BYTES).map_err(unreadable)?;
     let text =
         String::from_utf8(bytes).map_err(|_| unreadable("bytes that are no text".to_owned()))?;
-    read(path, &text).map_err(|problems| Report {
+    let file = File {
+        name: &name,
+        text: &text,
+        field: "",
+    };
+    read(file).map_err(|problems| Report {
         problems,
         warnings: Vec::new(),
     })
 }
 
+/// A file of Tomcat's, and what complaints about it are called.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct File<'a> {
+    /// As the user would find it.
+    pub(super) name: &'a str,
+    pub(super) text: &'a str,
+    /// The field that names it.
+    pub(super) field: &'a str,
+}
+
 /// Reads a file of Tomcat's.
-pub(super) fn read(path: &Path, text: &str) -> Result<FoundManager, Vec<Problem>> {
-    let file = File { path, text };
+pub(super) fn read(file: File<'_>) -> Result<FoundManager, Vec<Problem>> {
     let options = ParsingOptions {
         // No entities either: a file of a few bytes cannot become gigabytes.
         allow_dtd: false,
         nodes_limit: MOST_ELEMENTS,
         ..ParsingOptions::default()
     };
-    let document = match Document::parse_with_options(text, options) {
+    let document = match Document::parse_with_options(file.text, options) {
         Ok(document) => document,
         Err(error) => {
-            let at = error.pos();
-            let found = format!("no well-formed XML: {error}");
-            return Err(vec![file.problem(
-                at,
-                found,
-                "an XML file of Tomcat's",
-                None,
-            )]);
+            // Its own words end with the place, which stands before them already.
+            let words = error.to_string();
+            let words = words.split(" at ").next().unwrap_or_default();
+            let found = format!("no well-formed XML: {words}");
+            let expected = "an XML file of Tomcat's without a DOCTYPE";
+            return Err(vec![file.problem(error.pos(), found, expected, None)]);
         }
     };
     let is_manager = |node: &Node<'_, '_>| {
@@ -83,33 +96,34 @@ pub(super) fn read(path: &Path, text: &str) -> Result<FoundManager, Vec<Problem>
     let mut managers = document.descendants().filter(is_manager);
     let Some(manager) = managers.next() else {
         let hint = format!("its className is {MANAGER}");
-        let at = document.text_pos_at(0);
+        let at = document.text_pos_at(document.root_element().range().start);
         let expected = "a <Manager> of memcached-session-manager's";
         return Err(vec![file.problem(at, "none", expected, Some(hint))]);
     };
     let at = |node: &Node<'_, '_>| document.text_pos_at(node.range().start);
     if let Some(second) = managers.next() {
-        let hint = format!("the first stands in line {}", at(&manager).row);
+        let (first, second) = (at(&manager), at(&second));
+        let hint = format!(
+            "the first stands in line {}; name the stores here, or a file with one of the two",
+            first.row
+        );
         let found = "a second <Manager> of memcached-session-manager's";
-        return Err(vec![file.problem(at(&second), found, "one", Some(hint))]);
+        return Err(vec![file.problem(second, found, "one", Some(hint))]);
     }
     Found {
         file,
         document: &document,
         manager,
+        problems: RefCell::default(),
+        warnings: RefCell::default(),
     }
     .read()
-}
-
-struct File<'a> {
-    path: &'a Path,
-    text: &'a str,
 }
 
 impl File<'_> {
     fn problem(
         &self,
-        at: roxmltree::TextPos,
+        at: TextPos,
         found: impl Into<String>,
         expected: &str,
         hint: Option<String>,
@@ -117,14 +131,14 @@ impl File<'_> {
         let line = usize::try_from(at.row).unwrap_or(0);
         let source = line.checked_sub(1).and_then(|it| self.text.lines().nth(it));
         Problem {
-            file: self.path.display().to_string(),
+            file: self.name.to_owned(),
             line,
             column: usize::try_from(at.col).unwrap_or(0),
-            path: String::new(),
+            path: self.field.to_owned(),
             found: found.into(),
             expected: expected.to_owned(),
             hint,
-            source: source.map(str::to_owned),
+            source: source.map(masked),
         }
     }
 }
@@ -133,147 +147,181 @@ struct Found<'a, 'd> {
     file: File<'a>,
     document: &'d Document<'d>,
     manager: Node<'d, 'd>,
+    problems: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<Problem>>,
 }
 
 impl<'d> Found<'_, 'd> {
-    fn read(&self) -> Result<FoundManager, Vec<Problem>> {
-        let Some(typed) = self.manager.attribute_node("memcachedNodes") else {
+    fn read(self) -> Result<FoundManager, Vec<Problem>> {
+        let nodes = self.nodes();
+        if let Some(nodes) = &nodes {
+            self.look_at_failover_nodes(nodes);
+        }
+        self.look_at_patterns();
+        let is_named = |nodes: &Vec<StoreNode>| nodes.iter().all(|node| node.name.is_some());
+        let key_prefix = self.key_prefix(nodes.as_ref().is_some_and(is_named));
+        let sticky = self.is_sticky();
+        let problems = self.problems.into_inner();
+        match nodes {
+            Some(nodes) if problems.is_empty() => Ok(FoundManager {
+                nodes,
+                key_prefix,
+                sticky,
+                warnings: self.warnings.into_inner(),
+            }),
+            _ => Err(problems),
+        }
+    }
+
+    /// An attribute that Tomcat takes as it stands there; one with `${…}` is complained about.
+    fn typed(&self, name: &str) -> Option<Attribute<'d, 'd>> {
+        let typed = self.manager.attribute_node(name)?;
+        if !typed.value().contains("${") {
+            return Some(typed);
+        }
+        let expected = "a value without ${…}";
+        let hint = "Tomcat fills ${…} in from properties of its own, which are not known here: \
+                    name the stores in the configuration";
+        self.complain(typed, expected, Some(hint));
+        None
+    }
+
+    fn nodes(&self) -> Option<Vec<StoreNode>> {
+        if !self.manager.has_attribute("memcachedNodes") {
             let at = self.document.text_pos_at(self.manager.range().start);
             let expected = "the attribute memcachedNodes";
-            return Err(vec![self.file.problem(at, "none", expected, None)]);
-        };
-        if let Some(unfilled) = self.unfilled() {
-            let found = format!("{}={}", unfilled.name(), quoted(unfilled.value()));
-            let hint = "Tomcat fills ${…} in from properties of its own, which are not known here: \
-                        name the stores in the configuration";
-            let expected = "a value without ${…}";
-            return Err(vec![self.at(
-                unfilled,
-                found,
-                expected,
-                Some(hint.to_owned()),
-            )]);
+            let problem = self.file.problem(at, "none", expected, None);
+            self.problems.borrow_mut().push(problem);
         }
-        let nodes = StoreNode::parse_list(typed.value()).map_err(|why| {
-            // It may hold a password.
-            let mut problem = self.at(typed, "memcachedNodes", "nodes as MSM reads them", None);
-            (problem.hint, problem.source) = (Some(why.to_string()), None);
-            vec![problem]
-        })?;
-        let sticky = self.manager.attribute("sticky") != Some("false");
-        let mut warnings = Vec::new();
-        self.look_at_failover_nodes(&nodes, sticky, &mut warnings);
-        self.look_at_patterns(&mut warnings);
-        let key_prefix = self.key_prefix(&mut warnings);
-        Ok(FoundManager {
-            nodes,
-            key_prefix,
-            sticky,
-            warnings,
-        })
+        let typed = self.typed("memcachedNodes")?;
+        let nodes = StoreNode::parse_list(typed.value());
+        nodes
+            .map_err(|why| {
+                let expected = "nodes as MSM reads them, such as n1:10.0.0.1:11211";
+                self.complain(typed, expected, Some(&why.to_string()));
+            })
+            .ok()
     }
 
-    fn unfilled(&self) -> Option<Attribute<'d, 'd>> {
-        let read = [
-            "memcachedNodes",
-            "failoverNodes",
-            "sticky",
-            "storageKeyPrefix",
-        ];
-        let attributes = read
-            .iter()
-            .filter_map(|name| self.manager.attribute_node(*name));
-        attributes.into_iter().find(|it| it.value().contains("${"))
+    /// As Tomcat reads a switch: everything else is false.
+    fn is_sticky(&self) -> bool {
+        let typed = self.typed("sticky");
+        typed.is_none_or(|typed| typed.value().eq_ignore_ascii_case("true"))
     }
 
-    fn at(
-        &self,
-        attribute: Attribute<'d, 'd>,
-        found: impl Into<String>,
-        expected: &str,
-        hint: Option<String>,
-    ) -> Problem {
+    fn complain(&self, at: Attribute<'d, 'd>, expected: &str, hint: Option<&str>) {
+        let problem = self.at(at, expected, hint);
+        self.problems.borrow_mut().push(problem);
+    }
+
+    fn warn(&self, at: Attribute<'d, 'd>, expected: &str, hint: &str) {
+        let warning = self.at(at, expected, Some(hint));
+        self.warnings.borrow_mut().push(warning);
+    }
+
+    fn at(&self, attribute: Attribute<'d, 'd>, expected: &str, hint: Option<&str>) -> Problem {
         let at = self.document.text_pos_at(attribute.range().start);
-        self.file.problem(at, found, expected, hint)
+        let found = format!("{}={}", attribute.name(), quoted(attribute.value()));
+        self.file
+            .problem(at, found, expected, hint.map(str::to_owned))
     }
 
-    fn look_at_failover_nodes(
-        &self,
-        nodes: &[StoreNode],
-        sticky: bool,
-        warnings: &mut Vec<Problem>,
-    ) {
-        let Some(attribute) = self.manager.attribute_node("failoverNodes") else {
+    fn look_at_failover_nodes(&self, nodes: &[StoreNode]) {
+        let Some(typed) = self.typed("failoverNodes") else {
             return;
         };
-        let names: Vec<&str> = attribute
+        let names: Vec<&str> = typed
             .value()
-            .split(|letter: char| letter == ',' || letter.is_whitespace())
+            .split([' ', ','])
+            .map(str::trim)
             .filter(|name| !name.is_empty())
             .collect();
         let is_node = |name: &&str| nodes.iter().any(|it| it.name.as_deref() == Some(*name));
-        let found = format!("failoverNodes={}", quoted(attribute.value()));
-        let (expected, hint) = if !sticky {
-            (
-                "no failoverNodes with sticky=\"false\"",
-                "there it keeps copies from being written: take it out",
-            )
-        } else if !names.iter().all(is_node) {
-            (
-                "names of memcachedNodes",
-                "a node that is not there is never used",
-            )
-        } else if !names.is_empty() && names.len() >= nodes.len() {
-            (
-                "fewer nodes than memcachedNodes has",
-                "a Tomcat uses these last: one at least must be left for every day",
-            )
-        } else {
-            return;
-        };
-        warnings.push(self.at(attribute, found, expected, Some(hint.to_owned())));
+        if let Some(strange) = names.iter().find(|name| !is_node(name)) {
+            let hint = format!("{} is none of them: MSM does not start", quoted(strange));
+            self.complain(typed, "names of memcachedNodes", Some(&hint));
+        } else if nodes.len() == 1 && !names.is_empty() {
+            let hint = "with one node MSM does not start";
+            self.complain(typed, "no failoverNodes", Some(hint));
+        } else if !self.is_sticky() && !names.is_empty() {
+            let hint = "there it keeps copies from being written: take it out";
+            self.warn(typed, "no failoverNodes with sticky=\"false\"", hint);
+        } else if !names.is_empty()
+            && nodes
+                .iter()
+                .all(|it| names.iter().any(|name| it.name.as_deref() == Some(name)))
+        {
+            let hint = "a Tomcat uses these last: one at least must be left for every day";
+            self.warn(typed, "fewer nodes than memcachedNodes has", hint);
+        }
     }
 
     /// MSM compares the whole of `GET /path?query` with a pattern: one that begins with a path
     /// never fits.
-    fn look_at_patterns(&self, warnings: &mut Vec<Problem>) {
+    fn look_at_patterns(&self) {
         for name in ["requestUriIgnorePattern", "lockingMode"] {
-            let Some(attribute) = self.manager.attribute_node(name) else {
+            let Some(typed) = self.manager.attribute_node(name) else {
                 continue;
             };
-            let pattern = match (name, attribute.value().strip_prefix("uriPattern:")) {
+            let pattern = match (name, typed.value().strip_prefix("uriPattern:")) {
                 ("lockingMode", None) => continue,
                 (_, Some(pattern)) => pattern,
-                (_, None) => attribute.value(),
+                (_, None) => typed.value(),
             };
             if never_fits(pattern) {
-                let found = format!("{name}={}", quoted(attribute.value()));
                 let expected = "a pattern of the whole of \"GET /path?query\"";
                 let hint = "write .* before the path, and .* behind it";
-                warnings.push(self.at(attribute, found, expected, Some(hint.to_owned())));
+                self.warn(typed, expected, hint);
             }
         }
     }
 
-    fn key_prefix(&self, warnings: &mut Vec<Problem>) -> Option<String> {
-        let Some(attribute) = self.manager.attribute_node("storageKeyPrefix") else {
-            // The version of an application that is deployed in several; else nothing.
+    /// What stands before ids in keys. `is_named`: MSM looks for the node's name in the key.
+    fn key_prefix(&self, is_named: bool) -> Option<String> {
+        // By default the version of an application that is deployed in several, else nothing.
+        let Some(typed) = self.manager.attribute_node("storageKeyPrefix") else {
             return Some(String::new());
         };
-        let words = attribute.value().split(',').map(str::trim);
-        let words: Vec<&str> = words.filter(|word| *word != "webappVersion").collect();
-        let prefix = match words.as_slice() {
-            [] => String::new(),
-            [word] => format!("{}_", word.strip_prefix("static:")?),
-            _ => return None,
-        };
-        if prefix.contains(['-', '.']) {
-            let found = format!("storageKeyPrefix={}", quoted(attribute.value()));
-            let hint = "MSM takes what follows the first '-' of a key for the node";
-            let expected = "a prefix without '-' and '.'";
-            warnings.push(self.at(attribute, found, expected, Some(hint.to_owned())));
+        let typed = self.typed(typed.name())?;
+        let (mut known, mut is_known) = (Vec::new(), true);
+        for word in typed.value().split(',') {
+            match (word, word.strip_prefix("static:")) {
+                ("webappVersion", _) => {}
+                ("host.hash" | "context.hash", _) => is_known = false,
+                ("host", _) => {
+                    is_known = false;
+                    known.extend(self.attribute_above("Host", "name"));
+                }
+                ("context", _) => {
+                    is_known = false;
+                    known.extend(self.attribute_above("Context", "path"));
+                }
+                (_, Some(word)) if !word.is_empty() && !word.contains(':') => known.push(word),
+                _ => {
+                    let hint = format!("{} is none of them: MSM does not start", quoted(word));
+                    let expected = "static:…, host, host.hash, context, context.hash or \
+                                    webappVersion, with nothing but a comma between them";
+                    self.complain(typed, expected, Some(&hint));
+                    return None;
+                }
+            }
         }
-        Some(prefix)
+        if is_named && known.iter().any(|word| word.contains(['-', '.'])) {
+            let hint = "MSM takes what follows the first '-' of a key for the node: host.hash and \
+                        context.hash have neither";
+            self.warn(typed, "a prefix without '-' and '.'", hint);
+        }
+        match known.as_slice() {
+            _ if !is_known => None,
+            [] => Some(String::new()),
+            words => Some(format!("{}_", words.join(":"))),
+        }
+    }
+
+    /// As a server.xml has it; in a file of its own a context has neither host nor path.
+    fn attribute_above(&self, element: &str, name: &str) -> Option<&'d str> {
+        let mut above = self.manager.ancestors();
+        above.find(|it| it.has_tag_name(element))?.attribute(name)
     }
 }
 
@@ -293,126 +341,4 @@ fn never_fits(pattern: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn manager(attributes: &str) -> String {
-        format!("<Context>\n  <Manager className=\"{MANAGER}\" {attributes}/>\n</Context>")
-    }
-
-    fn found(text: &str) -> Result<FoundManager, Vec<Problem>> {
-        read(Path::new("context.xml"), text)
-    }
-
-    fn warning_of(attributes: &str) -> Option<String> {
-        let warnings = found(&manager(attributes)).unwrap().warnings;
-        assert!(warnings.len() <= 1, "{warnings:?}");
-        warnings.into_iter().next().map(|it| it.to_string())
-    }
-
-    #[test]
-    fn what_msm_is_told_is_read() {
-        let attributes =
-            "memcachedNodes=\"n1:a:1,n2:b:2\" sticky=\"false\" storageKeyPrefix=\"static:x\"";
-        let read = found(&manager(attributes)).unwrap();
-        assert_eq!(read.nodes.len(), 2);
-        assert_eq!(
-            (read.sticky, read.key_prefix.as_deref()),
-            (false, Some("x_"))
-        );
-        assert_eq!(read.warnings, []);
-        let plain = found(&manager("memcachedNodes=\"n1:a:1\"")).unwrap();
-        assert_eq!(
-            (plain.sticky, plain.key_prefix.as_deref()),
-            (true, Some(""))
-        );
-        let prefix = |value: &str| {
-            let attributes = format!("memcachedNodes=\"n1:a:1\" storageKeyPrefix=\"{value}\"");
-            found(&manager(&attributes)).unwrap().key_prefix
-        };
-        assert_eq!(prefix("webappVersion").as_deref(), Some(""));
-        assert_eq!(prefix("static:a, webappVersion").as_deref(), Some("a_"));
-        assert_eq!(prefix("context.hash"), None);
-        let nested = format!(
-            "<Server><Service><Engine><Host>{}</Host></Engine></Service></Server>",
-            manager("memcachedNodes=\"a:1\"")
-        );
-        assert_eq!(found(&nested).unwrap().nodes.len(), 1);
-    }
-
-    #[test]
-    fn what_cannot_be_read_has_its_place() {
-        let twice = format!(
-            "<Host>\n{}\n{}\n</Host>",
-            manager("memcachedNodes=\"a:1\""),
-            manager("")
-        );
-        let bomb = "<!DOCTYPE a [<!ENTITY b \"c\">]>\n<a>&b;</a>";
-        for (text, place, words) in [
-            (
-                "<Context>\n<Manager</Context>",
-                "context.xml:2:",
-                "well-formed",
-            ),
-            (bomb, "context.xml:1:", "well-formed"),
-            ("<Context/>", "context.xml:1:1", "none"),
-            (&manager(""), "context.xml:2:3", "memcachedNodes"),
-            (
-                &manager("memcachedNodes=\"n-1:a:1\""),
-                "context.xml:2:",
-                "node 1",
-            ),
-            (
-                &manager("memcachedNodes=\"${nodes}\""),
-                "context.xml:2:",
-                "${nodes}",
-            ),
-            (&twice, "context.xml:6:3", "line 3"),
-        ] {
-            let problems = found(text).unwrap_err();
-            let [problem] = problems.as_slice() else {
-                panic!("{problems:?}");
-            };
-            let shown = problem.to_string();
-            assert!(shown.starts_with(place) && shown.contains(words), "{shown}");
-        }
-        let secret = found(&manager("memcachedNodes=\"redis://:hush@a:x\"")).unwrap_err();
-        assert!(!format!("{secret:?}").contains("hush"));
-    }
-
-    #[test]
-    fn usual_mistakes_are_warned_of() {
-        let two = "memcachedNodes=\"n1:a:1 n2:b:2\"";
-        for (attributes, words) in [
-            (
-                format!("{two} sticky=\"false\" failoverNodes=\"n1\""),
-                "take it out",
-            ),
-            (format!("{two} failoverNodes=\"n3\""), "not there"),
-            (format!("{two} failoverNodes=\"n1,n2\""), "every day"),
-            (
-                format!("{two} requestUriIgnorePattern=\"^/static\""),
-                "GET /path",
-            ),
-            (
-                format!("{two} lockingMode=\"uriPattern:/path1|/path2\""),
-                "GET /path",
-            ),
-            (
-                format!("{two} storageKeyPrefix=\"static:a-b\""),
-                "first '-'",
-            ),
-        ] {
-            let warning = warning_of(&attributes).unwrap();
-            assert!(warning.contains(words), "{warning}");
-        }
-        for attributes in [
-            format!("{two} failoverNodes=\"n1\""),
-            format!(r#"{two} requestUriIgnorePattern=".*\.(ico|png|/x)$""#),
-            format!("{two} lockingMode=\"auto\""),
-            format!("{two} lockingMode=\"uriPattern:[A-Z]+ /(a|/b).*\""),
-        ] {
-            assert_eq!(warning_of(&attributes), None);
-        }
-    }
-}
+mod tests;

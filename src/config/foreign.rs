@@ -261,6 +261,15 @@ const WORDS: &[(&str, &str)] = &[
         "requestUriIgnorePattern",
         "use ignore, which is searched in the path and need not fit all of it",
     ),
+    (
+        "memcachedNodes",
+        "use memcached: { n1: HOST:PORT }, or context: PATH for Tomcat's own file",
+    ),
+    (
+        "failoverNodes",
+        "not needed here; context: PATH reads it in Tomcat's own file",
+    ),
+    ("storageKeyPrefix", "use key_prefix, with what it comes to"),
     ("jboss", "use wildfly"),
     ("undertow", "use wildfly"),
     (

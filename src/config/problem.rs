@@ -126,11 +126,61 @@ impl fmt::Display for Report {
     }
 }
 
-/// A text as it is quoted in messages: cut when long, control characters escaped.
+/// The text with stars for the user and the password of each URL, one for each character: what
+/// stands at a place stays there.
+pub(super) fn masked(text: &str) -> String {
+    let mask = |word: &str| {
+        let url = word.split_once("://");
+        let secret = url.and_then(|(scheme, rest)| {
+            let (secret, host) = rest.rsplit_once('@')?;
+            // What is no URL of a store has an '@' in its path rather.
+            let is_secret = scheme.contains("redis") || !secret.contains('/');
+            is_secret.then_some((scheme, secret, host))
+        });
+        match secret {
+            Some((scheme, secret, host)) => {
+                let stars = "*".repeat(secret.chars().count());
+                format!("{scheme}://{stars}@{host}")
+            }
+            None => word.to_owned(),
+        }
+    };
+    text.split_inclusive(char::is_whitespace)
+        .map(mask)
+        .collect()
+}
+
+/// A text as it is quoted in messages: cut when long, control characters escaped, without the
+/// secrets of URLs.
 pub(super) fn quoted(text: &str) -> String {
+    let text = &masked(text);
     let mut shown: String = text.chars().take(80).collect();
     if shown.len() < text.len() {
         shown.push('…');
     }
     format!("{shown:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_message_shows_the_password_of_a_url() {
+        for (typed, shown) in [
+            ("redis://:hush@a:1/0", "redis://*****@a:1/0"),
+            (
+                "  redis: 'redis://ada:h@/s@a' # x@y",
+                "  redis: 'redis://********@a' # x@y",
+            ),
+            ("rdis://:hush@a, b", "rdis://*****@a, b"),
+            ("redis://a:1 redis://:p@b", "redis://a:1 redis://**@b"),
+            ("to: https://$host/@me", "to: https://$host/@me"),
+            ("no@url ://", "no@url ://"),
+        ] {
+            assert_eq!(masked(typed), shown);
+            assert_eq!(masked(typed).chars().count(), typed.chars().count());
+        }
+        assert!(!quoted("redis://:hush@a").contains("hush"));
+    }
 }

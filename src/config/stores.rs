@@ -8,6 +8,7 @@
 //! ```
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 mod url;
@@ -114,11 +115,13 @@ impl fmt::Debug for StoreAddress {
 /// Where the sessions of a cluster are kept, and what is asked there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stores {
+    /// Tomcat's file, if that is where the nodes were read.
+    pub context: Option<PathBuf>,
     /// In the order of the file, which is MSM's: the copy of a non-sticky session lies on the next.
     pub nodes: Vec<StoreNode>,
     /// What stands before session ids in keys.
     pub key_prefix: String,
-    /// Whether MSM keeps sessions in the stores alone, each on two nodes.
+    /// Whether MSM keeps sessions in the stores alone, each on two nodes if there are two.
     pub non_sticky: bool,
     /// Time between two questions whether a store answers.
     pub interval: Duration,
@@ -129,6 +132,11 @@ pub struct Stores {
 }
 
 impl Stores {
+    /// Whether ids name their node.
+    pub fn are_named(&self) -> bool {
+        self.nodes.iter().all(|node| node.name.is_some())
+    }
+
     /// Where the copy of what lies on this node is: the next one, in non-sticky mode.
     pub fn backup_of(&self, node: usize) -> Option<usize> {
         let count = self.nodes.len();

@@ -9,8 +9,9 @@ class TwoTomcats(Scenario):
 
     # Of the published set-up, and of the recommended one.
     published, recommended = "", ""
-    # As the files name them.
+    # As the files name them; the stores only as recommended, where the write-up names them.
     files_addresses = ()
+    files_stores = ()
     published_route = None
     routes = ("jvm1", "jvm2")
     failover = "n2"
@@ -26,13 +27,14 @@ class TwoTomcats(Scenario):
         cls.bed.start(*same, *cls.pair)
         cls.same = same
         cls.as_published = cls.bed.cattail(cls.text_of(cls.published, same))
-        cls.as_recommended = cls.bed.cattail(cls.text_of(cls.recommended, cls.pair))
+        stores = dict(zip(cls.files_stores, (store.address for store in cls.stores)))
+        cls.as_recommended = cls.bed.cattail(cls.text_of(cls.recommended, cls.pair, stores))
 
     @classmethod
-    def text_of(cls, name, tomcats):
+    def text_of(cls, name, tomcats, stores=()):
         """The example with the bed's addresses."""
         new = dict(zip(cls.files_addresses, (tomcat.address for tomcat in tomcats)))
-        return example(name, new)
+        return example(name, {**new, **dict(stores)})
 
     @property
     def tomcats(self):
@@ -44,6 +46,7 @@ class TwoTomcats(Scenario):
 class S1(TwoTomcats):
     published, recommended = "s1-nginx-round-robin.yaml", "s1-recommended.yaml"
     files_addresses = ("10.0.0.32:8080", "10.0.0.33:8080")
+    files_stores = ("10.0.0.32:11211", "10.0.0.33:11211")
     # The same on both, as the page shows an id that ends in it whoever answers.
     published_route = "jvm1"
 

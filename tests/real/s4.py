@@ -1,9 +1,12 @@
 """S4: two Tomcats and two memcacheds, crossed; sticky, non-sticky, and with redis as the store."""
 
-from bed import Browser, Msm, eventually
-from scenarios import Scenario, example
+import re
+
+from bed import Browser, Msm, eventually, on_loopback
+from scenarios import Scenario, raw_example
 
 ADDRESSES = ("192.168.6.20:8080", "192.168.6.21:8080")
+STORES = ("192.168.6.20:11211", "192.168.6.21:11211")
 COUNT = "/shop/count.jsp"
 
 
@@ -14,11 +17,20 @@ def two_tomcats(bed, *managers):
     return tomcats
 
 
-def proxy_of(bed, name, tomcats):
-    """The example in front of these."""
-    text = example(name, dict(zip(ADDRESSES, (tomcat.address for tomcat in tomcats))))
+def proxy_of(bed, name, tomcats, stores=(), redis=None):
+    """The example in front of these, with these memcacheds, a redis in their place, or no stores at all."""
+    new = dict(zip(ADDRESSES + STORES[:len(stores)], (part.address for part in (*tomcats, *stores))))
+    text = raw_example(name)
+    if not stores:
+        text = re.sub(r"memcached: \{.*\}", f"redis: {redis.url}", text) if redis else without_stores(text)
+    text = on_loopback(text, new)
     # The write-up names no page; its own may be anywhere.
     return bed.cattail(text.replace("path: /,", "path: /shop/alive.css,").replace("path: / }", "path: /shop/alive.css }"))
+
+
+def without_stores(text):
+    """An example without the key."""
+    return re.sub(r"^    stores:.*\n(      .*\n)+", "", text, flags=re.MULTILINE)
 
 
 def node_of(full_id):
@@ -55,7 +67,7 @@ class S4Sticky(S4):
         nodes = list(cls.stores)
         # Each names the memcached on its own machine: it stores on the other one.
         cls.tomcats = two_tomcats(cls.bed, Msm(nodes, failover="n1"), Msm(nodes, failover="n2"))
-        cls.proxy = proxy_of(cls.bed, "s4-sticky.yaml", cls.tomcats)
+        cls.proxy = proxy_of(cls.bed, "s4-sticky.yaml", cls.tomcats, cls.stores)
 
     def test_each_tomcat_stores_with_the_other_one(self):
         for _ in range(4):
@@ -147,7 +159,7 @@ class S4NonSticky(S4):
         manager = Msm(list(cls.stores), sticky=False, locking_mode="uriPattern:[A-Z]+ /shop/(count|slow).*",
                       backup_async=False)
         cls.tomcats = two_tomcats(cls.bed, manager, manager)
-        cls.proxy = proxy_of(cls.bed, "s4-non-sticky.yaml", cls.tomcats)
+        cls.proxy = proxy_of(cls.bed, "s4-non-sticky.yaml", cls.tomcats, cls.stores)
 
     def test_a_tomcat_is_killed_and_comes_back(self):
         browser = Browser(self.proxy.address)
@@ -205,7 +217,7 @@ class S4Redis(S4):
         cls.stores = cls.bed.start(cls.bed.redis())
         manager = Msm(list(cls.stores))
         cls.tomcats = two_tomcats(cls.bed, manager, manager)
-        cls.proxy = proxy_of(cls.bed, "s4-sticky.yaml", cls.tomcats)
+        cls.proxy = proxy_of(cls.bed, "s4-sticky.yaml", cls.tomcats, redis=cls.stores[0])
 
     def test_a_tomcat_is_killed_and_comes_back(self):
         browser = Browser(self.proxy.address)

@@ -8,11 +8,15 @@ from bed import Bed, Browser, eventually, on_loopback
 from bed.parts import ROOT
 
 
+def raw_example(name):
+    """A file of examples/ as it is."""
+    with open(os.path.join(ROOT, "examples", name), encoding="utf-8") as file:
+        return file.read()
+
+
 def example(name, addresses):
     """A file of examples/ with its private addresses replaced."""
-    with open(os.path.join(ROOT, "examples", name), encoding="utf-8") as file:
-        text = file.read()
-    return on_loopback(text, addresses)
+    return on_loopback(raw_example(name), addresses)
 
 
 class Page:

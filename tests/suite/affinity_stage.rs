@@ -160,9 +160,12 @@ pub(super) fn begun(to: impl Into<Address>, request: &Request) -> Raw {
 pub(super) fn counted(proxy: &Proxy, name: &str, label: &str) -> BTreeMap<String, u64> {
     let text = get(proxy.admin(), "/metrics").expect(200).text();
     let mut sums = BTreeMap::new();
-    for line in text.lines().filter(|line| line.starts_with(name)) {
-        let (series, value) = line.rsplit_once(' ').expect("a sample");
-        let labels = series.strip_prefix(name).expect("its name");
+    for line in text.lines() {
+        // Another name may begin as this one.
+        let Some(sample) = line.strip_prefix(name).filter(|it| it.starts_with('{')) else {
+            continue;
+        };
+        let (labels, value) = sample.rsplit_once(' ').expect("a sample");
         let Some((_, rest)) = labels.split_once(&format!("{label}=\"")) else {
             continue;
         };

@@ -53,6 +53,10 @@ const CLUSTER: &[&str] = &[
     "rewrite: { location: true, cookie_path: { /test: / }, cookie_domain: { a.b: '' }, charset: utf-8 }",
     "buffers: { response: 0B, request: 1KiB }",
     "upgrades: []",
+    "stores: { memcached: { n1: 10.0.0.5:11211, n_2: cache.internal:11212 }, interval: 1m }",
+    "stores: { memcached: '[fd00::5]:11211', key_prefix: 001_, timeout: 5ms }",
+    "stores: { redis: redis://10.0.0.6/3 }",
+    "stores: { context: tests/golden/config/stores_good.xml, interval: 3s }",
 ];
 /// Keys that go well together only in some ways, each with its affinity.
 const AFFINITY: &[&str] = &[
@@ -110,6 +114,10 @@ fn sample() -> impl Strategy<Value = String> {
         let appends = affinity.contains("append");
         backends
             .retain(|backend| !appends || backend.contains("name: ") || backend.contains("route"));
+        let has_stores = !affinity.contains("dialect");
+        let cluster = cluster
+            .into_iter()
+            .filter(|key| has_stores || !key.starts_with("stores"));
         let cluster: Vec<&str> = [affinity].into_iter().chain(cluster).collect();
 
         let listeners = "  - address: 0.0.0.0:80\n\

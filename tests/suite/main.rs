@@ -72,4 +72,6 @@ mod sessions_survive;
 mod smuggling;
 mod standin;
 mod stop;
+mod stores;
+mod stores_told;
 mod upgrade;

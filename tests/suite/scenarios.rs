@@ -1,6 +1,7 @@
 //! The published set-ups, from their files in `examples/`, with fake Tomcats at their addresses.
 
 use std::fs;
+use std::ops::Deref;
 
 use cattail::standin::{Manager, SharedSessions};
 
@@ -20,9 +21,23 @@ fn pair(route: Option<&str>, store_node: &str) -> [Tomcat; 2] {
     })
 }
 
+/// The proxy of an example, and the fake stores that it watches.
+struct Example {
+    proxy: Proxy,
+    stores: Vec<Pulse>,
+}
+
+impl Deref for Example {
+    type Target = Proxy;
+
+    fn deref(&self) -> &Proxy {
+        &self.proxy
+    }
+}
+
 /// The proxy of an example, its addresses replaced by those of the fakes and its port by a free
 /// one.
-fn example(name: &str, published: [&str; 3], tomcats: &[Tomcat; 2]) -> Proxy {
+fn example(name: &str, published: [&str; 3], tomcats: &[Tomcat; 2]) -> Example {
     let path = format!("{}/examples/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
     let mut text = fs::read_to_string(path).expect("the example");
     let [listen, one, two] = published;
@@ -34,7 +49,20 @@ fn example(name: &str, published: [&str; 3], tomcats: &[Tomcat; 2]) -> Proxy {
         assert!(text.contains(published), "{published} in {name}");
         text = text.replace(published, &own);
     }
-    Proxy::start(&text)
+    let mut stores = Vec::new();
+    let is_of_address = |c: char| c.is_ascii_digit() || c == '.';
+    while let Some((before, _)) = text.split_once(":11211 ").or(text.split_once(":11211,")) {
+        let store = Pulse::start();
+        let (_, host) = before
+            .rsplit_once(|c: char| !is_of_address(c))
+            .expect("a host");
+        text = text.replace(&format!("{host}:11211"), &store.address().to_string());
+        stores.push(store);
+    }
+    Example {
+        proxy: Proxy::start(&text),
+        stores,
+    }
 }
 
 const S1: [&str; 3] = ["0.0.0.0:80", "10.0.0.32:8080", "10.0.0.33:8080"];
@@ -221,7 +249,7 @@ const RECOMMENDED: [Recommended; 6] = [
 ];
 
 impl Recommended {
-    fn start(&self) -> ([Tomcat; 2], Proxy) {
+    fn start(&self) -> ([Tomcat; 2], Example) {
         let sessions = SharedSessions::default();
         let tomcats = self.routes.map(|route| {
             Tomcat::build(route, |tomcat| {
@@ -297,7 +325,17 @@ fn the_recommended_set_ups_stay_on_one_tomcat_and_survive_its_death() {
 fn the_checks_of_the_recommended_set_ups_ask_for_their_page() {
     in_parallel(RECOMMENDED.len(), |number| {
         let set_up = &RECOMMENDED[number];
-        let (tomcats, _proxy) = set_up.start();
+        let (tomcats, proxy) = set_up.start();
+        let with_stores = ["s1-recommended", "s4-sticky", "s4-non-sticky"];
+        let expected = if with_stores.contains(&set_up.file) {
+            2
+        } else {
+            0
+        };
+        assert_eq!(proxy.stores.len(), expected, "{}", set_up.file);
+        for store in &proxy.stores {
+            eventually("the example's store is asked", || store.questions() > 0);
+        }
         eventually("the example's check", || {
             let seen = tomcats[1].requests_to(set_up.page);
             seen.iter()

@@ -65,8 +65,8 @@ fn cluster(key: &At<'_>, at: &At<'_>) -> (Cluster, Option<PathBuf>) {
     let cluster = Cluster {
         name: ClusterName::new(name),
         affinity,
+        stores: stores(&section, affinity, sessions.dialect),
         sessions,
-        stores: stores(&section, affinity),
         balance,
         timeouts: timeouts(&section.get("timeouts").section()),
         pool: pool(&section.get("pool").section()),

@@ -98,8 +98,8 @@ fn read(context: &Context<'_>, tree: Node) -> Config {
 }
 
 fn finish(context: Context<'_>, config: Option<Config>) -> Result<Config, Report> {
-    let problems = sorted(context.problems.into_inner());
-    let warnings = sorted(context.warnings.into_inner());
+    let problems = sorted(context.file, context.problems.into_inner());
+    let warnings = sorted(context.file, context.warnings.into_inner());
     match config {
         Some(mut config) if problems.is_empty() => {
             config.checked.warnings.0 = warnings;
@@ -109,9 +109,13 @@ fn finish(context: Context<'_>, config: Option<Config>) -> Result<Config, Report
     }
 }
 
-/// In the order of the file; complaints about one place keep the order they were made in.
-fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
-    problems.sort_by_key(|problem| (problem.line, problem.column));
+/// In the order of the file, and then of those that it names; complaints about one place keep the
+/// order they were made in.
+fn sorted(file: &str, mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.sort_by_cached_key(|problem| {
+        let other = (problem.file != file).then(|| problem.file.clone());
+        (other, problem.line, problem.column)
+    });
     problems.dedup();
     problems
 }

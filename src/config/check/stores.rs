@@ -1,9 +1,11 @@
 //! Where memcached-session-manager keeps the sessions of a cluster.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use crate::config::raw::Value;
-use crate::config::{Affinity, StoreAddress, StoreNode, Stores, context_xml, is_node_name};
+use crate::config::{
+    Affinity, Dialect, StoreAddress, StoreNode, Stores, context_xml, is_node_name,
+};
 
 use super::at::At;
 use super::context::Words;
@@ -15,6 +17,7 @@ const MOST_NODES: usize = 64;
 
 /// What the three ways of naming the stores have in common.
 struct Named {
+    context: Option<PathBuf>,
     nodes: Vec<StoreNode>,
     /// As Tomcat's file has them; `None`: the file does not tell, or there is none.
     key_prefix: Option<String>,
@@ -22,11 +25,24 @@ struct Named {
 }
 
 /// The key `stores`; `None` where it is not there, or after a complaint.
-pub(super) fn stores(cluster: &Section<'_>, affinity: Affinity) -> Option<Stores> {
+pub(super) fn stores(
+    cluster: &Section<'_>,
+    affinity: Affinity,
+    dialect: Dialect,
+) -> Option<Stores> {
     let at = cluster.value("stores")?;
+    if dialect != Dialect::Tomcat {
+        let hint = format!("{}: only Tomcat has MSM", cluster.says("dialect"));
+        at.unlike("this key only with dialect: tomcat", Some(hint));
+    }
     let section = at.section();
+    if !section.is_read() {
+        return None;
+    }
     let named = named(&section);
-    let prefix = section.value("key_prefix").and_then(|at| key_prefix(&at));
+    let prefix = section
+        .value("key_prefix")
+        .and_then(|at| key_prefix(&at, named.as_ref()));
     let look_before_failover = section.get("look_before_failover").switch();
     if look_before_failover && affinity != Affinity::Sticky {
         let hint = format!(
@@ -62,6 +78,7 @@ pub(super) fn stores(cluster: &Section<'_>, affinity: Affinity) -> Option<Stores
         _ => {}
     }
     Some(Stores {
+        context: named.context,
         nodes: named.nodes,
         key_prefix: prefix.or(named.key_prefix).unwrap_or_default(),
         non_sticky: named
@@ -100,6 +117,7 @@ fn named(section: &Section<'_>) -> Option<Named> {
         _ => return context(&at),
     };
     Some(Named {
+        context: None,
         nodes,
         key_prefix: Some(String::new()),
         sticky: None,
@@ -136,19 +154,26 @@ fn memcached(at: &At<'_>) -> Option<Vec<StoreNode>> {
     Some(nodes)
 }
 
-/// What is wrong with it is told without its text, which may hold a password.
+/// Messages hide the passwords of URLs; what is no URL and may hold one is not shown at all.
 fn redis(at: &At<'_>) -> Option<StoreAddress> {
-    let hint = match StoreAddress::parse(at.text()?) {
+    let text = at.text()?;
+    let hint = match StoreAddress::parse(text) {
         Ok(address @ StoreAddress::Redis { .. }) => return Some(address),
         Ok(StoreAddress::Memcached { .. }) => "write redis:// before it".to_owned(),
         Err(why) => why.to_string(),
     };
+    if text.contains("://") || !text.contains('@') {
+        at.wrong(Some(hint));
+        return None;
+    }
     let words = Words {
         found: "another text".to_owned(),
         expected: at.kind.expected(),
         hint: Some(hint),
     };
-    at.context.complain(at.node.place, &at.path, words);
+    let mut problem = at.context.problem(at.node.place, &at.path, words);
+    problem.source = None;
+    at.context.problems.borrow_mut().push(problem);
     None
 }
 
@@ -164,10 +189,17 @@ fn of_memcached(text: &str) -> Result<StoreAddress, Option<String>> {
 
 fn context(at: &At<'_>) -> Option<Named> {
     let (path, text) = files::text(at)?;
-    match context_xml::read(Path::new(&path), &text) {
+    let name = at.context.directory.join(at.plain_text()?);
+    let file = context_xml::File {
+        name: &name.display().to_string(),
+        text: &text,
+        field: &at.path,
+    };
+    match context_xml::read(file) {
         Ok(found) => {
             at.context.warnings.borrow_mut().extend(found.warnings);
             Some(Named {
+                context: Some(path),
                 nodes: found.nodes,
                 key_prefix: found.key_prefix,
                 sticky: Some(found.sticky),
@@ -180,13 +212,15 @@ fn context(at: &At<'_>) -> Option<Named> {
     }
 }
 
-fn key_prefix(at: &At<'_>) -> Option<String> {
+/// MSM looks for the name of a node behind the first dash of a key, if ids have such names.
+fn key_prefix(at: &At<'_>, named: Option<&Named>) -> Option<String> {
+    let is_named = named.is_some_and(|it| it.nodes.iter().all(|node| node.name.is_some()));
     at.parse(|text| {
-        let fits = text.len() <= 100 && text.bytes().all(|byte| byte.is_ascii_graphic());
-        match text.contains(['-', '.']) {
-            true => Err(Some("MSM itself finds no node for such a key".to_owned())),
-            false if fits => Ok(text.to_owned()),
-            false => Err(None),
+        if is_named && text.contains(['-', '.']) {
+            let hint = "MSM finds no node for a key with '-' or '.' before the id";
+            return Err(Some(hint.to_owned()));
         }
+        let fits = text.len() <= 100 && text.bytes().all(|byte| byte.is_ascii_graphic());
+        fits.then(|| text.to_owned()).ok_or(None)
     })
 }

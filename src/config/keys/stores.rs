@@ -1,6 +1,6 @@
 //! The keys about the stores of memcached-session-manager.
 
-use super::{HOUR, Key, Kind, SECOND};
+use super::{Key, Kind, MINUTE, SECOND};
 
 pub(super) const STORES: &[Key] = &[
     Key::new(
@@ -31,7 +31,7 @@ pub(super) const STORES: &[Key] = &[
     ),
     Key::new(
         "interval",
-        Kind::Duration(SECOND / 10, HOUR),
+        Kind::Duration(SECOND / 10, MINUTE),
         "Time between two questions whether a store answers.",
     )
     .or("2s"),

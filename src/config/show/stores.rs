@@ -5,6 +5,9 @@ use serde_json::{Map, Value, json};
 use crate::config::units::show_duration;
 use crate::config::{StoreAddress, Stores};
 
+use super::shown;
+
+/// Where the nodes came from Tomcat's file, only that.
 pub(super) fn stores(stores: &Stores) -> Value {
     let mut value = json!({
         "key_prefix": stores.key_prefix,
@@ -12,12 +15,13 @@ pub(super) fn stores(stores: &Stores) -> Value {
         "timeout": show_duration(stores.timeout),
         "look_before_failover": stores.look_before_failover,
     });
-    let (key, nodes) = match stores.nodes.as_slice() {
-        [one] if matches!(one.address, StoreAddress::Redis { .. }) => {
+    let (key, nodes) = match (&stores.context, stores.nodes.as_slice()) {
+        (Some(path), _) => ("context", json!(shown(path))),
+        (None, [one]) if matches!(one.address, StoreAddress::Redis { .. }) => {
             ("redis", json!(one.address.to_string()))
         }
-        [one] if one.name.is_none() => ("memcached", json!(one.address.to_string())),
-        nodes => {
+        (None, [one]) if one.name.is_none() => ("memcached", json!(one.address.to_string())),
+        (None, nodes) => {
             let named = nodes.iter().filter_map(|node| {
                 let name = node.name.clone()?;
                 Some((name, json!(node.address.to_string())))

@@ -8,8 +8,9 @@ use http::StatusCode;
 use super::cells::{ByKind, Counter, Gauge, SharedCounter};
 use super::histogram::Histogram;
 use super::kinds::{
-    Binding, CheckResult, ConnectionRefusal, EjectionCause, ErrorReason, LossCause, ParseError,
-    RefusalReason, RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage, StatusClass, Verdict,
+    Binding, CheckResult, ConnectionRefusal, Direction, EjectionCause, ErrorReason, LossCause,
+    ParseError, RefusalReason, RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage,
+    StatusClass, StoreLook, Verdict,
 };
 
 /// Answers by the first digit of their status.
@@ -130,6 +131,20 @@ pub struct BackendEvents {
     pub ejections: ByKind<EjectionCause, { EjectionCause::COUNT }, SharedCounter>,
     /// Active checks.
     pub checks: ByKind<CheckResult, { CheckResult::COUNT }, SharedCounter>,
+}
+
+/// Sessions that left a store node for another one, and those that came from another one.
+pub type StoreMoves = ByKind<Direction, { Direction::COUNT }, SharedCounter>;
+
+/// One store node, all workers: rare events, counted from any thread.
+#[derive(Debug, Default)]
+pub struct StoreEvents {
+    /// Questions that it did not answer.
+    pub failures: SharedCounter,
+    /// What requests were told about the copy of their session.
+    pub looks: ByKind<StoreLook, { StoreLook::COUNT }, SharedCounter>,
+    /// Sessions that moved.
+    pub moves: StoreMoves,
 }
 
 /// The whole process: rare events, counted from any thread.

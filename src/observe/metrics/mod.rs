@@ -15,7 +15,8 @@ mod scrape;
 mod sessions;
 
 pub use blocks::{
-    BackendCells, BackendEvents, ByClass, ClusterCells, ListenerCells, ProcessEvents, WorkerCells,
+    BackendCells, BackendEvents, ByClass, ClusterCells, ListenerCells, ProcessEvents, StoreEvents,
+    StoreMoves, WorkerCells,
 };
 pub use cells::{ByKind, Counter, Gauge, PerWorker, SharedCounter, WorkerId};
 pub use exposition::{CONTENT_TYPE, Exposition};

@@ -3,7 +3,8 @@
 //! Plain numbers: the ledger lies above this layer and counts for itself. What its responses said
 //! of sessions is counted in cells, as everything else of a request.
 
-use super::kinds::{Direction, EntryKind, EvictedKind, StoreLook};
+use super::blocks::{StoreEvents, StoreMoves};
+use super::kinds::{EntryKind, EvictedKind};
 use super::names;
 use super::scrape::{Labels, Scrape};
 
@@ -39,21 +40,15 @@ pub struct LedgerStatus {
 
 /// How a store node stands.
 #[derive(Debug)]
-pub struct StoreStatus {
+pub struct StoreStatus<'a> {
     /// Its name, or its address.
-    pub label: String,
+    pub label: &'a str,
     /// Whether it answers.
     pub is_up: bool,
-    /// Questions that it did not answer.
-    pub failures: u64,
     /// Sessions that nobody who answers has a copy of.
     pub at_risk: u64,
-    /// Sessions that left it.
-    pub left: u64,
-    /// Sessions that came to it.
-    pub came: u64,
-    /// What requests were told.
-    pub looks: Vec<(StoreLook, u64)>,
+    /// What happened to it.
+    pub events: &'a StoreEvents,
 }
 
 impl Scrape {
@@ -80,26 +75,26 @@ impl Scrape {
         self.gauge(names::STORE_NODE_SESSIONS, labels, issued);
     }
 
-    /// Adds how a store node stands.
-    pub fn store(&mut self, cluster: &str, store: &StoreStatus) {
-        let node = store.label.as_str();
-        let labels: Labels<'_> = &[("cluster", cluster), ("store_node", node)];
+    /// Adds how a store node stands, and what happened to it.
+    pub fn store(&mut self, cluster: &str, store: &StoreStatus<'_>) {
+        let (cluster, node) = (("cluster", cluster), ("store_node", store.label));
+        let labels: Labels<'_> = &[cluster, node];
         self.gauge(names::STORE_NODE_UP, labels, u64::from(store.is_up));
-        self.counter(names::STORE_NODE_CHECK_FAILURES, labels, store.failures);
         self.gauge(names::STORE_NODE_AT_RISK, labels, store.at_risk);
-        for direction in Direction::ALL {
-            let count = match direction {
-                Direction::From => store.left,
-                Direction::To => store.came,
-            };
-            let word = ("direction", direction.label());
-            let labels: Labels<'_> = &[("cluster", cluster), ("store_node", node), word];
-            self.counter(names::STORE_NODE_MOVES, labels, count);
+        let failures = store.events.failures.value();
+        self.counter(names::STORE_NODE_CHECK_FAILURES, labels, failures);
+        for (look, count) in store.events.looks.iter() {
+            let labels: Labels<'_> = &[cluster, node, ("result", look.label())];
+            self.counter(names::STORE_LOOKS, labels, count.value());
         }
-        for (result, count) in &store.looks {
-            let word = ("result", result.label());
-            let labels: Labels<'_> = &[("cluster", cluster), ("store_node", node), word];
-            self.counter(names::STORE_LOOKS, labels, *count);
+    }
+
+    /// Adds how many sessions left a store node for another one, and came from another one.
+    pub fn store_moves(&mut self, cluster: &str, label: &str, moves: &StoreMoves) {
+        let (cluster, node) = (("cluster", cluster), ("store_node", label));
+        for (direction, count) in moves.iter() {
+            let labels: Labels<'_> = &[cluster, node, ("direction", direction.label())];
+            self.counter(names::STORE_NODE_MOVES, labels, count.value());
         }
     }
 

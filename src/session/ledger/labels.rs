@@ -14,7 +14,7 @@ const LONGEST_LABEL: usize = 64;
 const LONGEST_PATH: usize = 256;
 
 /// What stands for the labels without a number of their own. No label may be written so.
-pub(super) const OTHER: &str = "(other)";
+pub const OTHER: &str = "(other)";
 
 #[derive(Debug, Default)]
 pub(super) struct Labels {

@@ -4,7 +4,8 @@
 use std::sync::TryLockError;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::words::{ClusterNumber, Member, PathNumber, Seconds, Store};
+use super::entry::Entry;
+use super::words::{ClusterNumber, Kind, Member, PathNumber, Seconds, Store};
 use super::{Ledger, Lone, lock};
 
 /// Slots that a sweep looks at under one lock.
@@ -88,10 +89,31 @@ impl Ledger {
         self.tallies.claimed(member)
     }
 
-    /// Issued entries of a store node.
-    pub fn sessions_at(&self, cluster: ClusterNumber, label: &[u8]) -> usize {
-        self.tallies
-            .of_store(self.labels.known_store(cluster, label))
+    /// Issued entries whose id names `store`.
+    pub fn issued_at(&self, store: Store) -> usize {
+        self.tallies.of_store(store)
+    }
+
+    /// Issued entries that `member` owns and whose id names `store`. Nobody keeps that number: it
+    /// is counted, a few entries under each lock.
+    pub fn issued_by_at(&self, member: Member, store: Store) -> usize {
+        let fits = |entry: &Entry| {
+            entry.kind() == Some(Kind::Issued) && entry.owner == member && entry.store == store
+        };
+        let mut all = 0;
+        for Lone(shard) in &self.shards {
+            let mut from = 0;
+            loop {
+                let shard = lock(shard, &self.tallies.losses.waits);
+                let Some(part) = shard.slab.get(from..).filter(|part| !part.is_empty()) else {
+                    break;
+                };
+                let part = part.get(..STEP).unwrap_or(part);
+                all += part.iter().filter(|entry| fits(entry)).count();
+                from += part.len();
+            }
+        }
+        all
     }
 
     /// The store-node labels of a cluster in order, each with its issued entries; `(other)` last.

@@ -8,6 +8,7 @@
 //! - `browsers`: many browsers with parallel requests, and what they saw of their sessions
 //! - `load`: clients that go on asking while something happens
 //! - `store`: fake memcacheds and redises, and some that are neither
+//! - `pulse`: fake stores of which only is asked whether they live
 //! - `wait`: deadlines and polling; nothing sleeps a fixed time and hopes
 //! - `proxy`: the real app in-process, from YAML text, on port 0, joined on drop
 //!
@@ -22,9 +23,10 @@ mod lane;
 pub(crate) mod load;
 pub(crate) mod metrics;
 pub(crate) mod proxy;
+pub(crate) mod pulse;
 pub(crate) mod request;
 pub(crate) mod response;
-pub(crate) mod store;
+mod store;
 pub(crate) mod wait;
 
 pub(crate) use backend::{BlackHole, Tomcat, stopping, tomcats};
@@ -35,6 +37,7 @@ pub(crate) use findings::Findings;
 pub(crate) use load::under_load;
 pub(crate) use metrics::Metrics;
 pub(crate) use proxy::{Proxy, cluster, sticky_cluster};
+pub(crate) use pulse::Pulse;
 pub(crate) use request::{Request, get};
 pub(crate) use response::{Broken, Framing};
 pub(crate) use store::{Items, Store};

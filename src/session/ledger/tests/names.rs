@@ -141,3 +141,27 @@ fn two_hundred_fifty_four_paths_have_a_number() {
     assert_eq!(ledger.path(b"/app7"), paths[7]);
     assert_eq!(Ledger::new(1).path(&[b'/'; 257]), PathNumber::OTHER);
 }
+
+#[test]
+fn sessions_of_a_backend_at_a_store_node_are_counted() {
+    let ledger = Ledger::new(2000);
+    let shop = ledger.cluster("shop");
+    let (one, two) = (ledger.store(shop, b"n1"), ledger.store(shop, b"n2"));
+    for number in 0..300 {
+        let owner = if number % 3 == 0 { B } else { A };
+        let store = if number % 2 == 0 { one } else { two };
+        let issue = Issue {
+            store,
+            ..issued_by(owner)
+        };
+        ledger.issue(key(&ledger, number), NOW, issue);
+    }
+    ledger.claim(key(&ledger, 1000), NOW, claimed_of(A));
+    ledger.end(key(&ledger, 0));
+    assert_eq!(ledger.issued_by_at(A, one), 100);
+    assert_eq!(ledger.issued_by_at(B, one), 49);
+    assert_eq!(ledger.issued_by_at(B, two), 50);
+    assert_eq!(ledger.issued_at(one), 149);
+    assert_eq!(ledger.issued_by_at(C, one), 0);
+    assert_eq!(Ledger::new(0).issued_by_at(A, one), 0);
+}

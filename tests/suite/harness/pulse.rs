@@ -1,0 +1,146 @@
+//! Fake stores: what a memcached or redis says to whom asks whether it lives.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+/// A store that answers `version` and `PING`. It listens on one port, through deaths too.
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    address: SocketAddr,
+    seen: Arc<Seen>,
+    running: Option<Running>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    connections: AtomicUsize,
+    questions: AtomicUsize,
+    is_silent: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Running {
+    is_over: Arc<AtomicBool>,
+    open: Arc<Mutex<Vec<TcpStream>>>,
+    accepting: JoinHandle<()>,
+}
+
+impl Pulse {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let mut store = Self {
+            address: listener.local_addr().expect("an address"),
+            seen: Arc::default(),
+            running: None,
+        };
+        store.running = Some(Running::start(listener, &store.seen));
+        store
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Connections so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.seen.connections.load(SeqCst)
+    }
+
+    /// Questions so far.
+    pub(crate) fn questions(&self) -> usize {
+        self.seen.questions.load(SeqCst)
+    }
+
+    /// Whether it takes questions and says nothing.
+    pub(crate) fn be_silent(&self, is_silent: bool) {
+        self.seen.is_silent.store(is_silent, SeqCst);
+    }
+
+    /// Nobody listens any more, and its connections end.
+    pub(crate) fn kill(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.end(self.address);
+        }
+    }
+
+    /// Listens again, where it did.
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        let listener = TcpListener::bind(self.address).expect("its old port");
+        self.running = Some(Running::start(listener, &self.seen));
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl Running {
+    fn start(listener: TcpListener, seen: &Arc<Seen>) -> Self {
+        let (is_over, open) = (
+            Arc::<AtomicBool>::default(),
+            Arc::<Mutex<Vec<_>>>::default(),
+        );
+        let accepting = {
+            let (is_over, open, seen) = (is_over.clone(), open.clone(), seen.clone());
+            thread::spawn(move || accept(&listener, &is_over, &open, &seen))
+        };
+        Self {
+            is_over,
+            open,
+            accepting,
+        }
+    }
+
+    fn end(self, address: SocketAddr) {
+        self.is_over.store(true, SeqCst);
+        // Wakes it from its wait for a connection.
+        drop(TcpStream::connect(address));
+        self.accepting.join().expect("it accepts until its end");
+        for stream in self.open.lock().unwrap().drain(..) {
+            // One that ended already is as well.
+            drop(stream.shutdown(Shutdown::Both));
+        }
+    }
+}
+
+fn accept(
+    listener: &TcpListener,
+    is_over: &AtomicBool,
+    open: &Mutex<Vec<TcpStream>>,
+    seen: &Arc<Seen>,
+) {
+    for stream in listener.incoming().flatten() {
+        if is_over.load(SeqCst) {
+            return;
+        }
+        seen.connections.fetch_add(1, SeqCst);
+        open.lock().unwrap().extend(stream.try_clone());
+        let seen = seen.clone();
+        thread::spawn(move || answer(stream, &seen));
+    }
+}
+
+fn answer(mut stream: TcpStream, seen: &Seen) {
+    let mut buffer = [0; 512];
+    while let Ok(1..) = stream.read(&mut buffer).map(|length| {
+        let asked = &buffer[..length];
+        seen.questions.fetch_add(1, SeqCst);
+        let says: &[u8] = match asked {
+            _ if seen.is_silent.load(SeqCst) => b"",
+            b"version\r\n" => b"VERSION 1.6.18\r\n",
+            _ if asked.windows(4).any(|it| it == b"PING") => b"+PONG\r\n",
+            _ => b"ERROR\r\n",
+        };
+        if stream.write_all(says).is_ok() {
+            length
+        } else {
+            0
+        }
+    }) {}
+}
