@@ -53,6 +53,8 @@ pub(in crate::proxy) fn conclude(
 ) -> Concluded {
     let bound = match session {
         Session::Unfollowed => return Concluded::default(),
+        // A path that touches no session says nothing of it, unless by a cookie.
+        Session::Bound(bound) if bound.is_ignored && !answered.sets_cookies => None,
         Session::Bound(bound) if answered.is_plain(bound) => {
             let outcome = Outcome {
                 verdict: Verdict::CarriedOn,
