@@ -115,6 +115,10 @@ async fn keys_of(
         Ok(connection) => connection,
         Err(error) => return tell(&told, (node, Err(error))).await,
     };
+    // All keys may take long: whoever does not even answer this is not waited for as long.
+    if let Err(error) = connection.ping().await {
+        return tell(&told, (node, Err(error))).await;
+    }
     let mut keys = connection.keys();
     let mut batch = Vec::new();
     while let Some(next) = keys.next().await {

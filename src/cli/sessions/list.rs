@@ -17,7 +17,7 @@ use super::stores::{expect_meant, is_meant};
 use super::table::{Align, bytes, or_dash, seconds, table};
 use super::{ListArguments, Order, Survey};
 
-/// Keys that are kept to be sorted.
+/// Keys that are kept, the first in the order asked for; a few of them are backups and no rows.
 const MOST_CANDIDATES: usize = 100_000;
 /// Values that are read to sort by what stands in them.
 const MOST_READ: usize = 10_000;
@@ -43,7 +43,8 @@ pub(super) fn list(arguments: &ListArguments) -> Result<(), Failure> {
         .iter()
         .map(|node| is_meant(node, arguments.node.as_deref()))
         .collect();
-    let (mut candidates, mut left_out) = (Vec::new(), 0_u64);
+    let (order, prefix) = (arguments.sort, arguments.stores.prefix());
+    let (mut candidates, mut sessions, mut is_pruned) = (Vec::new(), 0, false);
     let mut survey = Survey::of(&arguments.stores, nodes, |node, entry, named| {
         let Named::Msm(key) = named else {
             return;
@@ -51,30 +52,42 @@ pub(super) fn list(arguments: &ListArguments) -> Result<(), Failure> {
         let is_wanted = matches!(key.kind, Kind::Session | Kind::Backup)
             && is_here.get(node) == Some(&true)
             && is_of_route(key.id, arguments.route.as_deref());
-        if is_wanted && candidates.len() < MOST_CANDIDATES {
-            let entry = entry.clone();
-            candidates.push(Candidate { node, entry });
-        } else if is_wanted {
-            left_out += 1;
+        if !is_wanted {
+            return;
+        }
+        sessions += usize::from(key.kind == Kind::Session);
+        let entry = entry.clone();
+        candidates.push(Candidate { node, entry });
+        if candidates.len() >= 2 * MOST_CANDIDATES {
+            sort(&mut candidates, order, prefix);
+            candidates.truncate(MOST_CANDIDATES);
+            is_pruned = true;
         }
     })?;
+    sort(&mut candidates, order, prefix);
     // Backups are shown only where nothing else is left of the session.
     candidates.retain(|it| {
-        it.key(survey.prefix).is_some_and(|key| {
+        it.key(prefix).is_some_and(|key| {
             key.kind == Kind::Session || survey.closed.findings_of(&key).contains(&Finding::Orphan)
         })
     });
-    let total = sort(&mut candidates, arguments.sort, survey.prefix);
+    // Of those that were dropped nobody knows whether they were told twice.
+    let total = if is_pruned {
+        sessions
+    } else {
+        candidates.len()
+    };
     let rows = rows(arguments, &mut survey, candidates)?;
-    if arguments.sort == Order::Age {
-        left_out += total.saturating_sub(MOST_READ) as u64;
-    }
+    let left_out = match order {
+        Order::Age => total.saturating_sub(MOST_READ),
+        _ => 0,
+    };
     if arguments.stores.is_json() {
         let told = json!({
             "mode": survey.closed.mode().word(),
             "stores": survey.missing.to_json(&survey.nodes),
             "total": total,
-            "not_looked_at": left_out,
+            "age_not_read": left_out,
             "sessions": rows.iter().map(Row::to_json).collect::<Vec<_>>(),
         });
         print(&format!("{told:#}"))?;
@@ -106,7 +119,7 @@ fn rows(
     Ok(rows)
 }
 
-fn tell_rest(shown: usize, total: usize, left_out: u64) {
+fn tell_rest(shown: usize, total: usize, left_out: usize) {
     if shown < total {
         complain(&format!(
             "cattail: {shown} of {total} sessions are shown; see --limit"
@@ -114,7 +127,7 @@ fn tell_rest(shown: usize, total: usize, left_out: u64) {
     }
     if left_out > 0 {
         complain(&format!(
-            "cattail: {left_out} more keys were not looked at: there are too many"
+            "cattail: the age of {left_out} was not read: there are too many"
         ));
     }
 }
@@ -127,10 +140,12 @@ fn is_of_route(id: &[u8], wanted: Option<&str>) -> bool {
     id.as_ref().and_then(Id::route).unwrap_or_default() == wanted.as_bytes()
 }
 
-/// Sorts by what keys say, and takes out those told twice; returns how many there are.
-fn sort(candidates: &mut Vec<Candidate>, order: Order, prefix: Prefix<'_>) -> usize {
-    let name = |it: &Candidate| (it.entry.key.clone(), it.node);
-    candidates.sort_by_cached_key(name);
+/// Sorts by what keys say, and takes out those told twice.
+fn sort(candidates: &mut Vec<Candidate>, order: Order, prefix: Prefix<'_>) {
+    candidates.sort_by_cached_key(|it| {
+        let key = it.key(prefix);
+        key.map(|key| (key.id.to_vec(), key.kind, key.prefix.to_vec(), it.node))
+    });
     candidates.dedup_by(|a, b| a.node == b.node && a.entry.key == b.entry.key);
     match order {
         Order::Id | Order::Age => {}
@@ -149,7 +164,6 @@ fn sort(candidates: &mut Vec<Candidate>, order: Order, prefix: Prefix<'_>) -> us
         }),
         Order::Size => candidates.sort_by_key(|it| Reverse(it.entry.size)),
     }
-    candidates.len()
 }
 
 fn text(rows: &[Row]) -> String {

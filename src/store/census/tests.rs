@@ -37,7 +37,11 @@ fn found(closed: &Closed) -> Vec<(&'static str, u64)> {
 
 const A: &str = "AAAAAAAAAAAAAAAA";
 
+/// What it shows, the keys of two nodes, and the findings.
+type Case<'a> = (&'a str, [Option<&'a [&'a str]>; 2], &'a [(&'a str, u64)]);
+
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn what_is_odd_is_found() {
     let id = |node: &str| format!("{A}-{node}.jvm1");
     let (a1, a2) = (id("n1"), id("n2"));
@@ -47,8 +51,7 @@ fn what_is_odd_is_found() {
         format!("{A}.jvm1"),
         format!("{A}-n1.jvm2"),
     );
-    type Node<'a> = Option<&'a [&'a str]>;
-    let table: [(&str, [Node<'_>; 2], &[(&str, u64)]); 13] = [
+    let table: [Case<'_>; 13] = [
         ("nothing", [Some(&[]), Some(&[])], &[]),
         ("a sticky copy", [Some(&[&a1]), Some(&[])], &[]),
         (

@@ -40,9 +40,10 @@ impl Store {
         })
     }
 
-    /// Says `text` over and over.
-    pub(crate) fn endless(text: &'static [u8]) -> Self {
+    /// Says `first`, and then `text` over and over.
+    pub(crate) fn endless(first: &'static [u8], text: &'static [u8]) -> Self {
         Self::talking(move |stream, _| {
+            stream.write_all(first)?;
             loop {
                 stream.write_all(text)?;
             }
@@ -65,32 +66,14 @@ impl Store {
         let (asked, streams) = (Arc::default(), Arc::<Mutex<Vec<TcpStream>>>::default());
         let is_over = Arc::new(AtomicBool::new(false));
         let talk: Arc<Talk> = Arc::new(talk);
-        let accepting = {
-            let (asked, streams, is_over) = (
-                Arc::clone(&asked),
-                Arc::clone(&streams),
-                Arc::clone(&is_over),
-            );
-            thread::spawn(move || {
-                let mut talks = Vec::new();
-                for stream in listener.incoming() {
-                    if is_over.load(Ordering::SeqCst) {
-                        break;
-                    }
-                    let mut stream = stream.unwrap();
-                    streams.lock().unwrap().push(stream.try_clone().unwrap());
-                    let (talk, asked) = (Arc::clone(&talk), Arc::clone(&asked));
-                    talks.push(thread::spawn(move || {
-                        // Whoever asks may leave at any time.
-                        talk(&mut stream, &asked).ok();
-                        stream.shutdown(Shutdown::Both).ok();
-                    }));
-                }
-                for talk in talks {
-                    talk.join().expect("a fake store failed");
-                }
-            })
+        let accepting = Accepting {
+            listener,
+            asked: Arc::clone(&asked),
+            is_over: Arc::clone(&is_over),
+            streams: Arc::clone(&streams),
+            talk,
         };
+        let accepting = thread::spawn(move || accepting.run());
         Self {
             address,
             asked,
@@ -108,6 +91,40 @@ impl Store {
     /// The questions, in order.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
+    }
+}
+
+/// What the thread that accepts needs.
+struct Accepting {
+    listener: TcpListener,
+    asked: Arc<Mutex<Vec<String>>>,
+    is_over: Arc<AtomicBool>,
+    streams: Arc<Mutex<Vec<TcpStream>>>,
+    talk: Arc<Talk>,
+}
+
+impl Accepting {
+    fn run(&self) {
+        let mut talks = Vec::new();
+        for stream in self.listener.incoming() {
+            if self.is_over.load(Ordering::SeqCst) {
+                break;
+            }
+            let mut stream = stream.unwrap();
+            self.streams
+                .lock()
+                .unwrap()
+                .push(stream.try_clone().unwrap());
+            let (talk, asked) = (Arc::clone(&self.talk), Arc::clone(&self.asked));
+            talks.push(thread::spawn(move || {
+                // Whoever asks may leave at any time.
+                talk(&mut stream, &asked).ok();
+                stream.shutdown(Shutdown::Both).ok();
+            }));
+        }
+        for talk in talks {
+            talk.join().expect("a fake store failed");
+        }
     }
 }
 
@@ -195,9 +212,8 @@ fn redis(
             ["PING"] => b"+PONG\r\n".to_vec(),
             ["SCAN", "0", ..] => {
                 let mut answer = format!("*2\r\n$1\r\n0\r\n*{}\r\n", items.len());
-                for (key, _, _) in items {
-                    answer.push_str(&format!("${}\r\n{key}\r\n", key.len()));
-                }
+                let keys = items.iter();
+                answer.extend(keys.map(|(key, _, _)| format!("${}\r\n{key}\r\n", key.len())));
                 answer.into_bytes()
             }
             ["OBJECT", "IDLETIME", _] => b":5\r\n".to_vec(),
