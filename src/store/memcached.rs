@@ -30,7 +30,7 @@ pub(super) fn head(key: &[u8]) -> Vec<u8> {
 }
 
 pub(super) fn keys() -> Vec<u8> {
-    b"lru_crawler metadump all\r\n".to_vec()
+    b"lru_crawler metadump hash\r\n".to_vec()
 }
 
 pub(super) async fn pong<S>(wire: &mut Wire<S>) -> Result<(), Fault>

@@ -32,7 +32,9 @@ enum Found {
 impl Bound {
     /// Whether the store is to be asked before the session goes to a survivor.
     pub(super) fn must_look(&self, cluster: &Cluster) -> bool {
+        // What touches no session takes none over.
         self.copy == StoreCopy::Unasked
+            && !self.is_ignored
             && cluster
                 .stores
                 .as_ref()

@@ -119,7 +119,9 @@ impl Session {
 
 impl Bound {
     fn is_in_doubt(&self, cluster: &Cluster, head: &Parts) -> bool {
-        if cluster.config.affinity != Affinity::Sticky || self.renewed(cluster, head).is_some() {
+        // What touches no session changes no id.
+        let is_meant = cluster.config.affinity == Affinity::Sticky && !self.is_ignored;
+        if !is_meant || self.renewed(cluster, head).is_some() {
             return false;
         }
         let (stores, id) = (cluster.stores.as_ref(), self.id(head, cluster));
