@@ -115,7 +115,7 @@ fn a_silent_store_is_down_after_two_questions() {
 #[test]
 fn what_has_no_name_in_ids_is_called_by_its_address() {
     let tomcat = Tomcat::start("jvm1");
-    for (key, scheme, database) in [("memcached", "", ""), ("redis", "redis://", "/0")] {
+    for (key, scheme, database) in [("memcached", "", ""), ("redis", "redis://", "/1")] {
         let mut store = Pulse::start();
         let url = format!("{scheme}{}{database}", store.address());
         let more =

@@ -71,7 +71,7 @@ fn what_cannot_be_read_has_its_place() {
         (
             &manager("memcachedNodes=\"n-1:a:1\""),
             "context.xml:2:",
-            "name:host:port",
+            "node 1: a node name",
         ),
         (
             &manager("memcachedNodes=\"${nodes}\""),

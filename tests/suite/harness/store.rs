@@ -155,7 +155,7 @@ fn memcached(
         let item = |key: &str| items.iter().find(|(name, _, _)| name == key);
         match words.as_slice() {
             ["version"] => stream.write_all(b"VERSION 1.6.18\r\n")?,
-            ["lru_crawler", "metadump", "all"] => {
+            ["lru_crawler", "metadump", "hash"] => {
                 for (key, value, left) in items {
                     let (end, size) = (now() + u64::from(*left), value.len() + 60);
                     let key = key
