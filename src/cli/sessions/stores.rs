@@ -34,7 +34,7 @@ pub struct StoresArguments {
         required_unless_present_any = ["redis", "config", "context"]
     )]
     pub memcached: Vec<String>,
-    /// A redis: redis://[user:password@]host[:6379][/database].
+    /// A redis: `redis://[user:password@]host[:6379][/database]`.
     #[arg(
         long,
         value_name = "URL",
@@ -54,7 +54,7 @@ pub struct StoresArguments {
     /// Which cluster of the file; needed where several have `stores`.
     #[arg(long, value_name = "NAME", requires = "config")]
     pub cluster: Option<String>,
-    /// Tomcat's context.xml or server.xml, with one <Manager> of MSM's.
+    /// Tomcat's context.xml or server.xml, with one `<Manager>` of MSM's.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["memcached", "redis"])]
     pub context: Option<PathBuf>,
     /// What stands before session ids in keys (MSM's storageKeyPrefix, as it is written in keys,
