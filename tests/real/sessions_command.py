@@ -3,25 +3,15 @@
 import json
 import os
 import subprocess
-import unittest
 
-from bed import Bed, Browser, Msm, eventually
+from bed import Browser, Msm, eventually
 from bed.proxy import _default_binary
+from scenarios import Scenario
 
 COUNT = "/shop/count.jsp"
 
 
-class Sessions(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.bed = Bed()
-        cls.addClassCleanup(cls.bed.end)
-        try:
-            cls.lay_out()
-        except Exception:
-            cls.bed.show()
-            raise
-
+class Sessions(Scenario):
     @classmethod
     def options(cls):
         """The stores, as the command takes them."""
