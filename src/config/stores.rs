@@ -132,11 +132,6 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// Whether ids name their node.
-    pub fn are_named(&self) -> bool {
-        self.nodes.iter().all(|node| node.name.is_some())
-    }
-
     /// Where the copy of what lies on this node is: the next one, in non-sticky mode.
     pub fn backup_of(&self, node: usize) -> Option<usize> {
         let count = self.nodes.len();

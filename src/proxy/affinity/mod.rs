@@ -2,7 +2,8 @@
 //!
 //! `seek` finds it in the request, `shown` knows whose it is, `decide` says where it goes, `route`
 //! brings it there, `pin` holds it there while a survivor works on it, `conclude` reads the
-//! response (its cookies with `said`), `rewrite` adds to it; `explain` looks without doing any of
+//! response (its cookies with `said`), `rewrite` adds to it; `copy` and `turn` are for stores that are
+//! asked, or in doubt; `explain` looks without doing any of
 //! it. Clusters with `affinity: none` come past none of this.
 
 mod conclude;
