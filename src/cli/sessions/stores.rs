@@ -10,7 +10,7 @@ use crate::cli::explain::Secret;
 use crate::cli::output::complain;
 use crate::cli::source::environment;
 use crate::cli::{Failure, Format};
-use crate::config::{self, StoreAddress, StoreNode, is_node_name};
+use crate::config::{self, BadStoreAddress, StoreAddress, StoreNode, is_node_name};
 use crate::store::census::{MOST_NODES, Mode};
 use crate::store::key::Prefix;
 use crate::store::{Bounds, StoreError};
@@ -213,13 +213,12 @@ fn mode(non_sticky: bool) -> Mode {
 /// Reads `[name=]host:port`. What is wrong with it is said without a password in it.
 fn memcached(text: &str) -> Result<StoreNode, String> {
     let (name, place) = match text.split_once('=') {
-        Some((name, place)) => (Some(name), place),
-        None => (None, text),
+        // Of a URL it may stand in the password.
+        Some((name, place)) if !text.contains("://") => (Some(name), place),
+        _ => (None, text),
     };
-    if let Some(name) = name.filter(|name| !is_node_name(name)) {
-        return Err(format!(
-            "{name:?}: expected letters, digits and _ as a name"
-        ));
+    if name.is_some_and(|name| !is_node_name(name)) {
+        return Err(format!("has {}", BadStoreAddress::Name));
     }
     match StoreAddress::parse(place) {
         Ok(address @ StoreAddress::Memcached { .. }) => Ok(StoreNode {
@@ -331,10 +330,13 @@ mod tests {
         for (text, expected) in [
             ("n1=host:1", Ok((Some("n1"), "host:1"))),
             ("host:1", Ok((None, "host:1"))),
-            ("n-1=host:1", Err("\"n-1\": expected")),
-            ("=host:1", Err("\"\": expected")),
+            ("n-1=host:1", Err("has a node name with other characters")),
+            ("=host:1", Err("has a node name with other characters")),
             ("n1:host:1", Err("has a host name")),
             ("redis://:sesame@host", Err("has a redis URL")),
+            ("redis://:sesame=x@host", Err("has a redis URL")),
+            ("rdis://:sesame=x@host", Err("has an unknown kind of URL")),
+            ("redis:/:sesame=x@host", Err("has a node name with other")),
         ] {
             match (memcached(text), expected) {
                 (Ok(node), Ok((name, address))) => {

@@ -162,12 +162,18 @@ fn redis(at: &At<'_>) -> Option<StoreAddress> {
         Ok(StoreAddress::Memcached { .. }) => "write redis:// before it".to_owned(),
         Err(why) => why.to_string(),
     };
-    if text.contains("://") || !text.contains('@') {
+    let is_url = text.contains("://");
+    // White space may be a line's end: of a secret before it, the line shows the start.
+    if !text.contains('@') || (is_url && !text.contains(char::is_whitespace)) {
         at.wrong(Some(hint));
         return None;
     }
     let words = Words {
-        found: "another text".to_owned(),
+        found: if is_url {
+            at.found()
+        } else {
+            "another text".to_owned()
+        },
         expected: at.kind.expected(),
         hint: Some(hint),
     };
