@@ -395,3 +395,72 @@ fn a_session_that_is_nowhere_is_an_error() {
         );
     }
 }
+
+#[test]
+fn half_of_an_id_is_not_shown_as_its_prefix() {
+    let half = "SECRETSECRETSECRETSECRETSECRET12345678_";
+    let id = format!("{half}xyzab-n1.jvm1");
+    let (n1, n2) = (Store::memcached(sticky(&[&id])), Store::memcached(vec![]));
+    for arguments in [&["list"][..], &["show", "xyzab-n1"], &["where", &id]] {
+        for format in [&[][..], &["--json"]] {
+            let output = ask([&n1, &n2], &[arguments, format].concat());
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+            let told = text(&output.stdout);
+            assert!(!told.contains("SECRET") && told.contains("*_"), "{told}");
+        }
+    }
+    // What is shown is found, and who asks for it, or says that it is the prefix, sees all.
+    assert_eq!(
+        ask([&n1, &n2], &["where", "*_x*-n1.jvm1"]).status.code(),
+        Some(0)
+    );
+    for more in [["--key-prefix", half], ["--full-ids", "--json"]] {
+        let told = text(&ask([&n1, &n2], &["list", more[0], more[1]]).stdout);
+        assert!(told.contains(half), "{told}");
+    }
+}
+
+#[test]
+fn what_where_shows_is_taken_back() {
+    let id = format!("001_{ALICE}-n1.jvm1");
+    let (n1, n2) = (Store::memcached(sticky(&[&id])), Store::memcached(vec![]));
+    for known in [&[][..], &["--key-prefix", "001_"]] {
+        let asked = |what: &str| {
+            let output = ask([&n1, &n2], &[&["where", what], known].concat());
+            assert_eq!(output.status.code(), Some(0), "{what}: {output:?}");
+            text(&output.stdout)
+        };
+        let told = asked("A6E3");
+        let shown = told.lines().nth(1).unwrap().split(' ').next().unwrap();
+        assert_eq!(shown, "001_A6E3DA*-n1.jvm1");
+        assert_eq!(asked(shown).lines().nth(1), told.lines().nth(1));
+    }
+}
+
+#[test]
+fn keys_that_are_left_out_are_told_of() {
+    let ids: Vec<String> = (0..1001).map(|it| format!("{ALICE}{it}-n1.jvm1")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let asked = |ids: &[&str]| {
+        let (n1, n2) = (Store::memcached(sticky(ids)), Store::memcached(vec![]));
+        let output = ask([&n1, &n2], &["where", "A6E3", "--json"]);
+        let is_told = text(&output.stderr).contains("write more of the id");
+        (is_told, json(&output)["complete"].clone())
+    };
+    assert_eq!(asked(&ids), (true, false.into()));
+    assert_eq!(asked(&ids[1..]), (false, true.into()));
+}
+
+#[test]
+fn a_session_that_never_ends_is_told_as_such() {
+    let id = format!("{ALICE}-n1.jvm1");
+    let mut endless = session(&id);
+    endless[20..24].copy_from_slice(&(-1_i32).to_be_bytes());
+    let n1 = Store::memcached(vec![item(id, endless)]);
+    let n2 = Store::memcached(vec![]);
+    let list = text(&ask([&n1, &n2], &["list"]).stdout);
+    let cells: Vec<_> = list.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(cells[4], "never", "{list}");
+    let shown = text(&ask([&n1, &n2], &["show", "A6E3"]).stdout);
+    assert!(shown.contains("time-out       never"), "{shown}");
+}
