@@ -57,11 +57,17 @@ fn text(bytes: &[u8]) -> String {
 
 /// Runs the command, and checks what holds for all of its outputs.
 fn run(arguments: &[&str], stdin: &str) -> Output {
+    run_with(None, arguments, stdin)
+}
+
+/// The same with this redis in the environment.
+fn run_with(redis: Option<&str>, arguments: &[&str], stdin: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cattail"));
     command
         .arg("sessions")
         .args(arguments)
         .env_remove("CATTAIL_REDIS");
+    command.envs(redis.map(|url| ("CATTAIL_REDIS", url)));
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -463,4 +469,56 @@ fn a_session_that_never_ends_is_told_as_such() {
     assert_eq!(cells[4], "never", "{list}");
     let shown = text(&ask([&n1, &n2], &["show", "A6E3"]).stdout);
     assert!(shown.contains("time-out       never"), "{shown}");
+}
+
+#[test]
+fn a_redis_of_the_environment_is_asked_where_no_store_is_given() {
+    let id = format!("{ALICE}.jvm1");
+    let redis = Store::redis(sticky(&[&id]), Some("sesame"));
+    let url = format!("redis://:sesame@{}", redis.address());
+    let output = run_with(Some(&url), &["list"], "");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(text(&output.stdout).contains("A6E3DA*.jvm1"), "{output:?}");
+    let asked = redis.asked().len();
+    let other = Store::memcached(vec![]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (class, at) = (
+        "de.javakaffee.web.msm.MemcachedBackupSessionManager",
+        other.address(),
+    );
+    let context = file(
+        "context.xml",
+        format!("<Context><Manager className=\"{class}\" memcachedNodes=\"n1:{at}\"/></Context>"),
+    );
+    let config = file(
+        "cattail.yaml",
+        format!(
+            "listeners: [{{ address: '127.0.0.1:80' }}]\nclusters: {{ shop: {{ backends: ['127.0.0.1:8080'], stores: {{ memcached: '{at}' }} }} }}\n"
+        ),
+    );
+    for typed in [
+        ["--memcached", &at],
+        ["--context", &context],
+        ["--config", &config],
+        ["--redis", "redis://127.0.0.1:1"],
+    ] {
+        let output = run_with(Some(&url), &["stats", typed[0], typed[1]], "");
+        let expected = i32::from(typed[0] == "--redis");
+        assert_eq!(output.status.code(), Some(expected), "{typed:?} {output:?}");
+    }
+    assert_eq!(redis.asked().len(), asked);
+    for (url, why) in [
+        ("", "CATTAIL_REDIS in the environment"),
+        ("redis://:sesame@host:x", "CATTAIL_REDIS: a port"),
+    ] {
+        let output = run_with(Some(url), &["list"], "");
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(why) && !told.contains("sesame"), "{told}");
+    }
 }

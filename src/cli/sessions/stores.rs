@@ -18,6 +18,8 @@ use crate::store::{Bounds, StoreError};
 /// As much of a value is read: a header with a principal and a saved request.
 const HEAD_BYTES: usize = 4096;
 const LONGEST_TIMEOUT: f64 = 3600.0;
+/// Not an `env` of the option: a variable would then conflict with what is typed.
+const REDIS_VARIABLE: &str = "CATTAIL_REDIS";
 
 /// Whom to ask, and how to tell.
 #[derive(Debug, Args)]
@@ -28,20 +30,11 @@ const LONGEST_TIMEOUT: f64 = 3600.0;
 pub struct StoresArguments {
     /// A memcached, with its name in MSM's memcachedNodes if it has one there. May be given
     /// several times.
-    #[arg(
-        long,
-        value_name = "[NAME=]HOST:PORT",
-        required_unless_present_any = ["redis", "config", "context"]
-    )]
+    #[arg(long, value_name = "[NAME=]HOST:PORT")]
     pub memcached: Vec<String>,
-    /// A redis: `redis://[user:password@]host[:6379][/database]`.
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "CATTAIL_REDIS",
-        hide_env_values = true,
-        conflicts_with = "memcached"
-    )]
+    /// A redis: `redis://[user:password@]host[:6379][/database]`. Where no store, no --config and
+    /// no --context is given, the variable `CATTAIL_REDIS` of the environment is it.
+    #[arg(long, value_name = "URL", conflicts_with = "memcached")]
     pub redis: Option<Secret>,
     /// The proxy's configuration file: the `stores` of its cluster, with prefix and mode.
     #[arg(
@@ -149,20 +142,20 @@ impl StoresArguments {
 
     /// The stores, in the order of the command line.
     fn typed(&self) -> Result<Vec<StoreNode>, Failure> {
-        let mut nodes = Vec::new();
         if let Some(url) = &self.redis {
-            let address = match StoreAddress::parse(url.text()) {
-                Ok(address @ StoreAddress::Redis { .. }) => address,
-                Ok(StoreAddress::Memcached { .. }) => {
-                    return Err(unusable("--redis: expected redis://host[:port][/db]"));
-                }
-                Err(why) => return Err(unusable(&format!("--redis: {why}"))),
-            };
-            nodes.push(StoreNode {
-                name: None,
-                address,
-            });
+            return Ok(vec![redis("--redis", url.text())?]);
         }
+        if self.memcached.is_empty() {
+            let url = environment(REDIS_VARIABLE).filter(|url| !url.is_empty());
+            let url = url.ok_or_else(|| {
+                unusable(&format!(
+                    "which stores? Expected --memcached, --redis, --config or --context, or \
+                     {REDIS_VARIABLE} in the environment"
+                ))
+            })?;
+            return Ok(vec![redis(REDIS_VARIABLE, &url)?]);
+        }
+        let mut nodes: Vec<StoreNode> = Vec::new();
         for text in &self.memcached {
             let node = memcached(text).map_err(|why| unusable(&format!("--memcached {why}")))?;
             if node.name.is_some() && nodes.iter().any(|other| other.name == node.name) {
@@ -207,6 +200,21 @@ fn mode(non_sticky: bool) -> Mode {
         Mode::NonSticky
     } else {
         Mode::Sticky
+    }
+}
+
+/// Reads the URL that `given` names.
+fn redis(given: &str, url: &str) -> Result<StoreNode, Failure> {
+    match StoreAddress::parse(url) {
+        Ok(address @ StoreAddress::Redis { .. }) => Ok(StoreNode {
+            name: None,
+            address,
+        }),
+        Ok(StoreAddress::Memcached { .. }) => {
+            let expected = "expected redis://host[:port][/db]";
+            Err(unusable(&format!("{given}: {expected}")))
+        }
+        Err(why) => Err(unusable(&format!("{given}: {why}"))),
     }
 }
 
