@@ -10,8 +10,10 @@ use crate::cli::explain::Secret;
 use crate::cli::output::complain;
 use crate::cli::source::environment;
 use crate::cli::{Failure, Format};
-use crate::config::{self, BadStoreAddress, StoreAddress, StoreNode, is_node_name};
-use crate::store::census::{MOST_NODES, Mode};
+use crate::config::{
+    self, BadStoreAddress, MOST_STORE_NODES, StoreAddress, StoreNode, is_node_name,
+};
+use crate::store::census::Mode;
 use crate::store::key::Prefix;
 use crate::store::{Bounds, StoreError};
 
@@ -163,8 +165,10 @@ impl StoresArguments {
             }
             nodes.push(node);
         }
-        if nodes.len() > MOST_NODES {
-            return Err(unusable(&format!("more than {MOST_NODES} store nodes")));
+        if nodes.len() > MOST_STORE_NODES {
+            return Err(unusable(&format!(
+                "more than {MOST_STORE_NODES} store nodes"
+            )));
         }
         Ok(nodes)
     }
