@@ -15,6 +15,7 @@ use super::affinity::{self, Missing, Pin, Seeking, Session, Turn};
 use super::answer::{Asked, Failed};
 use super::attempt::{Attempt, Connections};
 use super::back::{Passed, first_piece, pass_back};
+use super::dead;
 use super::decision;
 use super::errors::ProxyError;
 use super::failed::{consider, given_up, log_failure, told};
@@ -42,6 +43,8 @@ pub(super) struct Forwarding<'a> {
     pub(super) session: Session,
     /// Backends that the request could not use.
     pub(super) tried: Vec<Slot>,
+    /// Whether the backend is not to see the session that the request shows.
+    pub(super) drops_session: bool,
 }
 
 impl<'a> Forwarding<'a> {
@@ -76,6 +79,7 @@ impl<'a> Forwarding<'a> {
             account,
             session,
             tried: Vec::new(),
+            drops_session: false,
         })
     }
 }
@@ -103,7 +107,15 @@ pub(super) async fn forward(
     let began = collect(&mut forwarding, &outgoing).await;
     let turn = forwarding.turn().await;
     match attempts(&mut forwarding, &outgoing, began).await {
-        Ok(won) => {
+        Ok(mut won) => {
+            if dead::is_dead(&forwarding, &outgoing, &won) {
+                let began = forwarding.account.elapsed();
+                // The first answer is kept until there is another.
+                if let Some(other) = Box::pin(dead::replay(&mut forwarding, &outgoing, began)).await
+                {
+                    won = other;
+                }
+            }
             if forwarding.session.must_look_again(won.response.headers()) {
                 let (view, head) = (forwarding.cluster, forwarding.asked.head);
                 Box::pin(forwarding.session.look_again(view, head)).await;
@@ -189,7 +201,7 @@ pub(super) struct History {
     last: Option<(Slot, RetryReason, UpstreamFailure)>,
 }
 
-async fn attempts(
+pub(super) async fn attempts(
     forwarding: &mut Forwarding<'_>,
     outgoing: &Outgoing,
     began: Duration,
@@ -319,7 +331,11 @@ impl Forwarding<'_> {
     /// The request for the backend in `slot`.
     fn request(&self, outgoing: &Outgoing, slot: Slot) -> Request<RequestBody> {
         let renewed = self.session.renewed(&self.cluster.cluster, self.asked.head);
-        outgoing.request((self.asked, renewed.as_ref()), self.plans, slot)
+        let mut request = outgoing.request((self.asked, renewed.as_ref()), self.plans, slot);
+        if self.drops_session {
+            affinity::drop_ids(request.headers_mut(), &self.cluster.cluster);
+        }
+        request
     }
 
     /// Whether the request could be sent once more, to another than `slot`.

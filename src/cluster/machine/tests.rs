@@ -13,6 +13,9 @@ const LAST: Peers = Peers {
     total: 2,
 };
 
+/// Not warming up, and returning by itself.
+const STAYS: (bool, FailBack) = (false, FailBack::NewSessions);
+
 fn health(path: Option<&str>) -> Health {
     Health {
         path: path.map(str::to_owned),
@@ -240,17 +243,17 @@ fn a_reload_keeps_what_was_seen() {
     let mut machine = unchecked();
     story(&mut machine, &[Event::Refused]);
     assert_eq!(
-        machine.configure(WantedState::Draining, &health(None), false),
+        machine.configure(WantedState::Draining, &health(None), STAYS),
         None
     );
     assert_eq!(machine.state(), State::Down);
     assert_eq!(
-        machine.configure(WantedState::Up, &health(Some("/")), false),
+        machine.configure(WantedState::Up, &health(Some("/")), STAYS),
         None
     );
     assert_eq!(machine.needed(), Needed::Check);
     assert_eq!(
-        machine.configure(WantedState::Up, &health(None), false),
+        machine.configure(WantedState::Up, &health(None), STAYS),
         None
     );
     assert_eq!(machine.needed(), Needed::Answer);
@@ -260,13 +263,13 @@ fn a_reload_keeps_what_was_seen() {
 fn a_backend_that_was_disabled_starts_anew() {
     let mut machine = unchecked();
     story(&mut machine, &[Event::Refused]);
-    let flip = machine.configure(WantedState::Disabled, &health(None), false);
+    let flip = machine.configure(WantedState::Disabled, &health(None), STAYS);
     assert_eq!(
         flip.unwrap().to_string(),
         "down -> disabled: the configuration says so"
     );
     assert_eq!(machine.needed(), Needed::Nothing);
-    let flip = machine.configure(WantedState::Up, &health(None), false);
+    let flip = machine.configure(WantedState::Up, &health(None), STAYS);
     assert_eq!(
         flip.unwrap().to_string(),
         "disabled -> down: the configuration says so"
@@ -288,7 +291,7 @@ fn an_order_takes_the_place_of_the_file() {
         Some("draining -> up: an administrator says so")
     );
     assert_eq!(
-        machine.configure(WantedState::Disabled, &health(None), false),
+        machine.configure(WantedState::Disabled, &health(None), STAYS),
         None
     );
     assert_eq!(machine.state(), State::Up);
@@ -360,6 +363,22 @@ fn only_the_agent_takes_back_what_the_agent_has_said() {
             "up -> down: its agent says so",
             "down -> up: its agent says so"
         ]
+    );
+}
+
+#[test]
+fn one_that_does_not_come_back_by_itself_waits_to_be_enabled() {
+    let mut machine = unchecked().returning(FailBack::Never);
+    assert_eq!(
+        story(&mut machine, &[Event::Refused, Event::Answered]),
+        ["up -> down: it refused a connection"]
+    );
+    assert!(machine.waits());
+    // It still has to answer.
+    assert_eq!(machine.order(None), None);
+    assert_eq!(
+        story(&mut machine, &[Event::Answered]),
+        ["down -> up: it answers again"]
     );
 }
 

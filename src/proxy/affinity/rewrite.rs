@@ -33,7 +33,7 @@ fn clean_all(headers: &mut HeaderMap, cluster: &Cluster) {
         (OwnerBy::Append, _) => edit(headers, &COOKIE, |line| {
             append::strip_cookie_line(line, Names::from(sessions), |name| is_ours(cluster, name))
         }),
-        (OwnerBy::Cookie(_), Some(own)) => take_out(headers, own),
+        (OwnerBy::Cookie(_), Some(own)) => take_out(headers, &own.names),
     }
 }
 
@@ -63,13 +63,18 @@ fn is_ours(cluster: &Cluster, name: &[u8]) -> bool {
     str::from_utf8(name).is_ok_and(|name| cluster.slot_named(name).is_some())
 }
 
-/// Takes our own cookie out of the `Cookie` lines.
-fn take_out(headers: &mut HeaderMap, own: &OwnCookie) {
-    let [name] = &own.names;
-    let is_own = |pair: &[u8]| {
+/// Takes the session cookies of a cluster out of a request.
+pub(in crate::proxy) fn drop_ids(headers: &mut HeaderMap, cluster: &Cluster) {
+    take_out(headers, &cluster.config.sessions.cookies);
+}
+
+/// Takes cookies out of the `Cookie` lines.
+fn take_out(headers: &mut HeaderMap, names: &[String]) {
+    let is_named = |pair: &[u8], name: &String| {
         let rest = pair.trim_ascii().strip_prefix(name.as_bytes());
         rest.is_some_and(|rest| rest.trim_ascii_start().starts_with(b"="))
     };
+    let is_own = |pair: &[u8]| names.iter().any(|name| is_named(pair, name));
     let mut is_empty = false;
     edit(headers, &COOKIE, |line| {
         let pairs = || line.split(|byte| *byte == b';');
