@@ -74,4 +74,5 @@ mod standin;
 mod stop;
 mod stores;
 mod stores_told;
+mod stores_turns;
 mod upgrade;

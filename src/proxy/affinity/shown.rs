@@ -115,8 +115,10 @@ fn bind(
         None if bound.named.is_none() && shown.named == Named::Nobody => {
             tell_strange(&bound, cluster, cells, head);
         }
-        Some(known) if known.moved && !bound.seen.moved => {
-            // The client shows the new route.
+        Some(known)
+            if known.moved && !bound.seen.moved && bound.newer_node(cluster, head).is_none() =>
+        {
+            // The client shows the new route, or the new store node.
             ledger.shown(shown.key, now, GRACE_SECONDS);
         }
         None | Some(_) => {}

@@ -17,6 +17,8 @@ pub struct Known {
     pub pin: Option<Member>,
     /// The owner has taken the session over and the client has yet to show that it knows.
     pub moved: bool,
+    /// Until when, if the client does not show it.
+    pub moved_until: Seconds,
     /// It was told to be lost, or its store has no copy of it.
     pub lost: bool,
     /// Where the entry comes from.
@@ -105,6 +107,7 @@ impl Entry {
             owner: self.owner,
             pin: (self.pins > 0).then_some(self.pin),
             moved: self.is_moved(now),
+            moved_until: self.moved_until,
             lost: self.is_lost() || self.is_missed(),
             kind: self.kind().unwrap_or(Kind::Claimed),
             store: self.store,

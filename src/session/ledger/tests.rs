@@ -114,6 +114,7 @@ fn what_a_response_says_is_known_at_the_next_request() {
             owner: B,
             pin: None,
             moved: false,
+            moved_until: Seconds::default(),
             lost: false,
             kind: Kind::Issued,
             store,

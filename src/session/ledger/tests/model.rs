@@ -123,6 +123,7 @@ impl Model {
                 owner,
                 pin: None,
                 moved: false,
+                moved_until: Seconds::default(),
                 lost: false,
                 kind,
                 store: Store::NONE,
@@ -144,6 +145,7 @@ impl Model {
         let session = self.sessions.get(&number)?;
         let known = Known {
             moved: session.moved_until > now.0,
+            moved_until: Seconds(session.moved_until),
             ..session.known
         };
         Some((known, session.former.clone()))
