@@ -100,8 +100,8 @@ pub(super) async fn forward(
     if let Some(source) = &outgoing.source {
         forwarding.account.reads(source);
     }
-    let began = collect(&mut forwarding, &outgoing).await;
-    let turn = forwarding.turn().await;
+    let mut began = collect(&mut forwarding, &outgoing).await;
+    let turn = forwarding.turn(&mut began).await;
     match attempts(&mut forwarding, &outgoing, began).await {
         Ok(won) => {
             if forwarding.session.must_look_again(won.response.headers()) {
@@ -250,8 +250,8 @@ async fn attempts(
 }
 
 impl Forwarding<'_> {
-    /// Waits for other requests of the session, if it must.
-    async fn turn(&mut self) -> Option<Turn> {
+    /// Waits for other requests of the session, if it must. Adds to `began` how long that took.
+    async fn turn(&mut self, began: &mut Duration) -> Option<Turn> {
         let (cluster, head) = (&self.cluster.cluster, self.asked.head);
         if !self.session.waits_for_its_turn(cluster, head) {
             return None;
@@ -265,10 +265,13 @@ impl Forwarding<'_> {
             talk: &self.asked.caller.talk,
         };
         // On the heap: as rare as it is, it would make every request's future larger.
-        Box::pin(self.session.turn(&seeking)).await
+        let held = Instant::now();
+        let turn = Box::pin(self.session.turn(&seeking)).await;
+        *began += held.elapsed();
+        turn
     }
 
-    /// Adds to `began` how long the request was held.
+    /// Adds to `began` how long the request was held, and how long its session's store was asked.
     async fn choose(
         &mut self,
         hash: Option<KeyHash>,
@@ -283,17 +286,18 @@ impl Forwarding<'_> {
             talk: &self.asked.caller.talk,
         };
         loop {
-            match self.session.choose(&seeking) {
+            let missing = match self.session.choose(&seeking) {
                 Ok(chosen) => return Ok(chosen),
-                Err(Missing::Nobody(nobody)) => return Err(nobody),
+                Err(missing) => missing,
+            };
+            let held = Instant::now();
+            match missing {
+                Missing::Nobody(nobody) => return Err(nobody),
                 // On the heap: as rare as it is, it would make every request's future larger.
-                Err(Missing::Copy) => Box::pin(self.session.look(&seeking)).await?,
-                Err(Missing::Owner(owner)) => {
-                    let held = Instant::now();
-                    seeking.wait_for(owner).await;
-                    *began += held.elapsed();
-                }
+                Missing::Copy => Box::pin(self.session.look(&seeking)).await?,
+                Missing::Owner(owner) => seeking.wait_for(owner).await,
             }
+            *began += held.elapsed();
         }
     }
 
