@@ -104,8 +104,12 @@ pub(super) async fn forward(
     let turn = forwarding.turn(&mut began).await;
     match attempts(&mut forwarding, &outgoing, began).await {
         Ok(won) => {
-            if forwarding.session.must_look_again(won.response.headers()) {
-                let (view, head) = (forwarding.cluster, forwarding.asked.head);
+            let (view, head) = (forwarding.cluster, forwarding.asked.head);
+            let subject = (&*view.cluster, head);
+            if forwarding
+                .session
+                .must_look_again(subject, won.response.headers())
+            {
                 Box::pin(forwarding.session.look_again(view, head)).await;
             }
             let talk = Rc::clone(&forwarding.asked.caller.talk);

@@ -109,6 +109,14 @@ fn conclude_fully(
     }
 }
 
+/// What a `Set-Cookie` line says of a session; `None`: it is of another cookie.
+pub(super) fn issued_by<'h>(line: &'h HeaderValue, sessions: &Sessions) -> Option<SetCookie<'h>> {
+    let cookie = SetCookie::read(line.as_bytes())?;
+    let mut names = sessions.cookies.iter();
+    let is_known = names.any(|known| known.as_bytes() == cookie.name);
+    is_known.then_some(cookie)
+}
+
 impl Answered<'_> {
     /// The usual answer: the owner says nothing of a session that is known to be its own, and
     /// nothing is added either. What follows would come to the same, at five times the cost.
@@ -120,6 +128,7 @@ impl Answered<'_> {
             && bound.seen.owner == Some(self.slot)
             && bound.known.as_ref().is_some_and(|known| {
                 known.owner == self.cluster.sessions.member(self.slot)
+                    && !known.lost
                     && self
                         .cluster
                         .backend(self.slot)
@@ -133,10 +142,7 @@ impl Answered<'_> {
 
     /// What a `Set-Cookie` line says of a session; `None`: it is of another cookie.
     pub(super) fn session_cookie<'h>(&self, line: &'h HeaderValue) -> Option<SetCookie<'h>> {
-        let cookie = SetCookie::read(line.as_bytes())?;
-        let mut names = self.sessions().cookies.iter();
-        let is_known = names.any(|known| known.as_bytes() == cookie.name);
-        is_known.then_some(cookie)
+        issued_by(line, self.sessions())
     }
 
     /// Who answered, seen from the session.
@@ -208,7 +214,9 @@ impl Answered<'_> {
                 self.cluster
                     .session_moved_elsewhere(bound.key, from, self.slot);
             }
-            Some(known) if known.life != life => ledger.served(bound.key, self.now, life),
+            Some(known) if known.life != life || known.lost => {
+                ledger.served(bound.key, self.now, life);
+            }
             Some(_) => {}
         }
     }

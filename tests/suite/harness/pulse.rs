@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-/// A store that answers `version` and `PING`. It listens on one port, through deaths too.
+/// A store that answers `version` and `PING`, and has the keys that a test gives it. It listens on one port, through deaths too.
 #[derive(Debug)]
 pub(crate) struct Pulse {
     address: SocketAddr,
@@ -19,6 +19,9 @@ struct Seen {
     connections: AtomicUsize,
     questions: AtomicUsize,
     is_silent: AtomicBool,
+    keys: Mutex<Vec<String>>,
+    /// Keys that it was asked for.
+    looked_for: Mutex<Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -52,6 +55,16 @@ impl Pulse {
     /// Questions so far.
     pub(crate) fn questions(&self) -> usize {
         self.seen.questions.load(SeqCst)
+    }
+
+    /// It has these keys, and no others.
+    pub(crate) fn holds(&self, keys: &[&str]) {
+        *self.seen.keys.lock().unwrap() = keys.iter().map(|key| (*key).to_owned()).collect();
+    }
+
+    /// The keys that it was asked for, in order.
+    pub(crate) fn looked_for(&self) -> Vec<String> {
+        self.seen.looked_for.lock().unwrap().clone()
     }
 
     /// Whether it takes questions and says nothing.
@@ -126,6 +139,20 @@ fn accept(
     }
 }
 
+impl Seen {
+    /// What a memcached says of the key in `mg KEY t s u`.
+    fn look(&self, asked: &[u8]) -> &'static [u8] {
+        let asked = String::from_utf8_lossy(asked);
+        let key = asked.split(' ').nth(1).unwrap_or_default();
+        self.looked_for.lock().unwrap().push(key.to_owned());
+        if self.keys.lock().unwrap().iter().any(|held| held == key) {
+            b"HD t1800 s100\r\n"
+        } else {
+            b"EN\r\n"
+        }
+    }
+}
+
 fn answer(mut stream: TcpStream, seen: &Seen) {
     let mut buffer = [0; 512];
     while let Ok(1..) = stream.read(&mut buffer).map(|length| {
@@ -134,6 +161,7 @@ fn answer(mut stream: TcpStream, seen: &Seen) {
         let says: &[u8] = match asked {
             _ if seen.is_silent.load(SeqCst) => b"",
             b"version\r\n" => b"VERSION 1.6.18\r\n",
+            _ if asked.starts_with(b"mg ") => seen.look(asked),
             _ if asked.windows(4).any(|it| it == b"PING") => b"+PONG\r\n",
             _ => b"ERROR\r\n",
         };
