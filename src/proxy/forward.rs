@@ -321,7 +321,11 @@ impl Forwarding<'_> {
     /// The request for the backend in `slot`.
     fn request(&self, outgoing: &Outgoing, slot: Slot) -> Request<RequestBody> {
         let renewed = self.session.renewed(&self.cluster.cluster, self.asked.head);
-        outgoing.request((self.asked, renewed.as_ref()), self.plans, slot)
+        let mut request = outgoing.request((self.asked, renewed.as_ref()), self.plans, slot);
+        if self.session.is_hidden_from(slot) {
+            affinity::hide(&mut request, &self.cluster.cluster);
+        }
+        request
     }
 
     /// Whether the request could be sent once more, to another than `slot`.

@@ -53,6 +53,13 @@ pub(in crate::proxy) fn conclude(
 ) -> Concluded {
     let bound = match session {
         Session::Unfollowed => return Concluded::default(),
+        // Who was not shown the session says nothing of it, and gives no other one in its place.
+        Session::Bound(bound) if bound.is_hidden_from(answered.slot) => {
+            if answered.sets_cookies {
+                answered.keep_from_replacing(headers);
+            }
+            None
+        }
         // A path that touches no session says nothing of it, unless by a cookie.
         Session::Bound(bound) if bound.is_ignored && !answered.sets_cookies => None,
         Session::Bound(bound) if answered.is_plain(bound) => {
@@ -227,9 +234,13 @@ impl Answered<'_> {
         if !self.sessions().ignore_drops_cookie {
             return;
         }
-        if ids(self.head, self.sessions()).next().is_none() {
-            return;
+        if ids(self.head, self.sessions()).next().is_some() {
+            self.keep_from_replacing(headers);
         }
+    }
+
+    /// Takes off all session cookies but those of the session that the client has.
+    fn keep_from_replacing(&self, headers: &mut HeaderMap) {
         let kept: Vec<_> = headers
             .get_all(SET_COOKIE)
             .iter()

@@ -99,6 +99,12 @@ impl Session {
         at.is_some_and(|backend| backend.state().serves_its_own())
     }
 
+    /// Whether the backend in `slot` gets the request without its session.
+    #[inline]
+    pub(in crate::proxy) fn is_hidden_from(&self, slot: Slot) -> bool {
+        matches!(self, Self::Bound(bound) if bound.is_hidden_from(slot))
+    }
+
     /// The jvm route that the client showed, as a log shows it.
     pub(in crate::proxy) fn route(&self, head: &Parts, cluster: &Cluster) -> Option<Box<[u8]>> {
         let Self::Bound(bound) = self else {
@@ -141,7 +147,7 @@ impl Bound {
         match decide(seen, policy, serves, |slot| candidates.is_busy(slot)) {
             Decision::To(slot, binding) => {
                 self.is_decided(binding, seeking);
-                if seen.pin == Some(slot) {
+                if seen.pin == Some(slot) && !self.is_ignored {
                     Ok(self.pinned(seeking, candidates, slot)?)
                 } else {
                     seeking.at(slot)
@@ -204,8 +210,11 @@ impl Bound {
     ) -> Result<Chosen, Nobody> {
         let id = self.id(seeking.head, candidates.cluster);
         let hash = KeyHash::of(id.ok_or(Nobody::Usable)?.base());
-        if let Some(slot) = self.survivor(hash, candidates, policy) {
-            return self.pinned(seeking, candidates, slot);
+        match self.survivor(hash, candidates, policy) {
+            // What touches no session takes none over.
+            Some(slot) if self.is_ignored => return seeking.at(slot),
+            Some(slot) => return self.pinned(seeking, candidates, slot),
+            None => {}
         }
         let cluster = candidates.cluster;
         let balancing = cluster.balancing();
