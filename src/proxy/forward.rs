@@ -269,9 +269,9 @@ impl Forwarding<'_> {
             talk: &self.asked.caller.talk,
         };
         // On the heap: as rare as it is, it would make every request's future larger.
-        let held = Instant::now();
+        let waits = Instant::now();
         let turn = Box::pin(self.session.turn(&seeking)).await;
-        *began += held.elapsed();
+        *began += waits.elapsed();
         turn
     }
 

@@ -138,7 +138,7 @@ async fn a_session_leaves_a_node_in_doubt_if_there_is_another_and_gets_one_if_it
         let stores = ClusterStores::new(settings, None);
         fall(&stores, 0);
         assert!(stores.any_in_doubt());
-        assert_eq!(stores.may_be_left(None), false);
-        assert_eq!(stores.may_be_left(Some(b"n1")), false);
+        assert!(!stores.may_be_left(None));
+        assert!(!stores.may_be_left(Some(b"n1")));
     }
 }
