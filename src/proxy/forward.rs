@@ -299,6 +299,8 @@ impl Forwarding<'_> {
                 Missing::Nobody(nobody) => return Err(nobody),
                 // On the heap: as rare as it is, it would make every request's future larger.
                 Missing::Copy => Box::pin(self.session.look(&seeking)).await?,
+                Missing::CopyToLeave => Box::pin(self.session.look_to_leave(&seeking)).await,
+                Missing::Rest(rest) => Box::pin(self.session.rest(&seeking, rest)).await,
                 Missing::Owner(owner) => seeking.wait_for(owner).await,
             }
             *began += held.elapsed();
@@ -428,6 +430,8 @@ async fn attempt(
     let mut lease = attempt.connect().await?;
     forwarding.still_goes_to(chosen.slot, &lease)?;
     chosen.in_flight.tell(Pin::sent);
+    let (session, client) = (forwarding.session.key(), forwarding.asked.client.ip());
+    lease.sit(session, client);
     let request = forwarding.request(outgoing, chosen.slot);
     let mut sending = pin!(lease.carrier().send(request));
     let connection = lease.connection;

@@ -31,6 +31,20 @@ enum Found {
     Unasked,
 }
 
+impl Found {
+    /// Counts what a node was asked for, once it is believed.
+    fn count(self, node: Option<&WatchedNode>) {
+        if let Some(node) = node {
+            node.looked(match self {
+                Self::There => StoreLook::There,
+                Self::Gone => StoreLook::Gone,
+                Self::OutOfReach => StoreLook::OutOfReach,
+                Self::Unasked => StoreLook::Unasked,
+            });
+        }
+    }
+}
+
 impl Bound {
     /// Whether the store is to be asked before the session goes to a survivor.
     pub(super) fn must_look(&self, cluster: &Cluster) -> bool {
@@ -129,14 +143,7 @@ impl Session {
             bound.copy = StoreCopy::Unknown;
             return Ok(());
         }
-        if let Some(node) = node {
-            node.looked(match found {
-                Found::There => StoreLook::There,
-                Found::Gone => StoreLook::Gone,
-                Found::OutOfReach => StoreLook::OutOfReach,
-                Found::Unasked => StoreLook::Unasked,
-            });
-        }
+        found.count(node);
         bound.copy = match found {
             Found::There => StoreCopy::There,
             Found::Gone => {
@@ -152,6 +159,23 @@ impl Session {
             }
         };
         Ok(())
+    }
+
+    /// Asks for the copy of a session before it leaves a backend that serves it: nobody is refused,
+    /// and nothing is lost, whatever the answer is.
+    pub(in crate::proxy) async fn look_to_leave(&mut self, seeking: &Seeking<'_>) {
+        let Self::Bound(bound) = self else {
+            return;
+        };
+        let (found, node) = bound.find_copy(seeking.view, seeking.head).await;
+        bound.refresh(&seeking.view.cluster);
+        if !bound.seen.moved {
+            found.count(node);
+        }
+        bound.copy = match found {
+            Found::There => StoreCopy::There,
+            Found::Gone | Found::OutOfReach | Found::Unasked => StoreCopy::Unknown,
+        };
     }
 
     /// Whether only the store can tell if a survivor's answer means that the session is lost: it

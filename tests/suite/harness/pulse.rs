@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-/// A store that answers `version` and `PING`, and has the keys that a test gives it. It listens on one port, through deaths too.
+/// A store that answers `version`, `PING` and `SELECT`, and has the keys that a test gives it. It
+/// listens on one port, through deaths too.
 #[derive(Debug)]
 pub(crate) struct Pulse {
     address: SocketAddr,
@@ -22,6 +23,8 @@ struct Seen {
     keys: Mutex<Vec<String>>,
     /// Keys that it was asked for.
     looked_for: Mutex<Vec<String>>,
+    hangs_up: AtomicBool,
+    is_chatty: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -70,6 +73,16 @@ impl Pulse {
     /// Whether it takes questions and says nothing.
     pub(crate) fn be_silent(&self, is_silent: bool) {
         self.seen.is_silent.store(is_silent, SeqCst);
+    }
+
+    /// It hangs up after each answer.
+    pub(crate) fn hang_up(&self) {
+        self.seen.hangs_up.store(true, SeqCst);
+    }
+
+    /// It says everything twice.
+    pub(crate) fn be_chatty(&self) {
+        self.seen.is_chatty.store(true, SeqCst);
     }
 
     /// Nobody listens any more, and its connections end.
@@ -155,20 +168,24 @@ impl Seen {
 
 fn answer(mut stream: TcpStream, seen: &Seen) {
     let mut buffer = [0; 512];
-    while let Ok(1..) = stream.read(&mut buffer).map(|length| {
+    while let Ok(length @ 1..) = stream.read(&mut buffer) {
         let asked = &buffer[..length];
         seen.questions.fetch_add(1, SeqCst);
+        let has = |word: &[u8]| asked.windows(word.len()).any(|it| it == word);
         let says: &[u8] = match asked {
             _ if seen.is_silent.load(SeqCst) => b"",
             b"version\r\n" => b"VERSION 1.6.18\r\n",
             _ if asked.starts_with(b"mg ") => seen.look(asked),
-            _ if asked.windows(4).any(|it| it == b"PING") => b"+PONG\r\n",
+            _ if has(b"PING") => b"+PONG\r\n",
+            _ if has(b"SELECT") => b"+OK\r\n",
             _ => b"ERROR\r\n",
         };
-        if stream.write_all(says).is_ok() {
-            length
-        } else {
-            0
+        let times = 1 + usize::from(seen.is_chatty.load(SeqCst));
+        let is_said = stream.write_all(&says.repeat(times)).is_ok();
+        if !is_said || seen.hangs_up.load(SeqCst) {
+            break;
         }
-    }) {}
+    }
+    // Whoever ends all of them has the stream as well: dropping it here would not close it.
+    stream.shutdown(Shutdown::Both).ok();
 }
