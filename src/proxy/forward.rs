@@ -104,8 +104,8 @@ pub(super) async fn forward(
     if let Some(source) = &outgoing.source {
         forwarding.account.reads(source);
     }
-    let began = collect(&mut forwarding, &outgoing).await;
-    let turn = forwarding.turn().await;
+    let mut began = collect(&mut forwarding, &outgoing).await;
+    let turn = forwarding.turn(&mut began).await;
     match attempts(&mut forwarding, &outgoing, began).await {
         Ok(mut won) => {
             if dead::is_dead(&forwarding, &outgoing, &won) {
@@ -116,8 +116,12 @@ pub(super) async fn forward(
                     won = other;
                 }
             }
-            if forwarding.session.must_look_again(won.response.headers()) {
-                let (view, head) = (forwarding.cluster, forwarding.asked.head);
+            let (view, head) = (forwarding.cluster, forwarding.asked.head);
+            let subject = (&*view.cluster, head);
+            if forwarding
+                .session
+                .must_look_again(subject, won.response.headers())
+            {
                 Box::pin(forwarding.session.look_again(view, head)).await;
             }
             let talk = Rc::clone(&forwarding.asked.caller.talk);
@@ -262,8 +266,8 @@ pub(super) async fn attempts(
 }
 
 impl Forwarding<'_> {
-    /// Waits for other requests of the session, if it must.
-    async fn turn(&mut self) -> Option<Turn> {
+    /// Waits for other requests of the session, if it must. Adds to `began` how long that took.
+    async fn turn(&mut self, began: &mut Duration) -> Option<Turn> {
         let (cluster, head) = (&self.cluster.cluster, self.asked.head);
         if !self.session.waits_for_its_turn(cluster, head) {
             return None;
@@ -277,10 +281,13 @@ impl Forwarding<'_> {
             talk: &self.asked.caller.talk,
         };
         // On the heap: as rare as it is, it would make every request's future larger.
-        Box::pin(self.session.turn(&seeking)).await
+        let waits = Instant::now();
+        let turn = Box::pin(self.session.turn(&seeking)).await;
+        *began += waits.elapsed();
+        turn
     }
 
-    /// Adds to `began` how long the request was held.
+    /// Adds to `began` how long the request was held, and how long its session's store was asked.
     async fn choose(
         &mut self,
         hash: Option<KeyHash>,
@@ -295,23 +302,20 @@ impl Forwarding<'_> {
             talk: &self.asked.caller.talk,
         };
         loop {
-            match self.session.choose(&seeking) {
+            let missing = match self.session.choose(&seeking) {
                 Ok(chosen) => return Ok(chosen),
-                Err(Missing::Nobody(nobody)) => return Err(nobody),
+                Err(missing) => missing,
+            };
+            let held = Instant::now();
+            match missing {
+                Missing::Nobody(nobody) => return Err(nobody),
                 // On the heap: as rare as it is, it would make every request's future larger.
-                Err(Missing::Copy) => Box::pin(self.session.look(&seeking)).await?,
-                Err(Missing::CopyToLeave) => Box::pin(self.session.look_to_leave(&seeking)).await,
-                Err(Missing::Rest(rest)) => {
-                    let held = Instant::now();
-                    Box::pin(self.session.rest(&seeking, rest)).await;
-                    *began += held.elapsed();
-                }
-                Err(Missing::Owner(owner)) => {
-                    let held = Instant::now();
-                    seeking.wait_for(owner).await;
-                    *began += held.elapsed();
-                }
+                Missing::Copy => Box::pin(self.session.look(&seeking)).await?,
+                Missing::CopyToLeave => Box::pin(self.session.look_to_leave(&seeking)).await,
+                Missing::Rest(rest) => Box::pin(self.session.rest(&seeking, rest)).await,
+                Missing::Owner(owner) => seeking.wait_for(owner).await,
             }
+            *began += held.elapsed();
         }
     }
 
@@ -332,8 +336,8 @@ impl Forwarding<'_> {
     fn request(&self, outgoing: &Outgoing, slot: Slot) -> Request<RequestBody> {
         let renewed = self.session.renewed(&self.cluster.cluster, self.asked.head);
         let mut request = outgoing.request((self.asked, renewed.as_ref()), self.plans, slot);
-        if self.drops_session {
-            affinity::drop_ids(request.headers_mut(), &self.cluster.cluster);
+        if self.drops_session || self.session.is_hidden_from(slot) {
+            affinity::hide(&mut request, &self.cluster.cluster);
         }
         request
     }

@@ -77,5 +77,7 @@ mod smuggling;
 mod standin;
 mod stop;
 mod stores;
+mod stores_look;
 mod stores_told;
+mod stores_turns;
 mod upgrade;

@@ -65,7 +65,7 @@ pub(in crate::config) const CLUSTER: &[Key] = &[
     Key::new(
         "hold_requests",
         Kind::Count(0, 1_000_000),
-        "Requests that may wait so at a time.",
+        "Requests that may wait so at a time; as many again for their turn.",
     )
     .or("1000"),
     Key::new(

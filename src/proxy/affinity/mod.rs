@@ -22,7 +22,7 @@ mod turn;
 pub(super) use conclude::{Answered, Concluded, conclude};
 pub(super) use explain::{Destination, Looked, look};
 pub use pin::Pin;
-pub(super) use rewrite::{clean_cookies, clean_target, drop_ids};
+pub(super) use rewrite::{clean_cookies, clean_target, hide};
 pub(super) use route::{Missing, Seeking};
 pub(super) use shown::{Session, bury, read};
 pub(super) use turn::{Renewed, Turn};

@@ -59,8 +59,8 @@ pub(in crate::proxy) struct Bound {
     pub(in crate::proxy) decided: Option<Binding>,
     /// What its store node said when it had to leave its owner.
     pub(in crate::proxy) copy: StoreCopy,
-    /// Whether the path is one of those that touch no session: it goes where the session is, so
-    /// that no copy is left elsewhere.
+    /// Whether the path is one of those that touch no session: it goes where the session is, or
+    /// without it, so that no copy is left elsewhere.
     pub(in crate::proxy) is_ignored: bool,
 }
 
@@ -70,6 +70,12 @@ impl Bound {
         let common = &cluster.sessions.common;
         let known = common.ledger.peek(self.key, common.now());
         seen_by(known.as_ref(), self.named, cluster)
+    }
+
+    /// Whether the backend in `slot` gets the request without its session: the path touches none, and
+    /// who is shown that of another backend may keep a copy of it, which a take-over would trust.
+    pub(super) fn is_hidden_from(&self, slot: Slot) -> bool {
+        self.is_ignored && self.seen.owner.is_some_and(|owner| owner != slot)
     }
 
     /// Looks at the ledger again: another attempt follows, and much may have happened.
@@ -155,8 +161,10 @@ fn bind(
         None if bound.named.is_none() && shown.named == Named::Nobody => {
             tell_strange(&bound, cluster, cells, head);
         }
-        Some(known) if known.moved && !bound.seen.moved => {
-            // The client shows the new route.
+        Some(known)
+            if known.moved && !bound.seen.moved && bound.newer_node(cluster, head).is_none() =>
+        {
+            // The client shows the new route, or the new store node.
             ledger.shown(shown.key, now, GRACE_SECONDS);
         }
         None | Some(_) => {}
