@@ -91,6 +91,8 @@ pub struct Stand {
     pub wish: Wish,
     /// What an administrator has ordered.
     pub ordered: Option<Wish>,
+    /// Whether it was down, and waits to be enabled by hand.
+    pub waits: bool,
     /// Its last flip, and when that was.
     pub last: Option<(Transition, SystemTime)>,
 }
@@ -245,6 +247,7 @@ impl Backend {
             state: watched.machine.state(),
             wish: watched.machine.wish(),
             ordered: watched.machine.ordered(),
+            waits: watched.machine.waits(),
             last: watched.last,
         }
     }

@@ -88,6 +88,7 @@ impl Cluster {
                                 .of(config.name.as_str(), settings.name.as_str());
                             let machine = Machine::new(settings.state, &config.health)
                                 .warming_up(!config.slow_start.is_zero())
+                                .returning(config.fail_back)
                                 .under(order.wish);
                             // Others serve already: it is the only cold one.
                             let machine = if before.is_some() {
@@ -143,7 +144,8 @@ impl Cluster {
             backend.change_settings(settings.clone());
             let flip = backend.advance(&self.changes, |machine| {
                 let warms = !self.config.slow_start.is_zero();
-                machine.configure(settings.state, &self.config.health, warms)
+                let policy = self.config.fail_back;
+                machine.configure(settings.state, &self.config.health, (warms, policy))
             });
             self.tell(backend, flip);
         }

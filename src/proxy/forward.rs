@@ -15,6 +15,7 @@ use super::affinity::{self, Missing, Pin, Seeking, Session, Turn};
 use super::answer::{Asked, Failed};
 use super::attempt::{Attempt, Connections};
 use super::back::{Passed, first_piece, pass_back};
+use super::dead;
 use super::decision;
 use super::errors::ProxyError;
 use super::failed::{consider, given_up, log_failure, told};
@@ -42,6 +43,8 @@ pub(super) struct Forwarding<'a> {
     pub(super) session: Session,
     /// Backends that the request could not use.
     pub(super) tried: Vec<Slot>,
+    /// Whether the backend is not to see the session that the request shows.
+    pub(super) drops_session: bool,
 }
 
 impl<'a> Forwarding<'a> {
@@ -76,6 +79,7 @@ impl<'a> Forwarding<'a> {
             account,
             session,
             tried: Vec::new(),
+            drops_session: false,
         })
     }
 }
@@ -103,7 +107,15 @@ pub(super) async fn forward(
     let mut began = collect(&mut forwarding, &outgoing).await;
     let turn = forwarding.turn(&mut began).await;
     match attempts(&mut forwarding, &outgoing, began).await {
-        Ok(won) => {
+        Ok(mut won) => {
+            if dead::is_dead(&forwarding, &outgoing, &won) {
+                let began = forwarding.account.elapsed();
+                // The first answer is kept until there is another.
+                if let Some(other) = Box::pin(dead::replay(&mut forwarding, &outgoing, began)).await
+                {
+                    won = other;
+                }
+            }
             let (view, head) = (forwarding.cluster, forwarding.asked.head);
             let subject = (&*view.cluster, head);
             if forwarding
@@ -193,7 +205,7 @@ pub(super) struct History {
     last: Option<(Slot, RetryReason, UpstreamFailure)>,
 }
 
-async fn attempts(
+pub(super) async fn attempts(
     forwarding: &mut Forwarding<'_>,
     outgoing: &Outgoing,
     began: Duration,
@@ -324,7 +336,7 @@ impl Forwarding<'_> {
     fn request(&self, outgoing: &Outgoing, slot: Slot) -> Request<RequestBody> {
         let renewed = self.session.renewed(&self.cluster.cluster, self.asked.head);
         let mut request = outgoing.request((self.asked, renewed.as_ref()), self.plans, slot);
-        if self.session.is_hidden_from(slot) {
+        if self.drops_session || self.session.is_hidden_from(slot) {
             affinity::hide(&mut request, &self.cluster.cluster);
         }
         request

@@ -37,6 +37,7 @@ mod documentation_errors;
 mod documentation_logging;
 mod documentation_metrics;
 mod documentation_readme;
+mod draining;
 mod error_pages;
 mod evacuation;
 mod exchange;

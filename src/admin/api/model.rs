@@ -49,6 +49,9 @@ pub struct BackendStatus {
     /// Why it is in it, in a word; absent: it began in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+    /// Whether it was down, and waits to be enabled by hand (`fail_back: never`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waits: bool,
     /// Since when it is in it, in RFC 3339; absent: it began in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,

@@ -65,6 +65,9 @@ fn row(backend: &BackendStatus) -> [String; 6] {
         most => format!("{}/{most}", backend.requests_in_flight),
     };
     let why = match (&backend.cause, &backend.since) {
+        (Some(cause), Some(since)) if backend.waits => {
+            format!("{cause} since {since}, waits to be enabled")
+        }
         (Some(cause), Some(since)) => format!("{cause} since {since}"),
         _ => String::new(),
     };

@@ -123,8 +123,8 @@ pub(in crate::config) const CLUSTER: &[Key] = &[
     .or("{}"),
     Key::new(
         "fail_back",
-        Kind::Choice(&["new_sessions", "never", "when_idle", "at_once"]),
-        "What goes to a backend that was down and is back: new sessions and ids that name it; nothing until it is enabled by hand; also sessions that another has served for it, at rest or at once.",
+        Kind::Choice(&["new_sessions", "never"]),
+        "What goes to a backend that was down and is back: new sessions and ids that name it, or nothing until it is enabled by hand.",
     )
     .or("new_sessions"),
     Key::new(

@@ -24,5 +24,5 @@ pub(super) use explain::{Destination, Looked, look};
 pub use pin::Pin;
 pub(super) use rewrite::{clean_cookies, clean_target, hide};
 pub(super) use route::{Missing, Seeking};
-pub(super) use shown::{Session, read};
+pub(super) use shown::{Session, bury, read};
 pub(super) use turn::{Renewed, Turn};

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use http::HeaderValue;
 use http::request::Parts;
 
 use super::decide::Seen;
@@ -11,11 +12,12 @@ use crate::cluster::{Cluster, OwnCookie};
 use crate::observe::metrics::{Binding, ClusterCells, RejectedId, RouteAlarm};
 use crate::proxy::worker::{ClusterView, Worker};
 use crate::session::classify::StoreCopy;
-use crate::session::find::{self, Names, Place};
+use crate::session::find::{self, Names, Place, Source};
 use crate::session::id::Id;
 use crate::session::ledger::{Key, Known};
 use crate::session::routes::Named;
 use crate::session::seal::{Opened, Room};
+use crate::session::set_cookie::SetCookie;
 
 /// Affinity cookies of one request that are opened.
 const MOST_OPENED: usize = 8;
@@ -86,6 +88,42 @@ impl Bound {
     /// The id, read again from the request that it was found in.
     pub(in crate::proxy) fn id<'h>(&self, head: &'h Parts, cluster: &Cluster) -> Option<Id<'h>> {
         id_at(self.place, head, cluster)
+    }
+}
+
+impl Session {
+    /// Whether a `Set-Cookie` line puts another session in the place of the one that a cookie of the
+    /// request shows.
+    pub(in crate::proxy) fn is_replaced_by(
+        &self,
+        line: &HeaderValue,
+        head: &Parts,
+        cluster: &Cluster,
+    ) -> bool {
+        let Self::Bound(bound) = self else {
+            return false;
+        };
+        let sessions = &cluster.config.sessions;
+        let Some(cookie) = SetCookie::read(line.as_bytes()) else {
+            return false;
+        };
+        let mut names = sessions.cookies.iter();
+        if !names.any(|name| name.as_bytes() == cookie.name)
+            || bound.place.source != Source::Cookie
+            || cookie.ends(SystemTime::now())
+        {
+            return false;
+        }
+        let told = Id::read(sessions.dialect, cookie.value);
+        let shown = bound.id(head, cluster);
+        told.is_ok_and(|told| shown.is_some_and(|shown| shown.base() != told.base()))
+    }
+}
+
+/// Nobody serves the session any more.
+pub(in crate::proxy) fn bury(session: &Session, cluster: &Cluster) {
+    if let Session::Bound(bound) = session {
+        cluster.sessions.common.ledger.end(bound.key);
     }
 }
 
