@@ -312,6 +312,7 @@ impl Forwarding<'_> {
                 // On the heap: as rare as it is, it would make every request's future larger.
                 Missing::Copy => Box::pin(self.session.look(&seeking)).await?,
                 Missing::CopyToLeave => Box::pin(self.session.look_to_leave(&seeking)).await,
+                Missing::First => Box::pin(self.session.let_first_go(&seeking)).await,
                 Missing::Rest(rest) => Box::pin(self.session.rest(&seeking, rest)).await,
                 Missing::Owner(owner) => seeking.wait_for(owner).await,
             }

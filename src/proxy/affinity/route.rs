@@ -52,6 +52,8 @@ pub(in crate::proxy) enum Missing {
     CopyToLeave,
     /// The session is to be at rest for so long first.
     Rest(Duration),
+    /// Another request of the session is the first at its survivor, and not answered yet.
+    First,
 }
 
 impl From<Nobody> for Missing {
@@ -166,7 +168,7 @@ impl Bound {
             Decision::To(slot, binding) => {
                 self.is_decided(binding, seeking);
                 if seen.pin == Some(slot) && !self.is_ignored {
-                    Ok(self.pinned(seeking, candidates, slot)?)
+                    self.pinned(seeking, candidates, slot)
                 } else {
                     seeking.at(slot)
                 }
@@ -174,7 +176,7 @@ impl Bound {
             Decision::Survivor(_) if self.must_look(cluster) => Err(Missing::Copy),
             Decision::Survivor(binding) => {
                 self.is_decided(binding, seeking);
-                Ok(self.at_survivor(seeking, candidates, policy)?)
+                self.at_survivor(seeking, candidates, policy)
             }
             Decision::Balance => {
                 self.is_decided(Binding::Spilled, seeking);
@@ -225,7 +227,7 @@ impl Bound {
         seeking: &Seeking<'_>,
         candidates: Candidates<'_>,
         policy: Policy,
-    ) -> Result<Chosen, Nobody> {
+    ) -> Result<Chosen, Missing> {
         let id = self.id(seeking.head, candidates.cluster);
         let hash = KeyHash::of(id.ok_or(Nobody::Usable)?.base());
         match self.survivor(hash, candidates, policy) {
@@ -236,7 +238,7 @@ impl Bound {
         }
         let cluster = candidates.cluster;
         let balancing = cluster.balancing();
-        Err(select::why_nobody(cluster, &balancing, seeking.tried))
+        Err(select::why_nobody(cluster, &balancing, seeking.tried).into())
     }
 
     /// The first in the order of the base that may be taken.
@@ -269,9 +271,10 @@ impl Bound {
         seeking: &Seeking<'_>,
         candidates: Candidates<'_>,
         slot: Slot,
-    ) -> Result<Chosen, Nobody> {
+    ) -> Result<Chosen, Missing> {
         let cluster = &seeking.view.cluster;
         let book = &cluster.sessions;
+        let goes_first = self.may_go_first(cluster, slot)?;
         // Where nobody is known, whoever answers will be; not who was only sought.
         let owner = self.seen.owner.map(|owner| book.member(owner));
         let serves = |member| {
@@ -292,8 +295,9 @@ impl Bound {
             slot,
             pinned,
             stage: Cell::new(Stage::Unsent),
+            goes_first: Cell::new(goes_first),
         };
-        let mut chosen: Chosen = seeking.at::<Nobody>(slot)?;
+        let mut chosen: Chosen = seeking.at::<Missing>(slot)?;
         chosen.in_flight.hold(pin);
         Ok(chosen)
     }
