@@ -444,7 +444,7 @@ async fn attempt(
     forwarding.still_goes_to(chosen.slot, &lease)?;
     chosen.in_flight.tell(Pin::sent);
     let (session, client) = (forwarding.session.key(), forwarding.asked.client.ip());
-    lease.sit(session, client);
+    lease.sit(session, client, chosen.in_flight.holds_session());
     let request = forwarding.request(outgoing, chosen.slot);
     let mut sending = pin!(lease.carrier().send(request));
     let connection = lease.connection;

@@ -60,7 +60,7 @@ fn over(proxy: &Administered, backend: &str) -> Value {
     proxy.backend(backend)
 }
 
-const QUICK: &str = "drain: { backup_delay: 200ms }\nhealth: { path: /echo, interval: 50ms }";
+const QUICK: &str = "drain: { backup_delay: 500ms }\nhealth: { path: /echo, interval: 50ms }";
 
 fn all_kept(manager: Manager) {
     let cluster = Cluster::of(manager);
