@@ -6,7 +6,9 @@ mod backend;
 mod balancing;
 mod changes;
 pub mod connect_fault;
+mod limit;
 pub mod machine;
+pub mod queue;
 pub mod resolve;
 mod sessions;
 pub mod stores;
@@ -22,6 +24,7 @@ pub use backend::Backend;
 pub use balancing::{Balancing, Standing};
 pub use changes::Changes;
 pub use connect_fault::ConnectFault;
+pub use queue::Queue;
 pub use sessions::{Common, Held, OwnCookie, SessionBook};
 pub use stores::{ClusterStores, WatchedNode};
 pub use warmth::{Progress, Warmth};
@@ -43,6 +46,8 @@ pub struct Cluster {
     pub backends: Vec<Arc<Backend>>,
     /// What each worker counts.
     pub cells: Arc<PerWorker<ClusterCells>>,
+    /// Who waits for a place.
+    pub queue: Arc<Queue>,
     /// Its part of the ledger.
     pub sessions: SessionBook,
     /// Where memcached-session-manager keeps its sessions.
@@ -68,6 +73,10 @@ impl Cluster {
         workers: usize,
         common: &Arc<Common>,
     ) -> Self {
+        let queue = before.map_or_else(
+            || Queue::new(config.max_requests),
+            |before| Arc::clone(&before.queue),
+        );
         let backends: Vec<_> = config
             .backends
             .iter()
@@ -78,7 +87,7 @@ impl Cluster {
                         || {
                             let machine = Machine::new(settings.state, &config.health)
                                 .warming_up(!config.slow_start.is_zero());
-                            Backend::new(settings.clone(), machine, workers)
+                            Backend::new(settings.clone(), machine, workers, Arc::clone(&queue))
                         },
                         Arc::clone,
                     )
@@ -98,6 +107,7 @@ impl Cluster {
             config,
             backends,
             cells,
+            queue,
             sessions,
             stores,
             balancing: ArcSwap::default(),
@@ -126,6 +136,7 @@ impl Cluster {
             });
             self.tell(backend, flip);
         }
+        self.queue.change_whole(self.config.max_requests);
     }
 
     /// All slots.

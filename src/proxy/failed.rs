@@ -60,9 +60,10 @@ pub(super) fn given_up(
         log_failure(forwarding, *slot, failure, None);
     }
     match (nobody, last) {
-        (Nobody::Usable | Nobody::Free, Some((_, _, failure))) => {
-            last_told(forwarding, outgoing, &failure)
-        }
+        (
+            Nobody::Usable | Nobody::Free | Nobody::Queues | Nobody::Spares | Nobody::InTime,
+            Some((_, _, failure)),
+        ) => last_told(forwarding, outgoing, &failure),
         (nobody, _) => nobody.error(),
     }
 }
@@ -75,6 +76,9 @@ impl Nobody {
             Self::Copy => ProxyError::StoreUnreachable,
             Self::Usable => ProxyError::NoBackend,
             Self::Free => ProxyError::BackendsFull,
+            Self::Queues => ProxyError::QueueFull,
+            Self::Spares => ProxyError::Shed,
+            Self::InTime => ProxyError::QueueTime,
         }
     }
 }

@@ -19,6 +19,7 @@ use super::decision;
 use super::errors::ProxyError;
 use super::failed::{consider, given_up, log_failure, told};
 use super::outgoing::{Outgoing, Plans};
+use super::queued::{Next, Queued};
 use super::relay::{Exchange, Relayed, ResponseBody};
 use super::retry::Past;
 use super::select::{self, Chosen, Nobody};
@@ -42,6 +43,8 @@ pub(super) struct Forwarding<'a> {
     pub(super) session: Session,
     /// Backends that the request could not use.
     pub(super) tried: Vec<Slot>,
+    /// What it has in the queue of those that wait for a place.
+    queued: Queued,
 }
 
 impl<'a> Forwarding<'a> {
@@ -76,6 +79,7 @@ impl<'a> Forwarding<'a> {
             account,
             session,
             tried: Vec::new(),
+            queued: Queued::new(action.priority),
         })
     }
 }
@@ -263,6 +267,7 @@ impl Forwarding<'_> {
             hash: None,
             tried: &[],
             talk: &self.asked.caller.talk,
+            queued: &self.queued,
         };
         // On the heap: as rare as it is, it would make every request's future larger.
         Box::pin(self.session.turn(&seeking)).await
@@ -281,9 +286,13 @@ impl Forwarding<'_> {
             hash,
             tried: &self.tried,
             talk: &self.asked.caller.talk,
+            queued: &self.queued,
         };
         loop {
-            match self.session.choose(&seeking) {
+            let chosen = self.session.choose(&seeking);
+            // A place that it waited for and does not need is another's.
+            self.queued.give_back();
+            match chosen {
                 Ok(chosen) => return Ok(chosen),
                 Err(Missing::Nobody(nobody)) => return Err(nobody),
                 // On the heap: as rare as it is, it would make every request's future larger.
@@ -292,6 +301,14 @@ impl Forwarding<'_> {
                     let held = Instant::now();
                     seeking.wait_for(owner).await;
                     *began += held.elapsed();
+                }
+                Err(Missing::Place(owner)) => {
+                    let may_spill = self.session.may_spill();
+                    let (time, next) = Box::pin(seeking.queue(owner, may_spill)).await;
+                    *began += time;
+                    if next? == Next::Spill {
+                        self.session.spill();
+                    }
                 }
             }
         }

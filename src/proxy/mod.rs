@@ -22,6 +22,7 @@ pub mod headers;
 mod outgoing;
 pub mod plan;
 pub mod prefix;
+mod queued;
 pub mod refuse;
 pub mod relay;
 mod respond;

@@ -16,6 +16,7 @@ use crate::cluster::machine::State;
 use crate::config::{Affinity, Balance};
 use crate::observe::metrics::Binding;
 use crate::proxy::conversation::Conversation;
+use crate::proxy::queued::Queued;
 use crate::proxy::select::{self, Chosen, Nobody};
 use crate::proxy::worker::{ClusterView, Worker};
 use crate::session::ledger::{Detour, Member};
@@ -36,6 +37,8 @@ pub(in crate::proxy) struct Seeking<'a> {
     pub(in crate::proxy) tried: &'a [Slot],
     /// Whose deadline bounds a wait for the owner.
     pub(in crate::proxy) talk: &'a Conversation,
+    /// What the request has in the queue.
+    pub(in crate::proxy) queued: &'a Queued,
 }
 
 /// Why there is no backend for a request.
@@ -47,11 +50,16 @@ pub(in crate::proxy) enum Missing {
     Owner(Slot),
     /// The session's store is to be asked first.
     Copy,
+    /// This backend is full, or all are; the request may wait for a place.
+    Place(Option<Slot>),
 }
 
 impl From<Nobody> for Missing {
     fn from(nobody: Nobody) -> Self {
-        Self::Nobody(nobody)
+        match nobody {
+            Nobody::Free => Self::Place(None),
+            nobody => Self::Nobody(nobody),
+        }
     }
 }
 
@@ -63,13 +71,14 @@ impl Session {
             Self::Unfollowed => Ok(seeking.balance()?),
             Self::Free(binding) => {
                 // A request that is tried again was counted already.
-                if seeking.tried.is_empty() {
+                if seeking.tried.is_empty() && !seeking.queued.has_come() {
                     seeking.count(*binding);
                 }
                 Ok(seeking.balance()?)
             }
             Self::Bound(bound) => {
-                if bound.decided.is_some() || bound.waited_for.is_some() {
+                let comes_again = bound.decided.is_some() || bound.waited_for.is_some();
+                if comes_again || seeking.queued.has_come() {
                     bound.refresh(&seeking.view.cluster);
                 }
                 bound.choose(seeking)
@@ -107,6 +116,19 @@ impl Session {
         bound.id(head, cluster)?.shown_route().map(Box::from)
     }
 
+    /// Whether the request could be served by another than its owner where too many wait for
+    /// that one.
+    pub(in crate::proxy) fn may_spill(&self) -> bool {
+        matches!(self, Self::Bound(bound) if !bound.spills && bound.seen.pin.is_none())
+    }
+
+    /// Too many wait for its owner.
+    pub(in crate::proxy) fn spill(&mut self) {
+        if let Self::Bound(bound) = self {
+            bound.spills = true;
+        }
+    }
+
     /// Whether the request shows a session that binds it.
     pub(in crate::proxy) fn is_bound(&self) -> bool {
         matches!(self, Self::Bound(_))
@@ -136,21 +158,30 @@ impl Bound {
             cluster,
             tried: seeking.tried,
             forgiven: self.waited_for,
+            place: seeking.queued.at(),
         };
         let serves = |slot| candidates.serves(slot);
         match decide(seen, policy, serves, |slot| candidates.is_busy(slot)) {
-            Decision::To(slot, binding) => {
+            Decision::To(slot, binding) if seen.pin == Some(slot) => {
                 self.is_decided(binding, seeking);
-                if seen.pin == Some(slot) {
-                    Ok(self.pinned(seeking, candidates, slot)?)
-                } else {
-                    seeking.at(slot)
+                self.pinned(seeking, candidates, slot)
+            }
+            Decision::To(slot, _) if self.spills && candidates.place != Some(slot) => {
+                self.is_decided(Binding::Spilled, seeking);
+                self.spilled(seeking, candidates, slot)
+            }
+            Decision::To(slot, binding) => {
+                let chosen = seeking.at(slot);
+                // One that finds its owner full may be served elsewhere yet.
+                if chosen.is_ok() || cluster.config.queue.spill_after.is_none() {
+                    self.is_decided(binding, seeking);
                 }
+                chosen
             }
             Decision::Survivor(_) if self.must_look(cluster) => Err(Missing::Copy),
             Decision::Survivor(binding) => {
                 self.is_decided(binding, seeking);
-                Ok(self.at_survivor(seeking, candidates, policy)?)
+                self.at_survivor(seeking, candidates, policy)
             }
             Decision::Balance => {
                 self.is_decided(Binding::Spilled, seeking);
@@ -201,15 +232,39 @@ impl Bound {
         seeking: &Seeking<'_>,
         candidates: Candidates<'_>,
         policy: Policy,
-    ) -> Result<Chosen, Nobody> {
-        let id = self.id(seeking.head, candidates.cluster);
-        let hash = KeyHash::of(id.ok_or(Nobody::Usable)?.base());
+    ) -> Result<Chosen, Missing> {
+        let hash = self.hash(seeking)?;
         if let Some(slot) = self.survivor(hash, candidates, policy) {
             return self.pinned(seeking, candidates, slot);
         }
         let cluster = candidates.cluster;
         let balancing = cluster.balancing();
-        Err(select::why_nobody(cluster, &balancing, seeking.tried))
+        Err(select::why_nobody(cluster, &balancing, seeking.tried).into())
+    }
+
+    /// To the first in the order of the base that has room, since too many wait for the owner; to
+    /// the owner after all where there is none.
+    #[cold]
+    fn spilled(
+        &self,
+        seeking: &Seeking<'_>,
+        candidates: Candidates<'_>,
+        owner: Slot,
+    ) -> Result<Chosen, Missing> {
+        let hash = self.hash(seeking)?;
+        let may_be_taken =
+            |slot: Slot| slot != owner && candidates.serves(slot) && candidates.has_room(slot);
+        let order = candidates.cluster.balancing();
+        let is_fenced = |slot: Slot| self.is_fenced(candidates.cluster, slot);
+        match survivor(&order.rendezvous.rank(hash), may_be_taken, is_fenced) {
+            Some(slot) => self.pinned(seeking, candidates, slot),
+            None => seeking.at(owner),
+        }
+    }
+
+    fn hash(&self, seeking: &Seeking<'_>) -> Result<KeyHash, Nobody> {
+        let id = self.id(seeking.head, &seeking.view.cluster);
+        Ok(KeyHash::of(id.ok_or(Nobody::Usable)?.base()))
     }
 
     /// The first in the order of the base that may be taken.
@@ -242,7 +297,7 @@ impl Bound {
         seeking: &Seeking<'_>,
         candidates: Candidates<'_>,
         slot: Slot,
-    ) -> Result<Chosen, Nobody> {
+    ) -> Result<Chosen, Missing> {
         let cluster = &seeking.view.cluster;
         let book = &cluster.sessions;
         // Where nobody is known, whoever answers will be; not who was only sought.
@@ -266,7 +321,7 @@ impl Bound {
             pinned,
             stage: Cell::new(Stage::Unsent),
         };
-        let mut chosen: Chosen = seeking.at::<Nobody>(slot)?;
+        let mut chosen: Chosen = seeking.at(slot)?;
         chosen.in_flight.hold(pin);
         Ok(chosen)
     }
@@ -280,6 +335,8 @@ pub(super) struct Candidates<'a> {
     pub(super) tried: &'a [Slot],
     /// One of them that it has waited for since.
     pub(super) forgiven: Option<Slot>,
+    /// Where it has a place already.
+    pub(super) place: Option<Slot>,
 }
 
 impl Candidates<'_> {
@@ -294,13 +351,13 @@ impl Candidates<'_> {
     /// Whether it takes one request more.
     pub(super) fn has_room(&self, slot: Slot) -> bool {
         let backend = self.cluster.backend(slot);
-        backend.is_some_and(|backend| backend.has_room())
+        self.place == Some(slot) || backend.is_some_and(|backend| backend.has_room())
     }
 
     /// Whether it takes no more, or lets requests time out.
     pub(super) fn is_busy(&self, slot: Slot) -> bool {
         let backend = self.cluster.backend(slot);
-        backend.is_none_or(|backend| !backend.has_room() || backend.is_slow())
+        backend.is_none_or(|backend| !self.has_room(slot) || backend.is_slow())
     }
 }
 
@@ -312,13 +369,31 @@ impl Seeking<'_> {
     }
 
     fn balance(&self) -> Result<Chosen, Nobody> {
+        if let Some(chosen) = self.at_its_place() {
+            return Ok(chosen);
+        }
         select::select(self.worker, self.view, self.hash, self.tried)
+    }
+
+    /// Where it was given a place, if it may go there still.
+    #[inline]
+    fn at_its_place(&self) -> Option<Chosen> {
+        let slot = self.queued.at()?;
+        let backend = self.view.cluster.backend(slot)?;
+        let may_go = backend.state().takes_new() && !self.tried.contains(&slot);
+        may_go.then(|| self.queued.take(self.view, slot))?
     }
 
     /// The backend in this slot; what it gets outside its turn is charged to it.
     #[inline]
-    fn at<N: From<Nobody>>(&self, slot: Slot) -> Result<Chosen, N> {
-        let chosen = select::again(self.view, slot)?;
+    fn at(&self, slot: Slot) -> Result<Chosen, Missing> {
+        let chosen = match self.queued.take(self.view, slot) {
+            Some(chosen) => chosen,
+            None => select::again(self.view, slot).map_err(|nobody| match nobody {
+                Nobody::Free => Missing::Place(Some(slot)),
+                nobody => Missing::Nobody(nobody),
+            })?,
+        };
         let config = &self.view.cluster.config;
         if matches!(config.balance, Balance::RoundRobin)
             && let Some(settings) = config.backends.get(usize::from(slot.0))
