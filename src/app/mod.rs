@@ -8,6 +8,8 @@ mod reload;
 mod shown;
 mod signals;
 mod start;
+mod state_file;
+mod status;
 mod worker;
 
 use std::io;

@@ -1,19 +1,23 @@
 //! One Tomcat as all workers share it: its state, its requests in flight, its counters.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::addresses::Addresses;
 use super::changes::Changes;
+use super::evacuation::Evacuation;
 use super::limit::{CacheLine, Limit};
-use super::machine::{Cause, Event, Fault, Machine, Needed, State, Transition};
+use super::machine::{Cause, Event, Fault, Machine, Needed, State, Transition, Wish};
 use super::queue::{Queue, Scope};
 use super::warmth::Warmth;
 use crate::config::{self, JvmRoute};
-use crate::observe::metrics::{BackendCells, BackendEvents, PerWorker};
+use crate::observe::metrics::{BackendCells, BackendEvents, PerWorker, WorkerId};
 
 /// One backend, from the file that names it first to the file that names it no more.
 ///
@@ -44,9 +48,56 @@ pub struct Backend {
     refusals_before_fall: AtomicU8,
     /// The jvm route that its Tomcat was seen to use.
     learned: ArcSwapOption<JvmRoute>,
+    /// The weight that an administrator has ordered; zero: the file's.
+    ordered_weight: AtomicU32,
+    /// What its agent says of its weight, in percent, plus one; zero: nothing.
+    agent_weight: AtomicU32,
+    /// What its agent says of `max_requests`, plus one; zero: nothing.
+    agent_max: AtomicUsize,
+    /// How its sessions are being moved.
+    evacuation: ArcSwapOption<Evacuation>,
+    /// By worker: what is there, told only while no new sessions are taken.
+    open: Box<[Mutex<Vec<OpenRequest>>]>,
+    /// Requests and tunnels of lives up to this one are to end.
+    ended: AtomicU64,
     warmth: Warmth,
     addresses: ArcSwap<Addresses>,
-    machine: Mutex<Machine>,
+    machine: Mutex<Watched>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    machine: Machine,
+    last: Option<(Transition, SystemTime)>,
+    drain_began: Option<(Instant, usize)>,
+    /// Whether it is known to be empty.
+    is_empty: bool,
+}
+
+/// A request, or a tunnel, that is at a backend.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenRequest {
+    /// Since when.
+    pub since: Instant,
+    /// Who asked.
+    pub client: Option<IpAddr>,
+    /// Whether it has switched protocols.
+    pub is_tunnel: bool,
+}
+
+/// How a backend stands, for people.
+#[derive(Debug, Clone, Copy)]
+pub struct Stand {
+    /// Its state.
+    pub state: State,
+    /// What is wanted of it.
+    pub wish: Wish,
+    /// What an administrator has ordered.
+    pub ordered: Option<Wish>,
+    /// Whether it was down, and waits to be enabled by hand.
+    pub waits: bool,
+    /// Its last flip, and when that was.
+    pub last: Option<(Transition, SystemTime)>,
 }
 
 #[derive(Debug)]
@@ -76,6 +127,12 @@ impl Backend {
                 debt: AtomicU32::new(0),
             }),
             queue,
+            ordered_weight: AtomicU32::new(0),
+            agent_weight: AtomicU32::new(0),
+            agent_max: AtomicUsize::new(0),
+            evacuation: ArcSwapOption::empty(),
+            open: (0..workers).map(|_| Mutex::default()).collect(),
+            ended: AtomicU64::new(0),
             state: AtomicU8::new(encode(machine.state())),
             awaits_progress: AtomicBool::new(false),
             epoch: AtomicU64::new(0),
@@ -85,7 +142,12 @@ impl Backend {
             warmth: Warmth::default(),
             addresses: ArcSwap::from_pointee(Addresses::known(&settings.address)),
             settings: ArcSwap::from_pointee(settings),
-            machine: Mutex::new(machine),
+            machine: Mutex::new(Watched {
+                machine,
+                last: None,
+                drain_began: None,
+                is_empty: false,
+            }),
         })
     }
 
@@ -96,8 +158,107 @@ impl Backend {
 
     /// Takes over what a reloaded file says of it.
     pub(super) fn change_settings(&self, settings: config::Backend) {
-        self.places().change(settings.max_requests);
         self.settings.store(Arc::new(settings));
+        self.limit_requests();
+    }
+
+    /// The most requests at a time: by its agent, else by the file.
+    fn limit_requests(&self) {
+        let by_agent = self.agent_max.load(Ordering::Relaxed).checked_sub(1);
+        let limit = by_agent.unwrap_or_else(|| self.settings().max_requests);
+        self.places().change(limit);
+        // There may be room for those who wait.
+        self.queue.settle();
+    }
+
+    /// Takes over what its agent says of `max_requests`; `None`: nothing any more. `0`: no bound.
+    pub fn set_agent_max(&self, most: Option<usize>) {
+        let kept = most.map_or(0, |most| most.saturating_add(1));
+        self.agent_max.store(kept, Ordering::Relaxed);
+        self.limit_requests();
+    }
+
+    /// Takes over what its agent says of its weight, in percent; `None`: nothing any more. The
+    /// answer is whether that is news.
+    pub(super) fn set_agent_weight(&self, percent: Option<u32>) -> bool {
+        let kept = percent.map_or(0, |percent| percent.saturating_add(1));
+        self.agent_weight.swap(kept, Ordering::Relaxed) != kept
+    }
+
+    pub(super) fn order_weight(&self, weight: Option<u32>) {
+        self.ordered_weight
+            .store(weight.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// The weight that an administrator has ordered.
+    pub fn ordered_weight(&self) -> Option<u32> {
+        Some(self.ordered_weight.load(Ordering::Relaxed)).filter(|weight| *weight > 0)
+    }
+
+    /// Its share of what no session binds: as ordered, else as the file says, and of that as much
+    /// as its agent says; zero: nothing new.
+    pub fn weight(&self) -> u32 {
+        let weight = self
+            .ordered_weight()
+            .unwrap_or_else(|| self.settings().weight);
+        match self.agent_weight.load(Ordering::Relaxed).checked_sub(1) {
+            None => weight,
+            Some(0) => 0,
+            Some(percent) => (weight.saturating_mul(percent) / 100).clamp(1, 65_535),
+        }
+    }
+
+    /// How its sessions are being moved.
+    pub fn evacuation(&self) -> Guard<Option<Arc<Evacuation>>> {
+        self.evacuation.load()
+    }
+
+    pub(super) fn set_evacuation(&self, evacuation: Option<Arc<Evacuation>>) {
+        self.evacuation.store(evacuation);
+    }
+
+    /// Requests and tunnels that are there now are to end.
+    pub(super) fn end_requests(&self) {
+        self.ended.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Rises when the requests and tunnels that are there are to end.
+    pub fn ended(&self) -> u64 {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// A worker says what it has there.
+    pub fn tell_open(&self, worker: WorkerId, requests: Vec<OpenRequest>) {
+        if let Some(open) = self.open.get(worker.0) {
+            *open.lock().unwrap_or_else(PoisonError::into_inner) = requests;
+        }
+    }
+
+    /// What is there, the oldest first; as the workers saw it last, and only while no new sessions
+    /// are taken.
+    pub fn open(&self) -> Vec<OpenRequest> {
+        if self.state().takes_new() {
+            return Vec::new();
+        }
+        let mut all: Vec<_> = self
+            .open
+            .iter()
+            .flat_map(|open| open.lock().unwrap_or_else(PoisonError::into_inner).clone())
+            .collect();
+        all.sort_unstable_by_key(|request| request.since);
+        all
+    }
+
+    /// How it stands, for people.
+    pub fn stand(&self) -> Stand {
+        let watched = self.machine();
+        Stand {
+            state: watched.machine.state(),
+            wish: watched.machine.wish(),
+            ordered: watched.machine.ordered(),
+            waits: watched.machine.waits(),
+            last: watched.last,
+        }
     }
 
     /// Its state.
@@ -135,6 +296,33 @@ impl Backend {
     #[inline]
     pub fn try_enter(&self) -> bool {
         self.places().try_enter()
+    }
+
+    /// The most requests at a time; zero: no bound.
+    pub fn max_requests(&self) -> usize {
+        self.places().most()
+    }
+
+    /// Since when it has been emptied, and how many sessions it had then.
+    pub fn drain_began(&self) -> Option<(Instant, usize)> {
+        self.machine().drain_began
+    }
+
+    /// It has so many sessions now. The answer is whether it is being emptied and was not empty
+    /// before.
+    pub(super) fn note_drain(&self, sessions: usize, is_sure: bool) -> bool {
+        let is_empty = sessions == 0 && self.in_flight() == 0 && is_sure;
+        let mut watched = self.machine();
+        if watched.machine.state() != State::Draining {
+            watched.drain_began = None;
+            watched.is_empty = false;
+            return false;
+        }
+        watched
+            .drain_began
+            .get_or_insert_with(|| (Instant::now(), sessions));
+        let was_empty = std::mem::replace(&mut watched.is_empty, is_empty);
+        is_empty && !was_empty
     }
 
     /// Whether a request could enter now.
@@ -232,19 +420,19 @@ impl Backend {
     #[cold]
     fn break_silence(&self) {
         // Progress never flips a state, so nobody has to be told.
-        let mut machine = self.machine();
-        let flip = machine.on(Event::Progress);
+        let mut watched = self.machine();
+        let flip = watched.machine.on(Event::Progress);
         debug_assert!(flip.is_none(), "a sign of life flipped a state");
         self.awaits_progress
-            .store(machine.awaits_progress(), Ordering::Relaxed);
+            .store(watched.machine.awaits_progress(), Ordering::Relaxed);
     }
 
     /// What its monitor should try.
     pub fn needed(&self) -> Needed {
-        self.machine().needed()
+        self.machine().machine.needed()
     }
 
-    fn machine(&self) -> MutexGuard<'_, Machine> {
+    fn machine(&self) -> MutexGuard<'_, Watched> {
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -256,11 +444,12 @@ impl Backend {
         changes: &Changes,
         change: impl FnOnce(&mut Machine) -> Option<Transition>,
     ) -> Option<Transition> {
-        let mut machine = self.machine();
-        let transition = change(&mut machine);
+        let mut watched = self.machine();
+        let transition = change(&mut watched.machine);
         self.awaits_progress
-            .store(machine.awaits_progress(), Ordering::Relaxed);
+            .store(watched.machine.awaits_progress(), Ordering::Relaxed);
         if let Some(transition) = &transition {
+            watched.last = Some((*transition, SystemTime::now()));
             match transition.to {
                 State::Down => {
                     let refused = u8::from(transition.cause == Cause::Fault(Fault::Refused));
@@ -274,7 +463,7 @@ impl Backend {
             self.state.store(encode(transition.to), Ordering::Release);
             changes.announce();
         }
-        drop(machine);
+        drop(watched);
         if transition.is_some() {
             // Those who wait for it need wait no more, or can be served.
             self.queue.settle();

@@ -28,6 +28,8 @@ pub struct Standing {
     pub settings: config::Backend,
     /// Its state.
     pub state: State,
+    /// Its share of what no session binds; zero: nothing.
+    pub weight: u32,
     /// The share of a Warming one, in steps.
     pub step: u32,
     /// The jvm route that its Tomcat was seen to use.
@@ -40,10 +42,9 @@ impl Balancing {
     /// `appends`: the proxy's own routes in ids are told apart too.
     pub fn of(backends: &[Standing], appends: bool) -> Self {
         let tier = |backup: bool| {
-            backends
-                .iter()
-                .zip(0_u16..)
-                .filter(move |(it, _)| it.settings.backup == backup && it.state.takes_new())
+            backends.iter().zip(0_u16..).filter(move |(it, _)| {
+                it.settings.backup == backup && it.state.takes_new() && it.weight > 0
+            })
         };
         let backup = tier(false).next().is_none();
         let is_warming = tier(backup).any(|(it, _)| it.state == State::Warming);
@@ -56,10 +57,11 @@ impl Balancing {
         let members: Vec<Member> = tier(backup)
             .map(|(it, slot)| Member {
                 slot: Slot(slot),
-                weight: it.settings.weight.saturating_mul(share(it)),
+                weight: it.weight.saturating_mul(share(it)),
             })
             .collect();
         let candidates = tier(backup).map(|(it, slot)| {
+            // As the file says: survivors need no shared state, so all proxies must agree.
             let member = Member {
                 slot: Slot(slot),
                 weight: it.settings.weight,

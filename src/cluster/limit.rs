@@ -38,9 +38,14 @@ impl Limit {
         self.most.store(most, Ordering::Relaxed);
     }
 
+    /// For how many there is room; zero: for all.
+    pub(super) fn most(&self) -> usize {
+        self.most.load(Ordering::Relaxed)
+    }
+
     /// Whether there is a bound.
     pub(super) fn is_set(&self) -> bool {
-        self.most.load(Ordering::Relaxed) != 0
+        self.most() != 0
     }
 
     /// How many are in.
@@ -50,14 +55,14 @@ impl Limit {
 
     /// Whether somebody who comes now could enter: nobody passes those who wait.
     pub(super) fn has_room(&self) -> bool {
-        let most = self.most.load(Ordering::Relaxed);
+        let most = self.most();
         most == 0 || has_room(self.word.load(Ordering::Relaxed), most)
     }
 
     /// Enters, unless it is full or others wait.
     #[inline]
     pub(super) fn try_enter(&self) -> bool {
-        let most = self.most.load(Ordering::Relaxed);
+        let most = self.most();
         if most == 0 {
             self.word.fetch_add(ONE, Ordering::Relaxed);
             return true;
@@ -70,7 +75,7 @@ impl Limit {
 
     /// Enters for the one who is next of those who wait, or leaves the mark that somebody waits.
     pub(super) fn enter_for_next(&self) -> bool {
-        let most = self.most.load(Ordering::Relaxed);
+        let most = self.most();
         let has_room = |word| most == 0 || word / ONE < most;
         let step = |word| {
             let next = if has_room(word) {

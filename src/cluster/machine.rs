@@ -6,142 +6,14 @@
 //! ([`Machine::needed`]). Why a backend comes back when it does:
 //! `docs/decisions/0012-options-probe.md` and `0013-readmission.md`.
 
-use std::fmt;
+mod words;
 
-use crate::config::{Health, WantedState};
+pub use words::{AgentWord, Cause, Fault, State, Transition, Wish};
+
+use crate::config::{FailBack, Health, WantedState};
 
 /// Response time-outs in a row, without a byte from the backend in between, that count as silence.
 pub const SILENT_AFTER: u32 = 3;
-
-/// What a backend may be used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum State {
-    /// Everything.
-    Up,
-    /// Everything, with a lowered share of new sessions.
-    Warming,
-    /// The sessions it has.
-    Draining,
-    /// The sessions it has, until they have moved.
-    Evacuating,
-    /// Nothing: it cannot serve.
-    Down,
-    /// Nothing: the administrator said so.
-    Disabled,
-}
-
-impl State {
-    /// The word for labels and logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Warming => "warming",
-            Self::Draining => "draining",
-            Self::Evacuating => "evacuating",
-            Self::Down => "down",
-            Self::Disabled => "disabled",
-        }
-    }
-
-    /// Whether requests that no session binds may go there.
-    pub fn takes_new(self) -> bool {
-        match self {
-            Self::Up | Self::Warming => true,
-            Self::Draining | Self::Evacuating | Self::Down | Self::Disabled => false,
-        }
-    }
-
-    /// Whether requests of its own sessions may go there.
-    pub fn serves_its_own(self) -> bool {
-        match self {
-            Self::Up | Self::Warming | Self::Draining | Self::Evacuating => true,
-            Self::Down | Self::Disabled => false,
-        }
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Why a backend is Down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Fault {
-    /// Nobody listens.
-    Refused,
-    /// No way to it, or no connection in time.
-    Unreachable,
-    /// It takes connections and says nothing.
-    Silent,
-    /// Its checks fail.
-    CheckFailed,
-}
-
-/// Why a state flipped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Cause {
-    /// It went Down.
-    Fault(Fault),
-    /// Enough checks passed.
-    CheckPassed,
-    /// It answered a background `OPTIONS *`.
-    Answered,
-    /// Its slow start is over.
-    Warmed,
-    /// The administrator's wish changed.
-    Configured,
-}
-
-impl Cause {
-    /// The word for labels.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Fault(Fault::Refused) => "refused",
-            Self::Fault(Fault::Unreachable) => "unreachable",
-            Self::Fault(Fault::Silent) => "silent",
-            Self::Fault(Fault::CheckFailed) => "check_failed",
-            Self::CheckPassed => "check_passed",
-            Self::Answered => "answered",
-            Self::Warmed => "warmed",
-            Self::Configured => "configured",
-        }
-    }
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Fault(Fault::Refused) => "it refused a connection",
-            Self::Fault(Fault::Unreachable) => "it cannot be reached",
-            Self::Fault(Fault::Silent) => "it accepts connections and says nothing",
-            Self::Fault(Fault::CheckFailed) => "its health check fails",
-            Self::CheckPassed => "its health check passes",
-            Self::Answered => "it answers again",
-            Self::Warmed => "its slow start is over",
-            Self::Configured => "the configuration says so",
-        })
-    }
-}
-
-/// A flip; its `Display` is the log line's message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Transition {
-    /// What it was.
-    pub from: State,
-    /// What it is.
-    pub to: State,
-    /// Why.
-    pub cause: Cause,
-}
-
-impl fmt::Display for Transition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { from, to, cause } = self;
-        write!(f, "{from} -> {to}: {cause}")
-    }
-}
 
 /// How the cluster stands, this backend included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,10 +47,18 @@ pub enum Event {
     CheckPassed,
     /// An active check failed otherwise than by a refused or unreachable address.
     CheckFailed,
+    /// An active check was answered with a status that asks for no new sessions.
+    CheckDrains,
     /// It answered a background `OPTIONS *` in HTTP, whatever the status.
     Answered,
     /// The time of its slow start has passed.
     Warmed,
+    /// Its agent says this.
+    Agent(AgentWord),
+    /// Too many of its answers were bad or slow.
+    Outlying(Peers),
+    /// The time without new sessions that followed is over.
+    Readmitted,
 }
 
 /// What a backend needs from its monitor.
@@ -194,8 +74,21 @@ pub enum Needed {
 
 /// One backend's state machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one independent voice in the state"
+)]
 pub struct Machine {
-    wanted: WantedState,
+    /// By the file.
+    filed: Wish,
+    /// By an administrator; takes the place of the file's.
+    ordered: Option<Wish>,
+    /// What the agent has said and not taken back.
+    agent: Agent,
+    /// Its check asks for no new sessions.
+    check_drains: bool,
+    /// Its answers were too bad for new sessions, for a while.
+    outlying: bool,
     /// `None`: no active check.
     check: Option<Check>,
     /// `None`: nothing speaks against it.
@@ -210,6 +103,18 @@ pub struct Machine {
     warms: bool,
     /// Whether it came back and is not warm yet.
     warming: bool,
+    /// Whether it comes back by itself (`fail_back`).
+    returns: bool,
+    /// Whether it was down, and waits to be enabled by hand.
+    waits: bool,
+}
+
+/// Only the agent changes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Agent {
+    drains: bool,
+    serves_nothing: bool,
+    is_down: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -231,7 +136,11 @@ impl Machine {
     /// A backend of which nothing was seen yet is as good as it is wanted.
     pub fn new(wanted: WantedState, health: &Health) -> Self {
         Self {
-            wanted,
+            filed: wanted.into(),
+            ordered: None,
+            agent: Agent::default(),
+            check_drains: false,
+            outlying: false,
             check: Check::of(health),
             fault: None,
             passed: 0,
@@ -239,7 +148,16 @@ impl Machine {
             timed_out: 0,
             warms: false,
             warming: false,
+            returns: true,
+            waits: false,
         }
+    }
+
+    /// Whether it comes back by itself once it was down.
+    #[must_use]
+    pub fn returning(mut self, policy: FailBack) -> Self {
+        self.returns = policy == FailBack::NewSessions;
+        self
     }
 
     /// Whether it warms up after it has come back (`slow_start`). Never at the start: all would.
@@ -249,20 +167,59 @@ impl Machine {
         self
     }
 
+    /// Begins as one that has just come back, if it warms up: the others serve already.
+    #[must_use]
+    pub fn new_among_others(mut self) -> Self {
+        self.warming = self.warms;
+        self
+    }
+
+    /// Begins with what an administrator has ordered.
+    #[must_use]
+    pub fn under(mut self, ordered: Option<Wish>) -> Self {
+        self.ordered = ordered;
+        self
+    }
+
     /// The state now.
     pub fn state(&self) -> State {
-        match (self.wanted, self.fault) {
-            (WantedState::Disabled, _) => State::Disabled,
-            (_, Some(_)) => State::Down,
-            (WantedState::Up, None) if self.warming => State::Warming,
-            (WantedState::Up, None) => State::Up,
-            (WantedState::Draining, None) => State::Draining,
+        let drains = self.agent.drains || self.check_drains || self.outlying;
+        match self.wish() {
+            Wish::Disabled => State::Disabled,
+            _ if self.agent.serves_nothing => State::Disabled,
+            _ if self.fault().is_some() => State::Down,
+            Wish::Evacuating => State::Evacuating,
+            Wish::Draining => State::Draining,
+            Wish::Up if drains => State::Draining,
+            Wish::Up if self.warming => State::Warming,
+            Wish::Up => State::Up,
         }
+    }
+
+    /// What is wanted of it: what was ordered, else what the file says.
+    pub fn wish(&self) -> Wish {
+        self.ordered.unwrap_or(self.filed)
+    }
+
+    /// What an administrator has ordered.
+    pub fn ordered(&self) -> Option<Wish> {
+        self.ordered
     }
 
     /// Why it is Down, if it is.
     pub fn fault(&self) -> Option<Fault> {
-        self.fault
+        let agent = self.agent.is_down.then_some(Fault::Agent);
+        self.fault.or(agent)
+    }
+
+    /// Whether it was down, and waits to be enabled by hand.
+    pub fn waits(&self) -> bool {
+        self.waits
+    }
+
+    /// Whether it takes no new sessions because of its answers.
+    pub fn is_outlying(&self) -> bool {
+        self.outlying
     }
 
     /// What its monitor should try.
@@ -289,25 +246,44 @@ impl Machine {
         &mut self,
         wanted: WantedState,
         health: &Health,
-        warms: bool,
+        (warms, policy): (bool, FailBack),
     ) -> Option<Transition> {
         let from = self.state();
-        self.wanted = wanted;
+        self.returns = policy == FailBack::NewSessions;
+        self.waits &= !self.returns;
+        self.filed = wanted.into();
         self.check = Check::of(health);
         self.warms = warms;
         self.warming &= warms;
+        self.check_drains &= self.check.is_some();
+        self.wish_changed(from, Cause::Configured)
+    }
+
+    /// An administrator wants this of it, or leaves it to the file again.
+    pub fn order(&mut self, wish: Option<Wish>) -> Option<Transition> {
+        let from = self.state();
+        self.ordered = wish;
+        self.waits = false;
+        self.wish_changed(from, Cause::Ordered)
+    }
+
+    fn wish_changed(&mut self, from: State, cause: Cause) -> Option<Transition> {
         match (from, self.state()) {
             (_, State::Disabled) => self.clear(),
             // As after a death: nobody knows what it did meanwhile, likely a restart.
-            (State::Disabled, _) => self.warming = warms,
+            (State::Disabled, _) if self.fault.is_none() => self.fault = Some(Fault::Unproven),
             _ => {}
         }
-        self.flip(from, Cause::Configured)
+        self.flip(from, cause)
     }
 
-    /// Takes in what was seen. A Disabled backend is not watched: nothing seen counts.
+    /// Takes in what was seen. A Disabled backend is not watched: nothing seen counts, except what
+    /// its agent says.
     pub fn on(&mut self, event: Event) -> Option<Transition> {
         let from = self.state();
+        if let Event::Agent(word) = event {
+            return self.agent_said(from, word);
+        }
         if from == State::Disabled {
             return None;
         }
@@ -321,10 +297,20 @@ impl Machine {
             }
             Event::CheckPassed => self.check_passed()?,
             Event::CheckFailed => self.check_failed()?,
+            Event::CheckDrains => self.check_drains()?,
             Event::Answered => self.answered()?,
             Event::Warmed => {
                 self.warming = false;
                 Cause::Warmed
+            }
+            Event::Outlying(peers) if peers.can_spare(from) => {
+                self.outlying = true;
+                Cause::Outlying
+            }
+            Event::Outlying(_) | Event::Agent(_) => return None,
+            Event::Readmitted => {
+                self.outlying = false;
+                Cause::Readmitted
             }
         };
         self.flip(from, cause)
@@ -339,16 +325,51 @@ impl Machine {
         (self.timed_out >= SILENT_AFTER && can_be_spared).then(|| self.fell(Fault::Silent))
     }
 
+    fn agent_said(&mut self, from: State, word: AgentWord) -> Option<Transition> {
+        let before = self.agent;
+        match word {
+            AgentWord::Ready => {
+                self.agent.drains = false;
+                self.agent.serves_nothing = false;
+            }
+            AgentWord::Drain => {
+                self.agent.drains = true;
+                self.agent.serves_nothing = false;
+            }
+            AgentWord::Maint => self.agent.serves_nothing = true,
+            AgentWord::Up => self.agent.is_down = false,
+            AgentWord::Down => self.agent.is_down = true,
+        }
+        let was_down = before.is_down && !self.agent.is_down;
+        let was_disabled = before.serves_nothing && !self.agent.serves_nothing;
+        match self.state() {
+            State::Disabled => self.clear(),
+            State::Down => {}
+            _ if was_disabled => self.fault = Some(Fault::Unproven),
+            _ if was_down => self.warming = self.warms,
+            _ => {}
+        }
+        let cause = match self.state() {
+            State::Down => Cause::Fault(Fault::Agent),
+            _ => Cause::Agent,
+        };
+        self.flip(from, cause)
+    }
+
     fn check_passed(&mut self) -> Option<Cause> {
         let Check { rise, .. } = self.check?;
         self.timed_out = 0;
         self.failed = 0;
-        let enough = match self.fault? {
-            Fault::Refused | Fault::Unreachable => 1,
-            Fault::Silent | Fault::CheckFailed => rise,
+        let drained = std::mem::take(&mut self.check_drains);
+        let Some(fault) = self.fault else {
+            return drained.then_some(Cause::CheckPassed);
+        };
+        let enough = match fault {
+            Fault::Refused | Fault::Unreachable | Fault::Unproven => 1,
+            Fault::Silent | Fault::CheckFailed | Fault::Agent => rise,
         };
         self.passed = self.passed.saturating_add(1);
-        (self.passed >= enough).then(|| self.rose(Cause::CheckPassed))
+        (self.passed >= enough && !self.waits).then(|| self.rose(Cause::CheckPassed))
     }
 
     fn check_failed(&mut self) -> Option<Cause> {
@@ -361,15 +382,25 @@ impl Machine {
         (self.failed >= fall).then(|| self.fell(Fault::CheckFailed))
     }
 
+    /// It speaks, so it is not down; it wants no new sessions.
+    fn check_drains(&mut self) -> Option<Cause> {
+        self.check?;
+        let had = self.check_drains;
+        let rose = self.check_passed();
+        self.check_drains = true;
+        rose.or((!had).then_some(Cause::CheckDrains))
+    }
+
     fn answered(&mut self) -> Option<Cause> {
         // With an active check, any answer is not enough.
-        let waits = self.fault.is_some() && self.check.is_none();
-        waits.then(|| self.rose(Cause::Answered))
+        let comes_back = self.fault.is_some() && self.check.is_none() && !self.waits;
+        comes_back.then(|| self.rose(Cause::Answered))
     }
 
     /// A refusal while Down takes the place of the older fault: what comes back is a new process.
     fn fell(&mut self, fault: Fault) -> Cause {
         self.clear();
+        self.waits = !self.returns;
         self.fault = Some(fault);
         Cause::Fault(fault)
     }
@@ -386,6 +417,8 @@ impl Machine {
         self.failed = 0;
         self.timed_out = 0;
         self.warming = false;
+        self.check_drains = false;
+        self.outlying = false;
     }
 
     fn flip(&self, from: State, cause: Cause) -> Option<Transition> {

@@ -2,12 +2,15 @@
 //! usable. It knows no sockets; `upstream` connects, `health` asks, both report here.
 
 mod addresses;
+mod administer;
 mod backend;
 mod balancing;
 mod changes;
 pub mod connect_fault;
+mod evacuation;
 mod limit;
 pub mod machine;
+mod orders;
 pub mod queue;
 pub mod resolve;
 mod sessions;
@@ -20,10 +23,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, Guard};
 
 pub use addresses::Addresses;
-pub use backend::Backend;
+pub use administer::{Pace, Refused};
+pub use backend::{Backend, OpenRequest, Stand};
 pub use balancing::{Balancing, Standing};
 pub use changes::Changes;
 pub use connect_fault::ConnectFault;
+pub use evacuation::{Evacuation, Leave, Stage, Tally};
+pub use orders::{Names, Order, Orders};
 pub use queue::Queue;
 pub use sessions::{Common, Held, OwnCookie, SessionBook};
 pub use stores::{ClusterStores, WatchedNode};
@@ -32,10 +38,11 @@ pub use warmth::{Progress, Warmth};
 use crate::balance::Slot;
 use crate::config;
 use crate::config::{JvmRoute, OwnerBy};
-use crate::observe::metrics::{ClusterCells, EjectionCause, PerWorker, RouteAlarm};
+use crate::observe::events::News;
+use crate::observe::metrics::{BackendState, ClusterCells, EjectionCause, PerWorker, RouteAlarm};
 use crate::session::id::Id;
 use crate::session::routes::{Named, is_learnable};
-use machine::{Cause, Event, Fault, Machine, Peers, Transition};
+use machine::{Cause, Event, Fault, Machine, Peers, State, Transition, Wish};
 
 /// A cluster under one configuration.
 #[derive(Debug)]
@@ -85,9 +92,23 @@ impl Cluster {
                     .and_then(|before| before.backend_like(settings))
                     .map_or_else(
                         || {
+                            let order = common
+                                .orders
+                                .of(config.name.as_str(), settings.name.as_str());
                             let machine = Machine::new(settings.state, &config.health)
-                                .warming_up(!config.slow_start.is_zero());
-                            Backend::new(settings.clone(), machine, workers, Arc::clone(&queue))
+                                .warming_up(!config.slow_start.is_zero())
+                                .returning(config.fail_back)
+                                .under(order.wish);
+                            // Others serve already: it is the only cold one.
+                            let machine = if before.is_some() {
+                                machine.new_among_others()
+                            } else {
+                                machine
+                            };
+                            let queue = Arc::clone(&queue);
+                            let backend = Backend::new(settings.clone(), machine, workers, queue);
+                            backend.order_weight(order.weight);
+                            backend
                         },
                         Arc::clone,
                     )
@@ -103,7 +124,7 @@ impl Cluster {
             let before = before.and_then(|before| before.stores.as_ref());
             ClusterStores::new(settings, before)
         });
-        Self {
+        let cluster = Self {
             config,
             backends,
             cells,
@@ -117,7 +138,9 @@ impl Cluster {
             cursor: AtomicUsize::new(cursor),
             retrying: AtomicUsize::new(0),
             changes: Arc::clone(&common.changes),
-        }
+        };
+        cluster.resume();
+        cluster
     }
 
     fn backend_like(&self, settings: &config::Backend) -> Option<&Arc<Backend>> {
@@ -132,7 +155,8 @@ impl Cluster {
             backend.change_settings(settings.clone());
             let flip = backend.advance(&self.changes, |machine| {
                 let warms = !self.config.slow_start.is_zero();
-                machine.configure(settings.state, &self.config.health, warms)
+                let policy = self.config.fail_back;
+                machine.configure(settings.state, &self.config.health, (warms, policy))
             });
             self.tell(backend, flip);
         }
@@ -179,6 +203,7 @@ impl Cluster {
             .map(|(backend, settings)| Standing {
                 settings: settings.clone(),
                 state: backend.state(),
+                weight: backend.weight(),
                 step: backend.warmth().step(),
                 learned: backend.learned_route().as_deref().cloned(),
             })
@@ -247,7 +272,7 @@ impl Cluster {
             let Some(backend) = self.backend(slot) else {
                 continue;
             };
-            if backend.state() != machine::State::Warming {
+            if backend.state() != State::Warming {
                 continue;
             }
             match backend.warmth().advance(self.config.slow_start) {
@@ -289,12 +314,23 @@ impl Cluster {
     fn tell(&self, backend: &Backend, flip: Option<Transition>) {
         let Some(flip) = flip else { return };
         let (cluster, name) = (&self.config.name, &backend.name);
+        backend.events.flips.inc(state_kind(flip.to));
         if let Cause::Fault(fault) = flip.cause {
             backend.events.ejections.inc(ejection(fault));
             tracing::warn!(%cluster, backend = %name, "{flip}");
         } else {
             tracing::info!(%cluster, backend = %name, "{flip}");
         }
+        self.sessions.common.events.tell(News {
+            kind: "state".to_owned(),
+            cluster: cluster.to_string(),
+            backend: name.to_string(),
+            from: flip.from.as_str().to_owned(),
+            to: flip.to.as_str().to_owned(),
+            cause: flip.cause.as_str().to_owned(),
+            text: flip.to_string(),
+            ..News::default()
+        });
     }
 
     fn peers(&self) -> Peers {
@@ -303,10 +339,10 @@ impl Cluster {
             .iter()
             .filter(|backend| backend.state().takes_new())
             .count();
-        let wanted = |settings: &&config::Backend| settings.state == config::WantedState::Up;
+        let wanted = |backend: &&Arc<Backend>| backend.stand().wish == Wish::Up;
         Peers {
             usable,
-            total: self.config.backends.iter().filter(wanted).count(),
+            total: self.backends.iter().filter(wanted).count(),
         }
     }
 }
@@ -321,10 +357,23 @@ impl Drop for Retrying {
     }
 }
 
+fn state_kind(state: State) -> BackendState {
+    match state {
+        State::Up => BackendState::Up,
+        State::Warming => BackendState::Warming,
+        State::Draining => BackendState::Draining,
+        State::Evacuating => BackendState::Evacuating,
+        State::Down => BackendState::Down,
+        State::Disabled => BackendState::Disabled,
+    }
+}
+
 fn ejection(fault: Fault) -> EjectionCause {
     match fault {
         Fault::Refused | Fault::Unreachable => EjectionCause::Connect,
         Fault::Silent => EjectionCause::Silence,
         Fault::CheckFailed => EjectionCause::Check,
+        // No flip has this cause: who orders it does.
+        Fault::Agent | Fault::Unproven => EjectionCause::Agent,
     }
 }

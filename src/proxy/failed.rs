@@ -4,7 +4,8 @@
 use std::error::Error as _;
 
 use super::errors::ProxyError;
-use super::forward::{Forwarding, History};
+use super::forward::Forwarding;
+use super::history::History;
 use super::outgoing::Outgoing;
 use super::retry::{self, Body, Load, Situation};
 use super::select::Nobody;

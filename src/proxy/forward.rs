@@ -13,15 +13,16 @@ use tokio::time::Instant;
 use super::account::{Account, Rest};
 use super::affinity::{self, Missing, Pin, Seeking, Session, Turn};
 use super::answer::{Asked, Failed};
-use super::attempt::{Attempt, Connections};
+use super::attempt::Attempt;
 use super::back::{Passed, first_piece, pass_back};
+use super::dead;
 use super::decision;
 use super::errors::ProxyError;
 use super::failed::{consider, given_up, log_failure, told};
+use super::history::History;
 use super::outgoing::{Outgoing, Plans};
 use super::queued::{Next, Queued};
 use super::relay::{Exchange, Relayed, ResponseBody};
-use super::retry::Past;
 use super::select::{self, Chosen, Nobody};
 use super::worker::ClusterView;
 use crate::balance::{KeyHash, Slot};
@@ -45,6 +46,8 @@ pub(super) struct Forwarding<'a> {
     pub(super) tried: Vec<Slot>,
     /// What it has in the queue of those that wait for a place.
     queued: Queued,
+    /// Whether the backend is not to see the session that the request shows.
+    pub(super) drops_session: bool,
 }
 
 impl<'a> Forwarding<'a> {
@@ -80,6 +83,7 @@ impl<'a> Forwarding<'a> {
             session,
             tried: Vec::new(),
             queued: Queued::new(action.priority),
+            drops_session: false,
         })
     }
 }
@@ -104,12 +108,24 @@ pub(super) async fn forward(
     if let Some(source) = &outgoing.source {
         forwarding.account.reads(source);
     }
-    let began = collect(&mut forwarding, &outgoing).await;
-    let turn = forwarding.turn().await;
+    let mut began = collect(&mut forwarding, &outgoing).await;
+    let turn = forwarding.turn(&mut began).await;
     match attempts(&mut forwarding, &outgoing, began).await {
-        Ok(won) => {
-            if forwarding.session.must_look_again(won.response.headers()) {
-                let (view, head) = (forwarding.cluster, forwarding.asked.head);
+        Ok(mut won) => {
+            if dead::is_dead(&forwarding, &outgoing, &won) {
+                let began = forwarding.account.elapsed();
+                // The first answer is kept until there is another.
+                if let Some(other) = Box::pin(dead::replay(&mut forwarding, &outgoing, began)).await
+                {
+                    won = other;
+                }
+            }
+            let (view, head) = (forwarding.cluster, forwarding.asked.head);
+            let subject = (&*view.cluster, head);
+            if forwarding
+                .session
+                .must_look_again(subject, won.response.headers())
+            {
                 Box::pin(forwarding.session.look_again(view, head)).await;
             }
             let talk = Rc::clone(&forwarding.asked.caller.talk);
@@ -181,19 +197,7 @@ async fn collect(forwarding: &mut Forwarding<'_>, outgoing: &Outgoing) -> Durati
     Duration::ZERO
 }
 
-/// Attempts that went before.
-#[derive(Default)]
-pub(super) struct History {
-    /// When they began, after the request came; later by as long as it was held.
-    pub(super) began: Duration,
-    pub(super) past: Past,
-    /// Whose kept-alive connection was stale just now.
-    stale: Option<Slot>,
-    /// It is told once it is known whether another attempt follows.
-    last: Option<(Slot, RetryReason, UpstreamFailure)>,
-}
-
-async fn attempts(
+pub(super) async fn attempts(
     forwarding: &mut Forwarding<'_>,
     outgoing: &Outgoing,
     began: Duration,
@@ -254,8 +258,8 @@ async fn attempts(
 }
 
 impl Forwarding<'_> {
-    /// Waits for other requests of the session, if it must.
-    async fn turn(&mut self) -> Option<Turn> {
+    /// Waits for other requests of the session, if it must. Adds to `began` how long that took.
+    async fn turn(&mut self, began: &mut Duration) -> Option<Turn> {
         let (cluster, head) = (&self.cluster.cluster, self.asked.head);
         if !self.session.waits_for_its_turn(cluster, head) {
             return None;
@@ -270,10 +274,13 @@ impl Forwarding<'_> {
             queued: &self.queued,
         };
         // On the heap: as rare as it is, it would make every request's future larger.
-        Box::pin(self.session.turn(&seeking)).await
+        let waits = Instant::now();
+        let turn = Box::pin(self.session.turn(&seeking)).await;
+        *began += waits.elapsed();
+        turn
     }
 
-    /// Adds to `began` how long the request was held.
+    /// Adds to `began` how long the request was held, and how long its session's store was asked.
     async fn choose(
         &mut self,
         hash: Option<KeyHash>,
@@ -292,25 +299,26 @@ impl Forwarding<'_> {
             let chosen = self.session.choose(&seeking);
             // A place that it waited for and does not need is another's.
             self.queued.give_back();
-            match chosen {
+            let missing = match chosen {
                 Ok(chosen) => return Ok(chosen),
-                Err(Missing::Nobody(nobody)) => return Err(nobody),
+                Err(missing) => missing,
+            };
+            let held = Instant::now();
+            match missing {
+                Missing::Nobody(nobody) => return Err(nobody),
                 // On the heap: as rare as it is, it would make every request's future larger.
-                Err(Missing::Copy) => Box::pin(self.session.look(&seeking)).await?,
-                Err(Missing::Owner(owner)) => {
-                    let held = Instant::now();
-                    seeking.wait_for(owner).await;
-                    *began += held.elapsed();
-                }
-                Err(Missing::Place(owner)) => {
+                Missing::Copy => Box::pin(self.session.look(&seeking)).await?,
+                Missing::CopyToLeave => Box::pin(self.session.look_to_leave(&seeking)).await,
+                Missing::Rest(rest) => Box::pin(self.session.rest(&seeking, rest)).await,
+                Missing::Owner(owner) => seeking.wait_for(owner).await,
+                Missing::Place(owner) => {
                     let may_spill = self.session.may_spill();
-                    let (time, next) = Box::pin(seeking.queue(owner, may_spill)).await;
-                    *began += time;
-                    if next? == Next::Spill {
+                    if Box::pin(seeking.queue(owner, may_spill)).await? == Next::Spill {
                         self.session.spill();
                     }
                 }
             }
+            *began += held.elapsed();
         }
     }
 
@@ -330,7 +338,11 @@ impl Forwarding<'_> {
     /// The request for the backend in `slot`.
     fn request(&self, outgoing: &Outgoing, slot: Slot) -> Request<RequestBody> {
         let renewed = self.session.renewed(&self.cluster.cluster, self.asked.head);
-        outgoing.request((self.asked, renewed.as_ref()), self.plans, slot)
+        let mut request = outgoing.request((self.asked, renewed.as_ref()), self.plans, slot);
+        if self.drops_session || self.session.is_hidden_from(slot) {
+            affinity::hide(&mut request, &self.cluster.cluster);
+        }
+        request
     }
 
     /// Whether the request could be sent once more, to another than `slot`.
@@ -389,39 +401,6 @@ impl Forwarding<'_> {
     }
 }
 
-impl History {
-    /// When the next attempt begins: the first one with the request.
-    fn start_of_next(&self, account: &Account) -> Instant {
-        if self.past == Past::default() && self.began.is_zero() {
-            account.started()
-        } else {
-            Instant::now()
-        }
-    }
-
-    /// Which connections the next attempt may use.
-    fn connections(&self) -> Connections {
-        if self.past.stale > 0 {
-            Connections::Fresh
-        } else {
-            Connections::Any
-        }
-    }
-
-    fn note(&mut self, slot: Slot, reason: RetryReason, failure: UpstreamFailure) {
-        match reason {
-            RetryReason::Stale => {
-                self.past.stale += 1;
-                self.stale = Some(slot);
-            }
-            RetryReason::Closed => self.past.closed += 1,
-            RetryReason::Status | RetryReason::Timeout => self.past.asked_for += 1,
-            RetryReason::Connect | RetryReason::BackendDown => {}
-        }
-        self.last = Some((slot, reason, failure));
-    }
-}
-
 /// One attempt: a connection first, so that a request whose backend refuses stays untouched.
 async fn attempt(
     forwarding: &Forwarding<'_>,
@@ -433,6 +412,8 @@ async fn attempt(
     let mut lease = attempt.connect().await?;
     forwarding.still_goes_to(chosen.slot, &lease)?;
     chosen.in_flight.tell(Pin::sent);
+    let (session, client) = (forwarding.session.key(), forwarding.asked.client.ip());
+    lease.sit(session, client);
     let request = forwarding.request(outgoing, chosen.slot);
     let mut sending = pin!(lease.carrier().send(request));
     let connection = lease.connection;

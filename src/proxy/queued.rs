@@ -8,7 +8,6 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -81,23 +80,9 @@ pub(super) enum Next {
 }
 
 impl Seeking<'_> {
-    /// Waits for a place at `owner`, or at any backend. Also says for how long it waited.
-    pub(super) async fn queue(
-        &self,
-        owner: Option<Slot>,
-        may_spill: bool,
-    ) -> (Duration, Result<Next, Nobody>) {
-        let came = Instant::now();
-        let outcome = self.queue_until(came, owner, may_spill).await;
-        (came.elapsed(), outcome)
-    }
-
-    async fn queue_until(
-        &self,
-        now: Instant,
-        owner: Option<Slot>,
-        may_spill: bool,
-    ) -> Result<Next, Nobody> {
+    /// Waits for a place at `owner`, or at any backend.
+    pub(super) async fn queue(&self, owner: Option<Slot>, may_spill: bool) -> Result<Next, Nobody> {
+        let now = Instant::now();
         let (queued, cluster) = (self.queued, &self.view.cluster);
         let until = queued
             .until

@@ -128,6 +128,8 @@ pub struct ClusterView {
     /// Paths that touch no session. A copy of this worker's own: copies share nothing that
     /// another worker could hold.
     pub ignore: Option<Regex>,
+    /// Paths for which a dead session is begun elsewhere; a copy of this worker's own too.
+    pub replay_dead: Option<Regex>,
 }
 
 /// A snapshot as one worker sees it; requests hold it by `Rc`.
@@ -215,13 +217,16 @@ impl Worker {
     }
 
     /// One tick of the coarse clock: time-outs, and requests that wait for a backend that went
-    /// down meanwhile.
+    /// down meanwhile, or for any of those that take part now.
     pub fn tick(&self) {
         self.clock.tick();
         self.ledger_time.set(self.published.common.now());
         let changes = self.published.common.changes.count();
         if self.changes_seen.replace(changes) != changes {
             self.clock.wake_all();
+            for view in &self.view.borrow().clusters {
+                view.cluster.queue.settle();
+            }
         }
     }
 
@@ -278,6 +283,7 @@ impl View {
                 ClusterView {
                     cluster: Arc::clone(cluster),
                     ignore: cluster.config.sessions.ignore.clone().map(|it| it.0),
+                    replay_dead: cluster.config.drain.replay_dead.clone().map(|it| it.0),
                     upstreams: upstreams.collect(),
                     askers: askers(cluster),
                 }

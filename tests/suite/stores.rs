@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::Duration;
 
 use super::affinity_stage::*;
 use super::harness::*;
 
 /// A cluster of Tomcats with these stores, which are asked often and may take their time: the
 /// machine may be busy.
-fn stored(tomcats: &[&Tomcat], stores: &[(&str, &Pulse)]) -> String {
+pub(super) fn stored(tomcats: &[&Tomcat], stores: &[(&str, &Pulse)]) -> String {
     let nodes = stores
         .iter()
         .map(|(name, store)| format!("{name}: '{}'", store.address()));
@@ -24,7 +25,7 @@ fn of_node(proxy: &Proxy, name: &str, node: &str) -> i64 {
     proxy.metrics().exactly(name, &[("store_node", node)])
 }
 
-fn is_up(proxy: &Proxy, node: &str) -> bool {
+pub(super) fn is_up(proxy: &Proxy, node: &str) -> bool {
     of_node(proxy, "cattail_store_node_up", node) == 1
 }
 
@@ -33,7 +34,7 @@ fn at_risk(proxy: &Proxy) -> BTreeMap<String, u64> {
 }
 
 /// Sessions that moved, by direction and store node.
-fn moves(proxy: &Proxy) -> [BTreeMap<String, u64>; 2] {
+pub(super) fn moves(proxy: &Proxy) -> [BTreeMap<String, u64>; 2] {
     let text = get(proxy.admin(), "/metrics").expect(200).text();
     ["from", "to"].map(|direction| {
         let is_it = |line: &&str| {
@@ -52,7 +53,7 @@ fn moves(proxy: &Proxy) -> [BTreeMap<String, u64>; 2] {
 
 /// A Tomcat makes this session.
 #[track_caller]
-fn makes(proxy: &Proxy, tomcat: &Tomcat, id: &str) {
+pub(super) fn makes(proxy: &Proxy, tomcat: &Tomcat, id: &str) {
     let path = format!("/login/{id}");
     issues(tomcat, &path, id);
     // A new visitor may be balanced to any of them.
@@ -96,6 +97,25 @@ fn a_restart_between_two_questions_is_no_death() {
     let questions = store.questions();
     eventually("it is asked on", || store.questions() > questions + 2);
     assert!(is_up(&proxy, "n1"));
+}
+
+/// Else a store, or a proxy before it, that closes idle connections at once would be asked without
+/// a pause.
+#[test]
+fn a_store_that_ends_each_connection_is_asked_early_once_a_turn() {
+    let tomcat = Tomcat::start("jvm1");
+    let [hasty, chatty] = [(); 2].map(|()| Pulse::start());
+    hasty.hang_up();
+    chatty.be_chatty();
+    let text = stored(&[&tomcat], &[("n1", &hasty), ("n2", &chatty)]);
+    let proxy = Proxy::start(&text.replace("interval: 100ms", "interval: 1m"));
+    for store in [&hasty, &chatty] {
+        eventually("it was asked early", || store.questions() >= 2);
+        stays("it is asked no more", Duration::from_millis(300), || {
+            store.questions() == 2 && store.connections() == 2
+        });
+    }
+    assert!(is_up(&proxy, "n1") && is_up(&proxy, "n2"));
 }
 
 #[test]

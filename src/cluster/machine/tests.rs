@@ -13,6 +13,9 @@ const LAST: Peers = Peers {
     total: 2,
 };
 
+/// Not warming up, and returning by itself.
+const STAYS: (bool, FailBack) = (false, FailBack::NewSessions);
+
 fn health(path: Option<&str>) -> Health {
     Health {
         path: path.map(str::to_owned),
@@ -240,17 +243,17 @@ fn a_reload_keeps_what_was_seen() {
     let mut machine = unchecked();
     story(&mut machine, &[Event::Refused]);
     assert_eq!(
-        machine.configure(WantedState::Draining, &health(None), false),
+        machine.configure(WantedState::Draining, &health(None), STAYS),
         None
     );
     assert_eq!(machine.state(), State::Down);
     assert_eq!(
-        machine.configure(WantedState::Up, &health(Some("/")), false),
+        machine.configure(WantedState::Up, &health(Some("/")), STAYS),
         None
     );
     assert_eq!(machine.needed(), Needed::Check);
     assert_eq!(
-        machine.configure(WantedState::Up, &health(None), false),
+        machine.configure(WantedState::Up, &health(None), STAYS),
         None
     );
     assert_eq!(machine.needed(), Needed::Answer);
@@ -260,16 +263,142 @@ fn a_reload_keeps_what_was_seen() {
 fn a_backend_that_was_disabled_starts_anew() {
     let mut machine = unchecked();
     story(&mut machine, &[Event::Refused]);
-    let flip = machine.configure(WantedState::Disabled, &health(None), false);
+    let flip = machine.configure(WantedState::Disabled, &health(None), STAYS);
     assert_eq!(
         flip.unwrap().to_string(),
         "down -> disabled: the configuration says so"
     );
     assert_eq!(machine.needed(), Needed::Nothing);
-    let flip = machine.configure(WantedState::Up, &health(None), false);
+    let flip = machine.configure(WantedState::Up, &health(None), STAYS);
     assert_eq!(
         flip.unwrap().to_string(),
-        "disabled -> up: the configuration says so"
+        "disabled -> down: the configuration says so"
+    );
+    // Nobody watched it: no request is the first to ask it.
+    assert_eq!(machine.needed(), Needed::Answer);
+    assert_eq!(
+        story(&mut machine, &[Event::Answered]),
+        ["down -> up: it answers again"]
+    );
+}
+
+#[test]
+fn an_order_takes_the_place_of_the_file() {
+    let mut machine = Machine::new(WantedState::Draining, &health(None));
+    let told = |flip: Option<Transition>| flip.map(|flip| flip.to_string());
+    assert_eq!(
+        told(machine.order(Some(Wish::Up))).as_deref(),
+        Some("draining -> up: an administrator says so")
+    );
+    assert_eq!(
+        machine.configure(WantedState::Disabled, &health(None), STAYS),
+        None
+    );
+    assert_eq!(machine.state(), State::Up);
+    assert_eq!(
+        told(machine.order(Some(Wish::Evacuating))).as_deref(),
+        Some("up -> evacuating: an administrator says so")
+    );
+    assert!(machine.state().serves_its_own() && !machine.state().takes_new());
+    assert_eq!(
+        told(machine.order(None)).as_deref(),
+        Some("evacuating -> disabled: an administrator says so")
+    );
+}
+
+#[test]
+fn a_check_may_ask_for_no_new_sessions() {
+    use Event::{CheckDrains, CheckFailed, CheckPassed, Refused};
+    let mut machine = checked();
+    let events = [
+        CheckFailed,
+        CheckFailed,
+        CheckDrains,
+        CheckDrains,
+        CheckFailed,
+        CheckPassed,
+    ];
+    assert_eq!(
+        story(&mut machine, &events),
+        [
+            "up -> draining: its health check asks for no new sessions",
+            "draining -> up: its health check passes"
+        ]
+    );
+    assert_eq!(
+        story(&mut machine, &[Refused, CheckDrains, CheckPassed]),
+        [
+            "up -> down: it refused a connection",
+            "down -> draining: its health check passes",
+            "draining -> up: its health check passes"
+        ]
+    );
+}
+
+#[test]
+fn only_the_agent_takes_back_what_the_agent_has_said() {
+    use AgentWord::{Down, Drain, Maint, Ready, Up};
+    use Event::{Agent, Answered, CheckPassed};
+    let mut machine = checked();
+    let words = [Drain, Up, Maint, Ready, Down, Ready, Up].map(Agent);
+    assert_eq!(
+        story(&mut machine, &words),
+        [
+            "up -> draining: its agent says so",
+            "draining -> disabled: its agent says so",
+            "disabled -> down: its agent says so",
+        ]
+    );
+    // It was not watched while it was disabled: its check comes first.
+    assert_eq!(
+        story(&mut machine, &[Answered, CheckPassed]),
+        ["down -> up: its health check passes"]
+    );
+    assert_eq!(
+        story(
+            &mut machine,
+            &[Agent(Down), CheckPassed, CheckPassed, Agent(Up)]
+        ),
+        [
+            "up -> down: its agent says so",
+            "down -> up: its agent says so"
+        ]
+    );
+}
+
+#[test]
+fn one_that_does_not_come_back_by_itself_waits_to_be_enabled() {
+    let mut machine = unchecked().returning(FailBack::Never);
+    assert_eq!(
+        story(&mut machine, &[Event::Refused, Event::Answered]),
+        ["up -> down: it refused a connection"]
+    );
+    assert!(machine.waits());
+    // It still has to answer.
+    assert_eq!(machine.order(None), None);
+    assert_eq!(
+        story(&mut machine, &[Event::Answered]),
+        ["down -> up: it answers again"]
+    );
+}
+
+#[test]
+fn bad_answers_stop_new_sessions_for_a_while() {
+    let mut machine = unchecked();
+    assert_eq!(story(&mut machine, &[Event::Outlying(LAST)]), [""; 0]);
+    assert_eq!(
+        story(
+            &mut machine,
+            &[
+                Event::Outlying(PAIR),
+                Event::Outlying(PAIR),
+                Event::Readmitted
+            ]
+        ),
+        [
+            "up -> draining: too many of its answers are bad or slow",
+            "draining -> up: it gets another try"
+        ]
     );
 }
 
@@ -294,6 +423,14 @@ fn event() -> impl Strategy<Value = Event> {
         Just(Event::Progress),
         Just(Event::CheckPassed),
         Just(Event::CheckFailed),
+        Just(Event::CheckDrains),
+        Just(Event::Readmitted),
+        (0_usize..5, 0_usize..5).prop_map(|(usable, out)| {
+            Event::Outlying(Peers {
+                usable,
+                total: usable + out,
+            })
+        }),
         Just(Event::Answered),
     ]
 }
@@ -341,7 +478,7 @@ proptest! {
             };
             let flip = machines[index.index(backends)].on(event);
             if flip.is_some_and(|flip| flip.cause == Cause::Fault(Fault::Silent)) {
-                let left = usable - 1;
+                let left = usable - usize::from(flip.is_some_and(|flip| flip.from.takes_new()));
                 prop_assert!(left >= 1 && (backends - left) * 2 <= backends);
             }
         }
@@ -364,6 +501,8 @@ proptest! {
         for _ in 0..2 {
             machine.on(good);
         }
+        machine.on(Event::Readmitted);
+        machine.on(Event::CheckPassed);
         prop_assert_eq!(machine.state(), State::Up);
     }
 }

@@ -211,7 +211,7 @@ impl Queue {
     /// Serves whom there are places for. Called whenever there may be a new one: a request has left, a
     /// bound has risen, a backend's state has changed.
     #[cold]
-    pub(super) fn settle(&self) {
+    pub fn settle(&self) {
         let wakers = self.serve(&mut self.room());
         wake(wakers);
     }

@@ -16,7 +16,7 @@ fn config(text: &str) -> config::Cluster {
 }
 
 fn common() -> Arc<Common> {
-    Common::new(&Arc::new(Changes::default()), 16)
+    Common::new(&Arc::new(Changes::default()), 16, 1)
 }
 
 /// Two backends with so many places each.

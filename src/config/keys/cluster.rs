@@ -65,7 +65,7 @@ pub(in crate::config) const CLUSTER: &[Key] = &[
     Key::new(
         "hold_requests",
         Kind::Count(0, 1_000_000),
-        "Requests that may wait so at a time.",
+        "Requests that may wait so at a time; as many again for their turn.",
     )
     .or("1000"),
     Key::new(
@@ -127,6 +127,18 @@ pub(in crate::config) const CLUSTER: &[Key] = &[
         "Requests that wait while their backends are full.",
     )
     .or("{}"),
+    Key::new(
+        "drain",
+        Kind::Section(DRAIN),
+        "How backends are emptied.",
+    )
+    .or("{}"),
+    Key::new(
+        "fail_back",
+        Kind::Choice(&["new_sessions", "never"]),
+        "What goes to a backend that was down and is back: new sessions and ids that name it, or nothing until it is enabled by hand.",
+    )
+    .or("new_sessions"),
     Key::new(
         "timeouts",
         Kind::Section(TIMEOUTS),
@@ -190,6 +202,31 @@ pub(in crate::config) const CLUSTER: &[Key] = &[
             Kind::Section(BACKEND),
         ])),
         "The Tomcats; at least one. An address alone stands for a backend with defaults.",
+    ),
+];
+
+const DRAIN: &[Key] = &[
+    Key::new(
+        "rate",
+        Kind::Count(1, 1_000_000),
+        "Sessions that an evacuation marks each second, unless the order says otherwise.",
+    )
+    .or("50"),
+    Key::new(
+        "backup_delay",
+        Kind::Duration(0, MINUTE),
+        "After an answer, until the backup of its session is surely in the store: no session is moved sooner.",
+    )
+    .or("1s"),
+    Key::new(
+        "replay_dead",
+        Kind::Text("a regular expression, such as ^/shop/(catalog|help)/"),
+        "Paths for which a GET or HEAD with a dead session is sent to another backend while its own is being emptied; absent: none.",
+    ),
+    Key::new(
+        "state_header",
+        Kind::Text("a header's name"),
+        "The request header that tells a backend the state it is in; absent: it is not told.",
     ),
 ];
 

@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::config::units::show_duration;
 use crate::config::{
-    Affinity, Backend, Balance, Cluster, HashKey, Health, HostHeader, Queue, Retry, Rewrite,
-    WantedState,
+    Affinity, Backend, Balance, Cluster, Drain, FailBack, HashKey, Health, HostHeader, Queue,
+    Retry, Rewrite, WantedState,
 };
 
 use super::rule::header_rules;
@@ -29,6 +29,8 @@ pub(super) fn named(cluster: &Cluster, key_file: Option<&Path>) -> (String, Valu
         "slow_start": show_duration(cluster.slow_start),
         "max_requests": cluster.max_requests,
         "queue": queue(&cluster.queue),
+        "drain": drain(&cluster.drain),
+        "fail_back": fail_back(cluster.fail_back),
         "timeouts": {
             "connect": show_duration(timeouts.connect),
             "response": show_duration(timeouts.response),
@@ -106,6 +108,26 @@ fn health(health: &Health) -> Value {
     put("rise", json!(health.rise));
     put("fall", json!(health.fall));
     Value::Object(keys)
+}
+
+fn drain(drain: &Drain) -> Value {
+    let mut keys = Map::new();
+    let mut put = |key: &str, value: Value| keys.insert(key.to_owned(), value);
+    put("rate", json!(drain.rate));
+    put("backup_delay", json!(show_duration(drain.backup_delay)));
+    if let Some(pattern) = &drain.replay_dead {
+        put("replay_dead", json!(pattern.0.as_str()));
+    }
+    if let Some(header) = &drain.state_header {
+        put("state_header", json!(header.as_str()));
+    }
+    Value::Object(keys)
+}
+
+fn fail_back(wanted: FailBack) -> &'static str {
+    let words = FailBack::WORDS.into_iter();
+    let mut fits = words.filter(|(_, policy)| *policy == wanted);
+    fits.next().map_or("", |(word, _)| word)
 }
 
 fn retry(retry: &Retry) -> Value {

@@ -244,6 +244,38 @@ kind!(
         Silence = "silence",
         /// Active checks failed.
         Check = "check",
+        /// Its agent said so.
+        Agent = "agent",
+    }
+);
+
+kind!(
+    /// What a backend may be used for.
+    BackendState {
+        /// Everything.
+        Up = "up",
+        /// Everything, with a lowered share of new sessions.
+        Warming = "warming",
+        /// The sessions it has.
+        Draining = "draining",
+        /// The sessions it has, until they have moved.
+        Evacuating = "evacuating",
+        /// Nothing: it cannot serve.
+        Down = "down",
+        /// Nothing: it is not wanted to.
+        Disabled = "disabled",
+    }
+);
+
+kind!(
+    /// How an evacuation ended.
+    EvacuationEnd {
+        /// Nothing is left: the backend may be stopped.
+        Done = "done",
+        /// The deadline came first.
+        CutOff = "cut_off",
+        /// Too many sessions were lost.
+        Stopped = "stopped",
     }
 );
 
@@ -302,6 +334,8 @@ kind!(
         Restarted = "restarted",
         /// Its store node had no copy of it when its owner could not serve.
         NoCopy = "no_copy",
+        /// It was moved, since its owner was being emptied.
+        Evacuated = "evacuated",
     }
 );
 
@@ -344,6 +378,10 @@ kind!(
         Survivor = "survivor",
         /// To the first in the order of its base: nobody knows its owner.
         UnknownRoute = "unknown_route",
+        /// To a survivor, since its owner is being emptied.
+        Evacuated = "evacuated",
+        /// Balanced as a new visitor, since its session is dead and its backend is being emptied.
+        Replayed = "replayed",
         /// Served by another than its owner or survivor, since that is full or slow (`affinity: prefer`), or too many wait for it (`queue.spill_after`).
         Spilled = "spilled",
         /// Refused, since its owner cannot serve and no other may (`strict: true`), or its copy cannot

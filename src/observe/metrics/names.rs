@@ -83,7 +83,7 @@ metrics! {
     BACKEND_STATE = Gauge "cattail_backend_state" ["cluster", "backend", "state"]
         "1 for the state that the backend is in, 0 for the others.";
     BACKEND_WEIGHT = Gauge "cattail_backend_weight" ["cluster", "backend"]
-        "The configured weight.";
+        "The weight in force: as ordered, else as configured, and of that what its agent says.";
     BACKEND_IN_FLIGHT = Gauge "cattail_backend_requests_in_flight" ["cluster", "backend"]
         "Requests at the backend now.";
     BACKEND_LIMIT = Gauge "cattail_backend_requests_limit" ["cluster", "backend"]
@@ -114,6 +114,10 @@ metrics! {
         "Attempts that used a kept connection.";
     BACKEND_EJECTIONS = Counter "cattail_backend_ejections_total" ["cluster", "backend", "cause"]
         "Times that the backend went down, by the cause.";
+    BACKEND_STATE_CHANGES = Counter "cattail_backend_state_changes_total" ["cluster", "backend", "state"]
+        "Changes of the backend's state, by the new one.";
+    BACKEND_EVACUATIONS = Counter "cattail_backend_evacuations_total" ["cluster", "backend", "result"]
+        "Evacuations of the backend, by how they ended.";
     BACKEND_CHECKS = Counter "cattail_backend_checks_total" ["cluster", "backend", "result"]
         "Active health checks, by how they ended.";
 

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use http::request::Parts;
 
@@ -19,7 +20,7 @@ use crate::proxy::conversation::Conversation;
 use crate::proxy::queued::Queued;
 use crate::proxy::select::{self, Chosen, Nobody};
 use crate::proxy::worker::{ClusterView, Worker};
-use crate::session::ledger::{Detour, Member};
+use crate::session::ledger::{Detour, Key, Member};
 
 /// A request that looks for its backend.
 #[derive(Clone, Copy)]
@@ -50,6 +51,10 @@ pub(in crate::proxy) enum Missing {
     Owner(Slot),
     /// The session's store is to be asked first.
     Copy,
+    /// The same, before the session leaves a backend that serves it.
+    CopyToLeave,
+    /// The session is to be at rest for so long first.
+    Rest(Duration),
     /// This backend is full, or all are; the request may wait for a place.
     Place(Option<Slot>),
 }
@@ -108,6 +113,12 @@ impl Session {
         at.is_some_and(|backend| backend.state().serves_its_own())
     }
 
+    /// Whether the backend in `slot` gets the request without its session.
+    #[inline]
+    pub(in crate::proxy) fn is_hidden_from(&self, slot: Slot) -> bool {
+        matches!(self, Self::Bound(bound) if bound.is_hidden_from(slot))
+    }
+
     /// The jvm route that the client showed, as a log shows it.
     pub(in crate::proxy) fn route(&self, head: &Parts, cluster: &Cluster) -> Option<Box<[u8]>> {
         let Self::Bound(bound) = self else {
@@ -126,6 +137,14 @@ impl Session {
     pub(in crate::proxy) fn spill(&mut self) {
         if let Self::Bound(bound) = self {
             bound.spills = true;
+        }
+    }
+
+    /// The session's key in the ledger.
+    pub(in crate::proxy) fn key(&self) -> Option<Key> {
+        match self {
+            Self::Bound(bound) => Some(bound.key),
+            Self::Unfollowed | Self::Free(_) => None,
         }
     }
 
@@ -162,11 +181,18 @@ impl Bound {
         };
         let serves = |slot| candidates.serves(slot);
         match decide(seen, policy, serves, |slot| candidates.is_busy(slot)) {
-            Decision::To(slot, binding) if seen.pin == Some(slot) => {
+            Decision::To(slot, binding)
+                if Self::is_to_leave(cluster, slot) && !self.is_hidden_from(slot) =>
+            {
+                self.at_evacuating(seeking, (candidates, policy), (slot, binding))
+            }
+            Decision::To(slot, binding) if seen.pin == Some(slot) && !self.is_ignored => {
                 self.is_decided(binding, seeking);
                 self.pinned(seeking, candidates, slot)
             }
-            Decision::To(slot, _) if self.spills && candidates.place != Some(slot) => {
+            Decision::To(slot, _)
+                if self.spills && seen.pin != Some(slot) && candidates.place != Some(slot) =>
+            {
                 self.is_decided(Binding::Spilled, seeking);
                 self.spilled(seeking, candidates, slot)
             }
@@ -200,7 +226,7 @@ impl Bound {
 
     /// Remembers how a decision came about; the first of a request is counted.
     #[inline]
-    fn is_decided(&mut self, binding: Binding, seeking: &Seeking<'_>) {
+    pub(super) fn is_decided(&mut self, binding: Binding, seeking: &Seeking<'_>) {
         if self.decided.replace(binding).is_none() {
             seeking.count(binding);
         }
@@ -234,8 +260,11 @@ impl Bound {
         policy: Policy,
     ) -> Result<Chosen, Missing> {
         let hash = self.hash(seeking)?;
-        if let Some(slot) = self.survivor(hash, candidates, policy) {
-            return self.pinned(seeking, candidates, slot);
+        match self.survivor(hash, candidates, policy) {
+            // What touches no session takes none over.
+            Some(slot) if self.is_ignored => return seeking.at(slot),
+            Some(slot) => return self.pinned(seeking, candidates, slot),
+            None => {}
         }
         let cluster = candidates.cluster;
         let balancing = cluster.balancing();
@@ -292,7 +321,7 @@ impl Bound {
 
     /// To this survivor, or to the one that another request of the session has chosen meanwhile.
     #[cold]
-    fn pinned(
+    pub(super) fn pinned(
         &self,
         seeking: &Seeking<'_>,
         candidates: Candidates<'_>,

@@ -8,7 +8,7 @@
 //! - `browsers`: many browsers with parallel requests, and what they saw of their sessions
 //! - `load`: clients that go on asking while something happens
 //! - `store`: fake memcacheds and redises, and some that are neither
-//! - `pulse`: fake stores of which only is asked whether they live
+//! - `pulse`: fake stores of which is asked whether they live, and have a key
 //! - `wait`: deadlines and polling; nothing sleeps a fixed time and hopes
 //! - `proxy`: the real app in-process, from YAML text, on port 0, joined on drop
 //!
@@ -39,6 +39,6 @@ pub(crate) use metrics::Metrics;
 pub(crate) use proxy::{Proxy, cluster, sticky_cluster};
 pub(crate) use pulse::Pulse;
 pub(crate) use request::{Request, get};
-pub(crate) use response::{Broken, Framing};
+pub(crate) use response::{Broken, Framing, Response};
 pub(crate) use store::{Items, Store};
 pub(crate) use wait::{eventually, in_parallel, scaled, stays};

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-/// A store that answers `version` and `PING`. It listens on one port, through deaths too.
+/// A store that answers `version`, `PING` and `SELECT`, and has the keys that a test gives it. It
+/// listens on one port, through deaths too.
 #[derive(Debug)]
 pub(crate) struct Pulse {
     address: SocketAddr,
@@ -19,6 +20,11 @@ struct Seen {
     connections: AtomicUsize,
     questions: AtomicUsize,
     is_silent: AtomicBool,
+    keys: Mutex<Vec<String>>,
+    /// Keys that it was asked for.
+    looked_for: Mutex<Vec<String>>,
+    hangs_up: AtomicBool,
+    is_chatty: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -54,9 +60,29 @@ impl Pulse {
         self.seen.questions.load(SeqCst)
     }
 
+    /// It has these keys, and no others.
+    pub(crate) fn holds(&self, keys: &[&str]) {
+        *self.seen.keys.lock().unwrap() = keys.iter().map(|key| (*key).to_owned()).collect();
+    }
+
+    /// The keys that it was asked for, in order.
+    pub(crate) fn looked_for(&self) -> Vec<String> {
+        self.seen.looked_for.lock().unwrap().clone()
+    }
+
     /// Whether it takes questions and says nothing.
     pub(crate) fn be_silent(&self, is_silent: bool) {
         self.seen.is_silent.store(is_silent, SeqCst);
+    }
+
+    /// It hangs up after each answer.
+    pub(crate) fn hang_up(&self) {
+        self.seen.hangs_up.store(true, SeqCst);
+    }
+
+    /// It says everything twice.
+    pub(crate) fn be_chatty(&self) {
+        self.seen.is_chatty.store(true, SeqCst);
     }
 
     /// Nobody listens any more, and its connections end.
@@ -126,21 +152,40 @@ fn accept(
     }
 }
 
+impl Seen {
+    /// What a memcached says of the key in `mg KEY t s u`.
+    fn look(&self, asked: &[u8]) -> &'static [u8] {
+        let asked = String::from_utf8_lossy(asked);
+        let key = asked.split(' ').nth(1).unwrap_or_default();
+        self.looked_for.lock().unwrap().push(key.to_owned());
+        if self.keys.lock().unwrap().iter().any(|held| held == key) {
+            b"HD t1800 s100\r\n"
+        } else {
+            b"EN\r\n"
+        }
+    }
+}
+
 fn answer(mut stream: TcpStream, seen: &Seen) {
     let mut buffer = [0; 512];
-    while let Ok(1..) = stream.read(&mut buffer).map(|length| {
+    while let Ok(length @ 1..) = stream.read(&mut buffer) {
         let asked = &buffer[..length];
         seen.questions.fetch_add(1, SeqCst);
+        let has = |word: &[u8]| asked.windows(word.len()).any(|it| it == word);
         let says: &[u8] = match asked {
             _ if seen.is_silent.load(SeqCst) => b"",
             b"version\r\n" => b"VERSION 1.6.18\r\n",
-            _ if asked.windows(4).any(|it| it == b"PING") => b"+PONG\r\n",
+            _ if asked.starts_with(b"mg ") => seen.look(asked),
+            _ if has(b"PING") => b"+PONG\r\n",
+            _ if has(b"SELECT") => b"+OK\r\n",
             _ => b"ERROR\r\n",
         };
-        if stream.write_all(says).is_ok() {
-            length
-        } else {
-            0
+        let times = 1 + usize::from(seen.is_chatty.load(SeqCst));
+        let is_said = stream.write_all(&says.repeat(times)).is_ok();
+        if !is_said || seen.hangs_up.load(SeqCst) {
+            break;
         }
-    }) {}
+    }
+    // Whoever ends all of them has the stream as well: dropping it here would not close it.
+    stream.shutdown(Shutdown::Both).ok();
 }
