@@ -8,15 +8,17 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::balance::Slot;
-use crate::cluster::machine::Needed;
+use crate::cluster::machine::{Event, Needed};
 use crate::cluster::resolve::{INTERVAL, News, SystemResolver, keep_resolved};
 use crate::cluster::{Addresses, Backend, Cluster};
 use crate::config::BackendAddr;
+use crate::health::outliers::{Counted, Judge, Verdict, usual};
 use crate::health::{Endpoint, Network, Outcome, ProbeFailure, Subject, Target};
 use crate::health::{SOON, start_offset, watch, watch_store};
-use crate::observe::metrics::CheckResult;
+use crate::observe::metrics::{CheckResult, HistogramTotal};
 use crate::proxy::Snapshot;
 use crate::proxy::headers::host::own_host;
 
@@ -121,6 +123,7 @@ const SWEPT: usize = 4_000;
 /// Lets slow starts go on, tells of sessions out of reach, and forgets those that ended without a
 /// word.
 async fn keep_house(clusters: Vec<Arc<Cluster>>, keep: Arc<impl Fn()>) {
+    let mut judging: Vec<_> = clusters.iter().map(|it| Judging::of(it)).collect();
     let mut turns = tokio::time::interval(HOUSE_KEEPING);
     turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -130,6 +133,9 @@ async fn keep_house(clusters: Vec<Arc<Cluster>>, keep: Arc<impl Fn()>) {
             cluster.go_on_evacuating();
             cluster.watch_drains();
             cluster.watch_reach();
+        }
+        for judging in &mut judging {
+            judging.look();
         }
         keep();
         if let Some(cluster) = clusters.first() {
@@ -159,6 +165,74 @@ async fn resolve(backend: Arc<Backend>, (host, port): (String, u16), offset: Dur
         },
     )
     .await;
+}
+
+/// What judges the answers of a cluster's backends.
+struct Judging {
+    cluster: Arc<Cluster>,
+    began: Instant,
+    judges: Vec<Judge>,
+}
+
+impl Judging {
+    fn of(cluster: &Arc<Cluster>) -> Self {
+        let began = Instant::now();
+        let outliers = &cluster.config.outliers;
+        let judge = |backend: &Arc<Backend>| {
+            let mut judge = Judge::default();
+            // From before a reload: nobody knows for how long.
+            if backend.is_outlying() {
+                judge.is_out(Duration::ZERO, outliers);
+            }
+            judge
+        };
+        Self {
+            cluster: Arc::clone(cluster),
+            began,
+            judges: cluster.backends.iter().map(judge).collect(),
+        }
+    }
+
+    fn look(&mut self) {
+        let outliers = &self.cluster.config.outliers;
+        let at = self.began.elapsed();
+        let pairs = self.judges.iter_mut().zip(&self.cluster.backends);
+        let means: Vec<_> = pairs
+            .map(|(judge, backend)| judge.look(at, counted(backend), outliers))
+            .collect();
+        for (place, slot) in self.cluster.slots().enumerate() {
+            let Some(judge) = self.judges.get_mut(place) else {
+                return;
+            };
+            let mean = means.get(place).copied().flatten();
+            match judge.judge(at, (mean, usual(&means, place)), outliers) {
+                Some(Verdict::Outlying) if self.cluster.report_outlying(slot) => {
+                    judge.is_out(at, outliers);
+                }
+                Some(Verdict::Readmit) => self.cluster.report(slot, Event::Readmitted),
+                Some(Verdict::Outlying) | None => {}
+            }
+        }
+    }
+}
+
+fn counted(backend: &Backend) -> Counted {
+    let (bad, row) = backend.bad_answers();
+    let mut times = HistogramTotal::default();
+    for cells in backend.cells.iter() {
+        cells.response_time.add_to(&mut times);
+    }
+    let failures = backend.cells.sum(|cells| {
+        let failures = cells.failures.iter();
+        failures.map(|(_, count)| count.value()).sum()
+    });
+    Counted {
+        answers: times.count() + failures,
+        bad,
+        time: times.time(),
+        timed: times.count(),
+        row,
+    }
 }
 
 /// A backend as its monitor sees it.

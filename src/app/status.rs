@@ -106,7 +106,7 @@ fn cluster(cluster: &Cluster) -> ClusterStatus {
         requests_in_flight: cluster.in_flight(),
         tunnels: cluster.cells.sum(|cells| cells.tunnels.value()),
         held: cluster.sessions.held(),
-        replicated: cluster.config.sessions.replicated,
+        sessions_can_move: cluster.sessions_can_move(),
         backends: cluster
             .slots()
             .filter_map(|slot| backend(cluster, slot))

@@ -58,6 +58,10 @@ pub struct Backend {
     evacuation: ArcSwapOption<Evacuation>,
     /// By worker: what is there, told only while no new sessions are taken.
     open: Box<[Mutex<Vec<OpenRequest>>]>,
+    /// Bad answers, and how many there were in a row: now, and at most since the last look.
+    bad: AtomicU64,
+    row: AtomicU32,
+    longest_row: AtomicU32,
     /// Requests and tunnels of lives up to this one are to end.
     ended: AtomicU64,
     warmth: Warmth,
@@ -132,6 +136,9 @@ impl Backend {
             agent_max: AtomicUsize::new(0),
             evacuation: ArcSwapOption::empty(),
             open: (0..workers).map(|_| Mutex::default()).collect(),
+            bad: AtomicU64::new(0),
+            row: AtomicU32::new(0),
+            longest_row: AtomicU32::new(0),
             ended: AtomicU64::new(0),
             state: AtomicU8::new(encode(machine.state())),
             awaits_progress: AtomicBool::new(false),
@@ -425,6 +432,33 @@ impl Backend {
         debug_assert!(flip.is_none(), "a sign of life flipped a state");
         self.awaits_progress
             .store(watched.machine.awaits_progress(), Ordering::Relaxed);
+    }
+
+    /// It gave a good answer: the row of bad ones is over.
+    #[inline]
+    pub fn note_good(&self) {
+        if self.row.load(Ordering::Relaxed) > 0 {
+            self.row.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// It gave a bad answer, or none.
+    #[cold]
+    pub fn note_bad(&self) {
+        self.bad.fetch_add(1, Ordering::Relaxed);
+        let row = self.row.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        self.longest_row.fetch_max(row, Ordering::Relaxed);
+    }
+
+    /// Bad answers since the process was started, and the longest row of them since the last call.
+    pub fn bad_answers(&self) -> (u64, u32) {
+        let longest = self.longest_row.swap(0, Ordering::Relaxed);
+        (self.bad.load(Ordering::Relaxed), longest)
+    }
+
+    /// Whether it gets no new sessions because of its answers.
+    pub fn is_outlying(&self) -> bool {
+        self.machine().machine.is_outlying()
     }
 
     /// What its monitor should try.

@@ -253,6 +253,14 @@ impl Cluster {
         self.report(slot, Event::ResponseTimeout(self.peers()));
     }
 
+    /// Too many answers of a backend were bad or slow. The answer is whether it could be spared.
+    pub fn report_outlying(&self, slot: Slot) -> bool {
+        let _one = self.judging.lock().unwrap_or_else(PoisonError::into_inner);
+        self.report(slot, Event::Outlying(self.peers()));
+        self.backend(slot)
+            .is_some_and(|backend| backend.is_outlying())
+    }
+
     /// Tells a backend's state machine what was seen; publishes and logs what follows from it.
     pub fn report(&self, slot: Slot, event: Event) {
         let Some(backend) = self.backend(slot) else {

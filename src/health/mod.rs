@@ -4,6 +4,7 @@
 //! report means is decided by `cluster::machine`.
 
 pub mod monitor;
+pub mod outliers;
 pub mod probe;
 mod stores;
 

@@ -461,6 +461,9 @@ async fn attempt(
     if failure.request == Sent::Nothing {
         chosen.in_flight.tell(Pin::unsent);
     }
+    if failure.is_the_backends() {
+        chosen.upstream.backend.note_bad();
+    }
     lease.failed(failure.stage);
     Err(failure)
 }

@@ -360,11 +360,6 @@ fn while_the_owner_is_down_files_come_without_the_session_and_take_none_over() {
         "Set-Cookie: lang=en; Path=/",
         "Set-Cookie: JSESSIONID=NEW.jvm2; Path=/",
     ];
-    says(
-        &two,
-        "/a;jsessionid=A.jvm1/b.css;jsessionid=A.jvm1",
-        &cookies,
-    );
     says(&two, "/a/b.css", &cookies);
     for (target, cookie, seen) in [
         ("/a/b.css?x=;jsessionid=A.jvm1", "JSESSIONID=A.jvm1", ""),
@@ -382,14 +377,14 @@ fn while_the_owner_is_down_files_come_without_the_session_and_take_none_over() {
         let request = Request::get(target).header("Cookie", cookie);
         let answer = request.send(proxy.address()).expect(200);
         assert_eq!(answer.all("Set-Cookie"), ["lang=en; Path=/"]);
-        let last = two.last_request();
-        assert_eq!(last.target, "/a/b.css?x=;jsessionid=A.jvm1");
+        let requests = two.requests_to("/a/b.css?x=;jsessionid=A.jvm1");
+        let last = requests.last().expect("without ids in its path");
         assert_eq!(last.header("Cookie").unwrap_or_default(), seen);
     }
     // One that is under way, and one that nobody waits for to its end.
     two.hold("/held.css");
     let held = [(), ()].map(|()| begun(proxy.address(), &shows("/held.css", "A.jvm1")));
-    two.wait_for("two requests", |counts| counts.in_progress == 2);
+    eventually("both came", || two.requests_to("/held.css").len() == 2);
     let [mut held, reset] = held;
     reset.reset();
     two.wait_for("one request", |counts| counts.in_progress == 1);
@@ -397,10 +392,9 @@ fn while_the_owner_is_down_files_come_without_the_session_and_take_none_over() {
     for path in ["/echo", "/c.css"] {
         says(&one, "/c.css", &[]);
         assert_eq!(served(proxy.address(), &shows(path, "A.jvm1")), "jvm1");
-        assert_eq!(
-            one.last_request().header("Cookie"),
-            Some("JSESSIONID=A.jvm1")
-        );
+        let requests = one.requests_to(path);
+        let last = requests.last().expect("a request");
+        assert_eq!(last.header("Cookie"), Some("JSESSIONID=A.jvm1"));
     }
     assert_eq!(bindings(&proxy), counts([("owner", 3), ("survivor", 5)]));
     two.release("/held.css");

@@ -59,6 +59,7 @@ mod listeners;
 mod metrics_of_requests;
 mod names;
 mod orders;
+mod outliers;
 mod pass_through;
 mod process;
 mod properties;

@@ -94,9 +94,9 @@ fn an_id_from_before_is_renewed_until_the_client_has_the_new_one() {
     assert_eq!(stage.sees("/echo", NEW), NEW);
     let two = Request::get("/echo/two").header("Cookie", "a=A-n1.jvm1; JSESSIONID=A-n1.jvm1; b=2");
     served(stage.proxy.address(), &two);
-    let seen = stage.tomcat.last_request();
+    let seen = stage.tomcat.requests_to("/echo/two");
     assert_eq!(
-        seen.all("Cookie"),
+        seen[0].all("Cookie"),
         ["a=A-n1.jvm1; JSESSIONID=A-n2.jvm1; b=2"]
     );
     // It moved once, whatever the client showed since.
@@ -241,6 +241,6 @@ fn with_sessions_that_all_tomcats_share_nothing_is_renewed_and_nobody_waits() {
     issues(&tomcat, "/page", NEW);
     served(proxy.address(), &shows("/page", OLD));
     served(proxy.address(), &shows("/echo", OLD));
-    let seen = tomcat.last_request();
-    assert_eq!(seen.header("Cookie"), Some("JSESSIONID=A-n1.jvm1"));
+    let seen = tomcat.requests_to("/echo");
+    assert_eq!(seen[0].header("Cookie"), Some("JSESSIONID=A-n1.jvm1"));
 }

@@ -26,8 +26,8 @@ pub struct ClusterStatus {
     pub tunnels: u64,
     /// Requests that wait for the owner of their session.
     pub held: usize,
-    /// Whether sessions can be moved: `replicated: true`.
-    pub replicated: bool,
+    /// Whether sessions can be moved: `replicated: true`, or `stores`.
+    pub sessions_can_move: bool,
     /// Its backends, in the order of the file.
     pub backends: Vec<BackendStatus>,
 }

@@ -19,8 +19,8 @@ fn cluster(cluster: &ClusterStatus) -> String {
     if cluster.held > 0 {
         more.push(format!("{} held", cluster.held));
     }
-    if !cluster.replicated {
-        more.push("sessions cannot be moved (replicated: false)".to_owned());
+    if !cluster.sessions_can_move {
+        more.push("sessions cannot be moved".to_owned());
     }
     let more = if more.is_empty() {
         String::new()

@@ -13,6 +13,7 @@ mod headers;
 mod listeners;
 mod logs;
 mod network_lists;
+mod outliers;
 mod owner;
 mod pattern;
 mod rules;

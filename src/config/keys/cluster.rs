@@ -2,7 +2,7 @@
 
 use super::backend::BACKEND;
 use super::stores::STORES;
-use super::upstream::{HEALTH, POOL, QUEUE, RETRY, TIMEOUTS};
+use super::upstream::{HEALTH, OUTLIERS, POOL, QUEUE, RETRY, TIMEOUTS};
 use super::{HEADERS, HOUR, Key, Kind, MINUTE, SECOND};
 
 const DAY: u64 = 24 * HOUR;
@@ -152,6 +152,12 @@ pub(in crate::config) const CLUSTER: &[Key] = &[
     )
     .or("{}"),
     Key::new("health", Kind::Section(HEALTH), "Checks of the backends.").or("{}"),
+    Key::new(
+        "outliers",
+        Kind::Section(OUTLIERS),
+        "When a backend's answers cost it its new sessions for a while.",
+    )
+    .or("{}"),
     Key::new(
         "retry",
         Kind::Section(RETRY),
