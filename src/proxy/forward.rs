@@ -313,7 +313,9 @@ impl Forwarding<'_> {
                 Missing::Owner(owner) => seeking.wait_for(owner).await,
                 Missing::Place(owner) => {
                     let may_spill = self.session.may_spill();
-                    if Box::pin(seeking.queue(owner, may_spill)).await? == Next::Spill {
+                    let next = Box::pin(seeking.queue(owner, may_spill)).await;
+                    self.account.queued(held.elapsed());
+                    if next? == Next::Spill {
                         self.session.spill();
                     }
                 }
