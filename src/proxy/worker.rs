@@ -217,13 +217,16 @@ impl Worker {
     }
 
     /// One tick of the coarse clock: time-outs, and requests that wait for a backend that went
-    /// down meanwhile.
+    /// down meanwhile, or for any of those that take part now.
     pub fn tick(&self) {
         self.clock.tick();
         self.ledger_time.set(self.published.common.now());
         let changes = self.published.common.changes.count();
         if self.changes_seen.replace(changes) != changes {
             self.clock.wake_all();
+            for view in &self.view.borrow().clusters {
+                view.cluster.queue.settle();
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::config::units::show_duration;
 use crate::config::{
     Affinity, Backend, Balance, Cluster, Drain, FailBack, HashKey, Health, HostHeader, Outliers,
-    Retry, Rewrite, WantedState,
+    Queue, Retry, Rewrite, WantedState,
 };
 
 use super::rule::header_rules;
@@ -27,6 +27,8 @@ pub(super) fn named(cluster: &Cluster, key_file: Option<&Path>) -> (String, Valu
         "affinity": affinity,
         "balance": balance(&cluster.balance),
         "slow_start": show_duration(cluster.slow_start),
+        "max_requests": cluster.max_requests,
+        "queue": queue(&cluster.queue),
         "drain": drain(&cluster.drain),
         "fail_back": fail_back(cluster.fail_back),
         "timeouts": {
@@ -83,6 +85,14 @@ fn balance(balance: &Balance) -> Value {
         Balance::Hash(HashKey::Header(name)) => json!({ "hash": { "header": name.as_str() } }),
         Balance::Hash(HashKey::Cookie(name)) => json!({ "hash": { "cookie": name } }),
     }
+}
+
+fn queue(queue: &Queue) -> Value {
+    let mut value = json!({ "length": queue.length, "time": show_duration(queue.time) });
+    if let (Value::Object(keys), Some(after)) = (&mut value, queue.spill_after) {
+        keys.insert("spill_after".to_owned(), json!(after));
+    }
+    value
 }
 
 fn health(health: &Health) -> Value {

@@ -61,6 +61,8 @@ pub(in crate::proxy) struct Bound {
     pub(in crate::proxy) decided: Option<Binding>,
     /// What its store node said when it had to leave its owner.
     pub(in crate::proxy) copy: StoreCopy,
+    /// Whether too many wait for its owner, so that another may serve it.
+    pub(in crate::proxy) spills: bool,
     /// Whether the path is one of those that touch no session: it goes where the session is, or
     /// without it, so that no copy is left elsewhere.
     pub(in crate::proxy) is_ignored: bool,
@@ -216,6 +218,7 @@ pub(super) fn owned(
         let_go_first: false,
         decided: None,
         copy: StoreCopy::Unasked,
+        spills: false,
         is_ignored: shown.is_ignored,
     }
 }
