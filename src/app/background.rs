@@ -6,19 +6,20 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::balance::Slot;
-use crate::cluster::machine::Needed;
 use crate::cluster::resolve::{INTERVAL, News, SystemResolver, keep_resolved};
 use crate::cluster::{Addresses, Backend, Cluster};
 use crate::config::BackendAddr;
-use crate::health::{Endpoint, Network, Outcome, ProbeFailure, Subject, Target};
-use crate::health::{SOON, start_offset, watch, watch_store};
-use crate::observe::metrics::CheckResult;
+use crate::health::agent::watch_agent;
+use crate::health::{Network, Pace, SOON, watch, watch_store};
 use crate::proxy::Snapshot;
 use crate::proxy::headers::host::own_host;
+
+use super::guarded::Guarded;
+use super::watched::Watched;
 
 /// The thread; it ends when the handle is dropped.
 #[derive(Debug)]
@@ -80,22 +81,10 @@ fn watchers(snapshot: &Snapshot) -> JoinSet<()> {
             let Some(backend) = cluster.backend(slot) else {
                 continue;
             };
-            let (name, health) = (cluster.config.name.as_str(), cluster.config.health.clone());
-            let offset = start_offset(name, backend.name.as_str(), health.interval);
-            // A reload must not make one that is on its way back wait longer.
-            let offset = if backend.is_down() {
-                offset.min(SOON)
-            } else {
-                offset
-            };
-            let watched = Watched {
-                cluster: Arc::clone(cluster),
-                backend: Arc::clone(backend),
-                slot,
-            };
-            tasks.spawn(watch(watched, Network, health, offset));
+            watch_backend(&mut tasks, cluster, slot, backend);
             if let BackendAddr::Host { host, port } = &backend.address {
-                let offset = start_offset(name, backend.name.as_str(), INTERVAL);
+                let name = cluster.config.name.as_str();
+                let offset = Pace::of(name, backend.name.as_str(), INTERVAL, 0).first();
                 tasks.spawn(resolve(Arc::clone(backend), (host.clone(), *port), offset));
             }
         }
@@ -109,6 +98,39 @@ fn watchers(snapshot: &Snapshot) -> JoinSet<()> {
     let clusters = snapshot.clusters.clone();
     tasks.spawn(keep_house(clusters));
     tasks
+}
+
+fn watch_backend(
+    tasks: &mut JoinSet<()>,
+    cluster: &Arc<Cluster>,
+    slot: Slot,
+    backend: &Arc<Backend>,
+) {
+    let (config, settings) = (&cluster.config, backend.settings());
+    let (name, health) = (config.name.as_str(), &config.health);
+    let pace = Pace::of_checks(name, backend.name.as_str(), health);
+    // A reload must not make one that is on its way back wait longer.
+    let offset = if backend.is_down() {
+        pace.first().min(SOON)
+    } else {
+        pace.first()
+    };
+    let network = Network::new(
+        health,
+        &own_host(&backend.address),
+        health.check_port(&settings),
+        &config.sessions.cookies,
+    );
+    let watched = Watched::new(cluster, slot, backend);
+    tasks.spawn(watch(watched, network, pace, offset));
+    if let Some(port) = health.agent_port(&settings) {
+        let agent = &health.agent;
+        let pace = Pace::of(name, backend.name.as_str(), agent.interval, health.jitter);
+        let sent = agent.send.as_ref();
+        let sent = sent.map(|line| line.replace("$backend", backend.name.as_str()));
+        let guarded = Guarded::new(cluster, slot, backend, port);
+        tasks.spawn(watch_agent(guarded, sent, agent.timeout, pace));
+    }
 }
 
 /// Between two looks at what grows old or warm.
@@ -154,60 +176,4 @@ async fn resolve(backend: Arc<Backend>, (host, port): (String, u16), offset: Dur
         },
     )
     .await;
-}
-
-/// A backend as its monitor sees it.
-struct Watched {
-    cluster: Arc<Cluster>,
-    backend: Arc<Backend>,
-    slot: Slot,
-}
-
-impl Subject for Watched {
-    fn needed(&self) -> Needed {
-        self.backend.needed()
-    }
-
-    fn target(&self) -> Target {
-        let endpoint = match &**self.backend.addresses() {
-            Addresses::Ip(addresses) => Endpoint::Tcp(addresses.as_slice().into()),
-            Addresses::Unix(path) => Endpoint::Unix(path.as_path().into()),
-        };
-        let host = self.cluster.config.health.host.clone();
-        Target {
-            endpoint,
-            host: host.unwrap_or_else(|| own_host(&self.backend.address)),
-        }
-    }
-
-    fn report(&self, outcome: Outcome) {
-        self.backend.events.checks.inc(result_of(&outcome));
-        if let Outcome::CheckFailed(failure) = &outcome {
-            tracing::debug!(backend = %self.backend.name, %failure, "check failed");
-        }
-        if let Some(event) = outcome.event() {
-            self.cluster.report(self.slot, event);
-        }
-    }
-
-    fn wake(&self) -> &Notify {
-        &self.backend.changed
-    }
-}
-
-fn result_of(outcome: &Outcome) -> CheckResult {
-    let (Outcome::CheckFailed(failure) | Outcome::Unanswered(failure)) = outcome else {
-        return CheckResult::Success;
-    };
-    match failure {
-        ProbeFailure::Connect { .. }
-        | ProbeFailure::ConnectTimeout { .. }
-        | ProbeFailure::NoAddress => CheckResult::Connect,
-        ProbeFailure::AnswerTimeout(_) => CheckResult::Timeout,
-        ProbeFailure::Status(_) => CheckResult::Status,
-        ProbeFailure::Broken(_)
-        | ProbeFailure::Ended
-        | ProbeFailure::NotHttp(_)
-        | ProbeFailure::HeadTooLong => CheckResult::Protocol,
-    }
 }

@@ -4,10 +4,12 @@
 //! runs, and whatever fails there is a [`StartFailure`] that names it.
 
 mod background;
+mod guarded;
 mod reload;
 mod shown;
 mod signals;
 mod start;
+mod watched;
 mod worker;
 
 use std::io;

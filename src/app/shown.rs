@@ -93,8 +93,9 @@ impl Source for Shown {
                     states: &STATES,
                     serves: state.serves_its_own(),
                     in_flight: backend.in_flight(),
-                    limit: settings.max_requests,
+                    limit: backend.max_requests(),
                     weight: settings.weight,
+                    percent: backend.agent_percent(),
                 };
                 scrape.backend_status(name, backend_name, status);
             }

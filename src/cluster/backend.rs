@@ -31,6 +31,7 @@ pub struct Backend {
     load: CacheLine<Load>,
     settings: ArcSwap<config::Backend>,
     max_requests: AtomicUsize,
+    agent: AgentSays,
     state: AtomicU8,
     /// Whether response time-outs are being counted, so that a byte from it means something.
     awaits_progress: AtomicBool,
@@ -58,6 +59,25 @@ struct Load {
     debt: AtomicU32,
 }
 
+/// What its agent says besides its state.
+#[derive(Debug, Default)]
+struct AgentSays {
+    /// Of the configured weight.
+    percent: Mutex<Option<u32>>,
+    max_requests: Mutex<Option<usize>>,
+}
+
+impl AgentSays {
+    fn percent(&self) -> MutexGuard<'_, Option<u32>> {
+        self.percent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn max_requests(&self) -> MutexGuard<'_, Option<usize>> {
+        let said = self.max_requests.lock();
+        said.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Backend {
     /// A backend that no request has seen yet.
     pub fn new(settings: config::Backend, machine: Machine, workers: usize) -> Arc<Self> {
@@ -69,6 +89,7 @@ impl Backend {
             changed: Notify::new(),
             load: CacheLine::default(),
             max_requests: AtomicUsize::new(settings.max_requests),
+            agent: AgentSays::default(),
             state: AtomicU8::new(encode(machine.state())),
             awaits_progress: AtomicBool::new(false),
             epoch: AtomicU64::new(0),
@@ -89,9 +110,44 @@ impl Backend {
 
     /// Takes over what a reloaded file says of it.
     pub(super) fn change_settings(&self, settings: config::Backend) {
-        self.max_requests
-            .store(settings.max_requests, Ordering::Relaxed);
         self.settings.store(Arc::new(settings));
+        self.settle_max_requests();
+    }
+
+    /// Whether requests that no session binds may go there.
+    pub fn takes_new(&self) -> bool {
+        self.state().takes_new() && self.agent_percent() > 0
+    }
+
+    /// What its agent makes of the weight, in percent; 0: it takes no new sessions.
+    pub fn agent_percent(&self) -> u32 {
+        let said = *self.agent.percent();
+        said.unwrap_or(100)
+    }
+
+    /// Takes over what its agent makes of the weight; whether that is news.
+    pub(super) fn set_agent_weight(&self, percent: Option<u32>) -> bool {
+        std::mem::replace(&mut *self.agent.percent(), percent) != percent
+    }
+
+    /// Takes over what its agent says of the most requests at a time; whether that is news.
+    pub(super) fn set_agent_max(&self, max_requests: Option<usize>) -> bool {
+        let before = std::mem::replace(&mut *self.agent.max_requests(), max_requests);
+        self.settle_max_requests();
+        before != max_requests
+    }
+
+    /// What its agent says overrules the file.
+    fn settle_max_requests(&self) {
+        let said = self.agent.max_requests();
+        let most = said.unwrap_or(self.settings.load().max_requests);
+        // Under the lock: the last one to know is the last one to say.
+        self.max_requests.store(most, Ordering::Relaxed);
+    }
+
+    /// The most requests at a time; zero: unlimited.
+    pub fn max_requests(&self) -> usize {
+        self.max_requests.load(Ordering::Relaxed)
     }
 
     /// Its state.
@@ -239,6 +295,11 @@ impl Backend {
     /// What its monitor should try.
     pub fn needed(&self) -> Needed {
         self.machine().needed()
+    }
+
+    /// Whether checks go against its state, and not enough of them to change it.
+    pub fn wavers(&self) -> bool {
+        self.machine().wavers()
     }
 
     fn machine(&self) -> MutexGuard<'_, Machine> {

@@ -30,8 +30,19 @@ pub struct Standing {
     pub state: State,
     /// The share of a Warming one, in steps.
     pub step: u32,
+    /// What its agent makes of the weight, in percent.
+    pub percent: u32,
     /// The jvm route that its Tomcat was seen to use.
     pub learned: Option<JvmRoute>,
+}
+
+/// All of a weight, in percent.
+const WHOLE: u32 = 100;
+
+impl Standing {
+    fn takes_new(&self) -> bool {
+        self.state.takes_new() && self.percent > 0
+    }
 }
 
 impl Balancing {
@@ -43,7 +54,7 @@ impl Balancing {
             backends
                 .iter()
                 .zip(0_u16..)
-                .filter(move |(it, _)| it.settings.backup == backup && it.state.takes_new())
+                .filter(move |(it, _)| it.settings.backup == backup && it.takes_new())
         };
         let backup = tier(false).next().is_none();
         let is_warming = tier(backup).any(|(it, _)| it.state == State::Warming);
@@ -53,12 +64,16 @@ impl Balancing {
             State::Warming => it.step,
             _ => STEPS,
         };
+        // In percent only where an agent speaks of it.
+        let is_told = tier(backup).any(|(it, _)| it.percent != WHOLE);
+        let part = |it: &Standing| if is_told { it.percent } else { 1 };
         let members: Vec<Member> = tier(backup)
             .map(|(it, slot)| Member {
                 slot: Slot(slot),
-                weight: it.settings.weight.saturating_mul(share(it)),
+                weight: (it.settings.weight.saturating_mul(share(it))).saturating_mul(part(it)),
             })
             .collect();
+        // By configured weights alone: all instances must come to the same order, at any moment.
         let candidates = tier(backup).map(|(it, slot)| {
             let member = Member {
                 slot: Slot(slot),

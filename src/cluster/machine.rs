@@ -6,9 +6,15 @@
 //! ([`Machine::needed`]). Why a backend comes back when it does:
 //! `docs/decisions/0012-options-probe.md` and `0013-readmission.md`.
 
+mod agent;
+
 use std::fmt;
 
 use crate::config::{Health, WantedState};
+
+use agent::{Agent, Wish};
+
+pub use agent::AgentWord;
 
 /// Response time-outs in a row, without a byte from the backend in between, that count as silence.
 pub const SILENT_AFTER: u32 = 3;
@@ -77,6 +83,8 @@ pub enum Fault {
     Silent,
     /// Its checks fail.
     CheckFailed,
+    /// Its agent says so.
+    Agent,
 }
 
 /// Why a state flipped.
@@ -86,6 +94,10 @@ pub enum Cause {
     Fault(Fault),
     /// Enough checks passed.
     CheckPassed,
+    /// Its check says: no new sessions.
+    CheckDrains,
+    /// Its agent says so.
+    Agent,
     /// It answered a background `OPTIONS *`.
     Answered,
     /// Its slow start is over.
@@ -102,7 +114,9 @@ impl Cause {
             Self::Fault(Fault::Unreachable) => "unreachable",
             Self::Fault(Fault::Silent) => "silent",
             Self::Fault(Fault::CheckFailed) => "check_failed",
+            Self::Fault(Fault::Agent) | Self::Agent => "agent",
             Self::CheckPassed => "check_passed",
+            Self::CheckDrains => "check_drains",
             Self::Answered => "answered",
             Self::Warmed => "warmed",
             Self::Configured => "configured",
@@ -117,7 +131,9 @@ impl fmt::Display for Cause {
             Self::Fault(Fault::Unreachable) => "it cannot be reached",
             Self::Fault(Fault::Silent) => "it accepts connections and says nothing",
             Self::Fault(Fault::CheckFailed) => "its health check fails",
+            Self::Fault(Fault::Agent) | Self::Agent => "its agent says so",
             Self::CheckPassed => "its health check passes",
+            Self::CheckDrains => "its health check says: no new sessions",
             Self::Answered => "it answers again",
             Self::Warmed => "its slow start is over",
             Self::Configured => "the configuration says so",
@@ -179,6 +195,10 @@ pub enum Event {
     Answered,
     /// The time of its slow start has passed.
     Warmed,
+    /// An active check passed and said: no new sessions.
+    CheckDrains,
+    /// Its agent said this.
+    Agent(AgentWord),
 }
 
 /// What a backend needs from its monitor.
@@ -210,6 +230,10 @@ pub struct Machine {
     warms: bool,
     /// Whether it came back and is not warm yet.
     warming: bool,
+    /// Whether its last check asked for no new sessions.
+    check_drains: bool,
+    /// What its agent said.
+    agent: Agent,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,7 +244,7 @@ struct Check {
 
 impl Check {
     fn of(health: &Health) -> Option<Self> {
-        health.path.as_ref().map(|_| Self {
+        health.check.as_ref().map(|_| Self {
             rise: health.rise,
             fall: health.fall,
         })
@@ -239,6 +263,8 @@ impl Machine {
             timed_out: 0,
             warms: false,
             warming: false,
+            check_drains: false,
+            agent: Agent::default(),
         }
     }
 
@@ -251,9 +277,11 @@ impl Machine {
 
     /// The state now.
     pub fn state(&self) -> State {
-        match (self.wanted, self.fault) {
+        match (self.wanted, self.fault()) {
             (WantedState::Disabled, _) => State::Disabled,
+            _ if self.agent.wish == Wish::Maint => State::Disabled,
             (_, Some(_)) => State::Down,
+            _ if self.check_drains || self.agent.wish == Wish::Drain => State::Draining,
             (WantedState::Up, None) if self.warming => State::Warming,
             (WantedState::Up, None) => State::Up,
             (WantedState::Draining, None) => State::Draining,
@@ -262,7 +290,15 @@ impl Machine {
 
     /// Why it is Down, if it is.
     pub fn fault(&self) -> Option<Fault> {
-        self.fault
+        self.fault.or(self.agent.is_down.then_some(Fault::Agent))
+    }
+
+    /// Whether some checks in a row have gone against its state, and not enough to change it.
+    pub fn wavers(&self) -> bool {
+        match self.fault {
+            Some(_) => self.passed > 0,
+            None => self.failed > 0,
+        }
     }
 
     /// What its monitor should try.
@@ -270,7 +306,8 @@ impl Machine {
         match (self.state(), self.check) {
             (State::Disabled, _) => Needed::Nothing,
             (_, Some(_)) => Needed::Check,
-            (State::Down, None) => Needed::Answer,
+            (State::Down, None) if self.fault.is_some() => Needed::Answer,
+            (State::Down, None) => Needed::Nothing,
             (State::Up | State::Warming | State::Draining | State::Evacuating, None) => {
                 Needed::Nothing
             }
@@ -296,6 +333,7 @@ impl Machine {
         self.check = Check::of(health);
         self.warms = warms;
         self.warming &= warms;
+        self.check_drains &= self.check.is_some();
         match (from, self.state()) {
             (_, State::Disabled) => self.clear(),
             // As after a death: nobody knows what it did meanwhile, likely a restart.
@@ -305,13 +343,24 @@ impl Machine {
         self.flip(from, Cause::Configured)
     }
 
+    /// It has no agent any more: what that one said is forgotten.
+    pub fn forget_agent(&mut self) -> Option<Transition> {
+        let from = self.state();
+        self.agent_said(AgentWord::Ready);
+        self.agent_said(AgentWord::Up);
+        self.flip(from, Cause::Configured)
+    }
+
     /// Takes in what was seen. A Disabled backend is not watched: nothing seen counts.
     pub fn on(&mut self, event: Event) -> Option<Transition> {
         let from = self.state();
-        if from == State::Disabled {
+        let is_of_the_agent = matches!(event, Event::Agent(_));
+        if from == State::Disabled && !is_of_the_agent {
             return None;
         }
         let cause = match event {
+            Event::Agent(word) => self.agent_said(word),
+            Event::CheckDrains => self.check_drained()?,
             Event::Refused => self.fell(Fault::Refused),
             Event::Unreachable => self.fell(Fault::Unreachable),
             Event::ResponseTimeout(peers) => self.timed_out(peers.can_spare(from))?,
@@ -343,9 +392,12 @@ impl Machine {
         let Check { rise, .. } = self.check?;
         self.timed_out = 0;
         self.failed = 0;
+        if std::mem::take(&mut self.check_drains) && self.fault.is_none() {
+            return Some(Cause::CheckPassed);
+        }
         let enough = match self.fault? {
             Fault::Refused | Fault::Unreachable => 1,
-            Fault::Silent | Fault::CheckFailed => rise,
+            Fault::Silent | Fault::CheckFailed | Fault::Agent => rise,
         };
         self.passed = self.passed.saturating_add(1);
         (self.passed >= enough).then(|| self.rose(Cause::CheckPassed))
@@ -359,6 +411,32 @@ impl Machine {
         }
         self.failed = self.failed.saturating_add(1);
         (self.failed >= fall).then(|| self.fell(Fault::CheckFailed))
+    }
+
+    /// It serves, so this is no failure; nor is it enough to come back with.
+    fn check_drained(&mut self) -> Option<Cause> {
+        self.check?;
+        self.timed_out = 0;
+        self.failed = 0;
+        if self.fault.is_some() {
+            self.passed = 0;
+            return None;
+        }
+        self.check_drains = true;
+        Some(Cause::CheckDrains)
+    }
+
+    fn agent_said(&mut self, word: AgentWord) -> Cause {
+        let was_out = self.agent.is_out();
+        self.agent.says(word);
+        if was_out && !self.agent.is_out() {
+            self.warming = self.warms;
+        }
+        if self.agent.is_down && self.fault.is_none() {
+            Cause::Fault(Fault::Agent)
+        } else {
+            Cause::Agent
+        }
     }
 
     fn answered(&mut self) -> Option<Cause> {
@@ -382,6 +460,7 @@ impl Machine {
 
     fn clear(&mut self) {
         self.fault = None;
+        self.check_drains = false;
         self.passed = 0;
         self.failed = 0;
         self.timed_out = 0;

@@ -120,6 +120,9 @@ impl Cluster {
     pub fn take_over(&self) {
         for (backend, settings) in self.backends.iter().zip(&self.config.backends) {
             backend.change_settings(settings.clone());
+            if !self.config.health.has_agent(settings) {
+                self.forget_agent(backend);
+            }
             let flip = backend.advance(&self.changes, |machine| {
                 let warms = !self.config.slow_start.is_zero();
                 machine.configure(settings.state, &self.config.health, warms)
@@ -169,6 +172,7 @@ impl Cluster {
                 settings: settings.clone(),
                 state: backend.state(),
                 step: backend.warmth().step(),
+                percent: backend.agent_percent(),
                 learned: backend.learned_route().as_deref().cloned(),
             })
             .collect();
@@ -205,9 +209,7 @@ impl Cluster {
 
     /// Whether any backend takes new requests.
     pub fn has_usable(&self) -> bool {
-        self.backends
-            .iter()
-            .any(|backend| backend.state().takes_new())
+        self.backends.iter().any(|backend| backend.takes_new())
     }
 
     /// A request waited the whole response time-out for a backend.
@@ -275,6 +277,32 @@ impl Cluster {
         (settings.jvm_route.is_some() && !is_configured).then_some(RouteAlarm::Unused)
     }
 
+    /// What a backend's agent makes of its weight, in percent.
+    pub fn set_agent_weight(&self, slot: Slot, percent: u32) {
+        let backend = self.backend(slot);
+        if backend.is_some_and(|backend| backend.set_agent_weight(Some(percent))) {
+            self.changes.announce();
+        }
+    }
+
+    /// What a backend's agent says of the most requests at a time.
+    pub fn set_agent_max(&self, slot: Slot, max_requests: usize) {
+        let backend = self.backend(slot);
+        if backend.is_some_and(|backend| backend.set_agent_max(Some(max_requests))) {
+            // Who waits for room may have it now.
+            self.changes.announce();
+        }
+    }
+
+    fn forget_agent(&self, backend: &Backend) {
+        let flip = backend.advance(&self.changes, Machine::forget_agent);
+        self.tell(backend, flip);
+        backend.set_agent_max(None);
+        if backend.set_agent_weight(None) {
+            self.changes.announce();
+        }
+    }
+
     fn tell(&self, backend: &Backend, flip: Option<Transition>) {
         let Some(flip) = flip else { return };
         let (cluster, name) = (&self.config.name, &backend.name);
@@ -290,7 +318,7 @@ impl Cluster {
         let usable = self
             .backends
             .iter()
-            .filter(|backend| backend.state().takes_new())
+            .filter(|backend| backend.takes_new())
             .count();
         let wanted = |settings: &&config::Backend| settings.state == config::WantedState::Up;
         Peers {
@@ -315,5 +343,6 @@ fn ejection(fault: Fault) -> EjectionCause {
         Fault::Refused | Fault::Unreachable => EjectionCause::Connect,
         Fault::Silent => EjectionCause::Silence,
         Fault::CheckFailed => EjectionCause::Check,
+        Fault::Agent => EjectionCause::Agent,
     }
 }

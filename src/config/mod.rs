@@ -10,6 +10,7 @@ mod check;
 mod context_xml;
 mod env;
 mod foreign;
+mod health;
 mod keys;
 mod load;
 mod locate;
@@ -29,6 +30,7 @@ mod units;
 
 pub use bytes::ByteSize;
 pub use context_xml::{FoundManager, read_context_xml};
+pub use health::*;
 pub use locate::Finding;
 pub use model::*;
 pub use names::{BackendAddr, BackendName, ClusterName, JvmRoute};

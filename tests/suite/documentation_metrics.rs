@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use cattail::observe::metrics::{
-    Binding, CheckResult, ConnectionRefusal, EjectionCause, EntryKind, ErrorReason, EvictedKind,
-    LossCause, ParseError, RefusalReason, RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage,
-    StatusClass, Verdict,
+    AgentResult, Binding, CheckResult, ConnectionRefusal, EjectionCause, EntryKind, ErrorReason,
+    EvictedKind, LossCause, ParseError, RefusalReason, RejectedId, ReloadResult, RetryReason,
+    RouteAlarm, Stage, StatusClass, Verdict,
     names::{self, Metric, MetricKind},
 };
 
@@ -95,6 +95,7 @@ fn every_closed_set_is_on_the_page_whole() {
         Stage "of `cattail_backend_failures_total`**"
         EjectionCause "of `cattail_backend_ejections_total`**"
         CheckResult "of `cattail_backend_checks_total`**"
+        AgentResult "of `cattail_backend_agent_answers_total`**"
         Binding "of `cattail_session_requests_total`**"
         Verdict "of `cattail_session_verdicts_total`**"
         LossCause "of `cattail_sessions_lost_total`**"

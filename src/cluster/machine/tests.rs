@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use proptest::prelude::*;
 
 use super::*;
@@ -14,14 +12,7 @@ const LAST: Peers = Peers {
 };
 
 fn health(path: Option<&str>) -> Health {
-    Health {
-        path: path.map(str::to_owned),
-        host: None,
-        interval: Duration::from_secs(2),
-        timeout: Duration::from_secs(2),
-        rise: 2,
-        fall: 3,
-    }
+    path.map_or_else(Health::unchecked, Health::of_path)
 }
 
 fn unchecked() -> Machine {
@@ -365,5 +356,108 @@ proptest! {
             machine.on(good);
         }
         prop_assert_eq!(machine.state(), State::Up);
+    }
+}
+
+#[test]
+fn a_check_that_drains_holds_until_one_passes() {
+    use Event::{CheckDrains, CheckFailed, CheckPassed, Refused};
+    let mut machine = checked();
+    assert_eq!(
+        story(
+            &mut machine,
+            &[
+                CheckFailed,
+                CheckFailed,
+                CheckDrains,
+                CheckDrains,
+                CheckFailed,
+                CheckFailed,
+                CheckPassed
+            ]
+        ),
+        [
+            "up -> draining: its health check says: no new sessions",
+            "draining -> up: its health check passes"
+        ]
+    );
+    // A Tomcat that starts and has not deployed yet says the same.
+    story(&mut machine, &[Refused]);
+    assert_eq!(story(&mut machine, &[CheckDrains, CheckDrains]), [""; 0]);
+    assert_eq!(story(&mut machine, &[CheckPassed]).len(), 1);
+    // Nobody asks any more.
+    story(&mut machine, &[CheckDrains]);
+    let flip = machine.configure(WantedState::Up, &health(None), false);
+    assert_eq!(flip.unwrap().to, State::Up);
+}
+
+#[test]
+fn an_agent_undoes_what_it_did_and_nothing_else() {
+    use AgentWord::{Down, Drain, Fail, Maint, Ready, Stopped, Up};
+    let agent = |words: &[AgentWord]| words.iter().copied().map(Event::Agent).collect::<Vec<_>>();
+    let mut machine = checked();
+    assert_eq!(
+        story(
+            &mut machine,
+            &agent(&[Ready, Up, Drain, Drain, Up, Maint, Up, Ready])
+        ),
+        [
+            "up -> draining: its agent says so",
+            "draining -> disabled: its agent says so",
+            "disabled -> up: its agent says so"
+        ]
+    );
+    assert_eq!(
+        story(&mut machine, &agent(&[Down, Ready, Fail, Stopped, Up])),
+        [
+            "up -> down: its agent says so",
+            "down -> up: its agent says so"
+        ]
+    );
+    // Passed checks do not outweigh the agent, nor does the agent outweigh failed ones.
+    story(&mut machine, &agent(&[Down]));
+    assert_eq!(story(&mut machine, &[Event::CheckPassed; 4]), [""; 0]);
+    story(&mut machine, &[Event::Refused]);
+    assert_eq!(story(&mut machine, &agent(&[Up])), [""; 0]);
+    assert_eq!(story(&mut machine, &[Event::CheckPassed]).len(), 1);
+    // What the file wants stands above it.
+    let mut machine = Machine::new(WantedState::Draining, &health(None));
+    assert_eq!(story(&mut machine, &agent(&[Ready, Up])), [""; 0]);
+    assert_eq!(machine.state(), State::Draining);
+    let mut machine = Machine::new(WantedState::Disabled, &health(None));
+    assert_eq!(story(&mut machine, &agent(&[Ready, Up, Down])), [""; 0]);
+}
+
+#[test]
+fn an_agent_that_is_gone_has_said_nothing() {
+    for word in [AgentWord::Drain, AgentWord::Maint, AgentWord::Down] {
+        let mut machine = unchecked();
+        machine.on(Event::Agent(word));
+        assert_eq!(machine.needed(), Needed::Nothing);
+        let flip = machine.forget_agent().unwrap();
+        assert_eq!((flip.to, flip.cause), (State::Up, Cause::Configured));
+    }
+}
+
+#[test]
+fn a_backend_wavers_while_checks_go_against_its_state() {
+    use Event::{CheckFailed, CheckPassed};
+    let mut machine = checked();
+    for (event, wavers) in [
+        (CheckPassed, false),
+        (CheckFailed, true),
+        (CheckPassed, false),
+        (CheckFailed, true),
+        (CheckFailed, true),
+        // Down.
+        (CheckFailed, false),
+        (CheckPassed, true),
+        (CheckFailed, false),
+        (CheckPassed, true),
+        // Up.
+        (CheckPassed, false),
+    ] {
+        machine.on(event);
+        assert_eq!(machine.wavers(), wavers, "{event:?}");
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::config::{
-    Affinity, Balance, Buffers, Cluster, ClusterName, Forwarded, Health, HostHeader, OwnerBy, Pool,
-    Retry, Rewrite, Timeouts,
+    Affinity, Balance, Buffers, Cluster, ClusterName, Forwarded, HostHeader, OwnerBy, Pool, Retry,
+    Rewrite, Timeouts,
 };
 
 use super::addresses::{is_authority, is_host};
@@ -16,6 +16,7 @@ use super::at::At;
 use super::backends::backends;
 use super::balance::balance;
 use super::headers::header_rules;
+use super::health::health;
 use super::owner::refuse_unfit_names;
 use super::section::Section;
 use super::sessions::sessions;
@@ -70,7 +71,7 @@ fn cluster(key: &At<'_>, at: &At<'_>) -> (Cluster, Option<PathBuf>) {
         balance,
         timeouts: timeouts(&section.get("timeouts").section()),
         pool: pool(&section.get("pool").section()),
-        health: health(&section.get("health").section()),
+        health: health(&section.get("health").section(), &backends),
         retry: retry(&section.get("retry").section()),
         host: host(&section.get("host")),
         forwarded: forwarded(&section.get("forwarded").section()),
@@ -124,30 +125,6 @@ fn pool(section: &Section<'_>) -> Pool {
         max_idle: section.get("max_idle").length(),
         idle: idle.duration(),
         lifetime: section.get("lifetime").duration(),
-    }
-}
-
-fn health(section: &Section<'_>) -> Health {
-    let path = section.value("path");
-    let path = path.and_then(|at| {
-        at.parse(|text| {
-            let path = text.split_once('?').map_or(text, |(path, _)| path);
-            is_path(path).then(|| text.to_owned()).ok_or(None)
-        })
-    });
-    let host = section.value("host").and_then(|at| authority(&at));
-    if host.is_some() && path.is_none() && !section.has("path") {
-        section
-            .get("host")
-            .warn("a path next to it", "without a path nothing is asked for");
-    }
-    Health {
-        path,
-        host,
-        interval: section.get("interval").duration(),
-        timeout: section.get("timeout").duration(),
-        rise: section.get("rise").small(),
-        fall: section.get("fall").small(),
     }
 }
 
@@ -209,10 +186,6 @@ fn host(at: &At<'_>) -> HostHeader {
             HostHeader::Fixed(text.to_owned())
         }
     }
-}
-
-fn authority(at: &At<'_>) -> Option<String> {
-    at.parse(|text| is_authority(text).then(|| text.to_owned()).ok_or(None))
 }
 
 fn forwarded(section: &Section<'_>) -> Forwarded {

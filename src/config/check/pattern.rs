@@ -1,4 +1,4 @@
-//! The regular expression of the paths that touch no session.
+//! Regular expressions; the one of the paths that touch no session with doubts of its own.
 
 use regex::{Regex, RegexBuilder};
 
@@ -18,7 +18,8 @@ pub(super) fn pattern(at: &At<'_>) -> Option<Pattern> {
     Some(Pattern(regex))
 }
 
-fn compiled(text: &str) -> Result<Regex, Option<String>> {
+/// A regular expression of bounded size.
+pub(super) fn compiled(text: &str) -> Result<Regex, Option<String>> {
     if text.is_empty() {
         return Err(None);
     }

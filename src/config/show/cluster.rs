@@ -6,9 +6,10 @@ use serde_json::{Map, Value, json};
 
 use crate::config::units::show_duration;
 use crate::config::{
-    Affinity, Backend, Balance, Cluster, HashKey, Health, HostHeader, Retry, Rewrite, WantedState,
+    Affinity, Backend, Balance, Cluster, HashKey, HostHeader, Retry, Rewrite, WantedState,
 };
 
+use super::health::health;
 use super::rule::header_rules;
 use super::sessions::sessions;
 
@@ -81,22 +82,6 @@ fn balance(balance: &Balance) -> Value {
     }
 }
 
-fn health(health: &Health) -> Value {
-    let mut keys = Map::new();
-    let mut put = |key: &str, value: Value| keys.insert(key.to_owned(), value);
-    if let Some(path) = &health.path {
-        put("path", json!(path));
-    }
-    if let Some(host) = &health.host {
-        put("host", json!(host));
-    }
-    put("interval", json!(show_duration(health.interval)));
-    put("timeout", json!(show_duration(health.timeout)));
-    put("rise", json!(health.rise));
-    put("fall", json!(health.fall));
-    Value::Object(keys)
-}
-
 fn retry(retry: &Retry) -> Value {
     let timeout = retry.timeouts.then(|| json!("timeout"));
     let statuses = retry.statuses.iter().map(|status| json!(status.as_u16()));
@@ -141,5 +126,11 @@ fn backend(backend: &Backend) -> Value {
     };
     put("state", json!(state));
     put("max_requests", json!(backend.max_requests));
+    if let Some(port) = backend.check_port {
+        put("check_port", json!(port));
+    }
+    if let Some(port) = backend.agent_port {
+        put("agent_port", json!(port));
+    }
     Value::Object(keys)
 }

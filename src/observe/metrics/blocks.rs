@@ -8,8 +8,8 @@ use http::StatusCode;
 use super::cells::{ByKind, Counter, Gauge, SharedCounter};
 use super::histogram::Histogram;
 use super::kinds::{
-    Binding, CheckResult, ConnectionRefusal, Direction, EjectionCause, ErrorReason, LossCause,
-    ParseError, RefusalReason, RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage,
+    AgentResult, Binding, CheckResult, ConnectionRefusal, Direction, EjectionCause, ErrorReason,
+    LossCause, ParseError, RefusalReason, RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage,
     StatusClass, StoreLook, Verdict,
 };
 
@@ -131,6 +131,12 @@ pub struct BackendEvents {
     pub ejections: ByKind<EjectionCause, { EjectionCause::COUNT }, SharedCounter>,
     /// Active checks.
     pub checks: ByKind<CheckResult, { CheckResult::COUNT }, SharedCounter>,
+    /// Active checks whose answer made a session.
+    pub check_sessions: SharedCounter,
+    /// Questions to its agent.
+    pub agent_answers: ByKind<AgentResult, { AgentResult::COUNT }, SharedCounter>,
+    /// Words of its agent that are not known.
+    pub agent_unknown: SharedCounter,
 }
 
 /// Sessions that left a store node for another one, and those that came from another one.

@@ -76,10 +76,12 @@ metrics! {
         "1 for the state that the backend is in, 0 for the others.";
     BACKEND_WEIGHT = Gauge "cattail_backend_weight" ["cluster", "backend"]
         "The configured weight.";
+    BACKEND_AGENT_PERCENT = Gauge "cattail_backend_agent_weight_percent" ["cluster", "backend"]
+        "What its agent makes of the weight, in percent; 100 where it says nothing of it.";
     BACKEND_IN_FLIGHT = Gauge "cattail_backend_requests_in_flight" ["cluster", "backend"]
         "Requests at the backend now.";
     BACKEND_LIMIT = Gauge "cattail_backend_requests_limit" ["cluster", "backend"]
-        "The most requests that it gets at a time, as configured; 0 is unlimited.";
+        "The most requests that it gets at a time, as configured or as its agent says; 0 is unlimited.";
     BACKEND_ATTEMPTS = Counter "cattail_backend_attempts_total" ["cluster", "backend"]
         "Attempts begun; a request may have several.";
     BACKEND_RESPONSES = Counter "cattail_backend_responses_total" ["cluster", "backend", "code"]
@@ -106,6 +108,12 @@ metrics! {
         "Times that the backend went down, by the cause.";
     BACKEND_CHECKS = Counter "cattail_backend_checks_total" ["cluster", "backend", "result"]
         "Active health checks, by how they ended.";
+    BACKEND_CHECK_SESSIONS = Counter "cattail_backend_check_sessions_total" ["cluster", "backend"]
+        "Active health checks whose answer made a session that nobody will use.";
+    BACKEND_AGENT_ANSWERS = Counter "cattail_backend_agent_answers_total" ["cluster", "backend", "result"]
+        "Questions to the backend's agent, by how they ended.";
+    BACKEND_AGENT_UNKNOWN = Counter "cattail_backend_agent_unknown_words_total" ["cluster", "backend"]
+        "Words in its agent's answers that are not known.";
 
     // Sessions.
     SESSION_REQUESTS = Counter "cattail_session_requests_total" ["cluster", "binding"]
