@@ -52,6 +52,12 @@ impl Clock {
         self.now_ms.get()
     }
 
+    /// Milliseconds from the clock's start to a moment.
+    pub fn ms_of(&self, moment: Instant) -> u64 {
+        let since = moment.saturating_duration_since(self.origin);
+        u64::try_from(since.as_millis()).unwrap_or(NEVER - 1)
+    }
+
     /// A new deadline, not armed.
     pub fn deadline(self: &Rc<Self>) -> Deadline {
         let mut slots = self.slots.borrow_mut();

@@ -11,11 +11,15 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::explain::explain;
-use super::{Readiness, Source};
+use super::{Readiness, Source, api};
 use crate::observe::metrics::{CONTENT_TYPE, Exposition};
 
 /// Each path with what it is for, as a stranger is told.
-const PATHS: [(&str, &str); 4] = [
+const PATHS: [(&str, &str); 5] = [
+    (
+        "/api/v1/status",
+        "how everything stands; the API is described at /api/v1/openapi.json",
+    ),
     (
         "/explain",
         "where a request would go, and why; POST, with the token",
@@ -35,7 +39,7 @@ pub(super) struct Shown {
 
 /// The admin side's paths.
 pub(super) fn router(exposition: Exposition, source: Arc<dyn Source>) -> Router {
-    Router::new()
+    api::routes(Router::new())
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
@@ -83,7 +87,7 @@ async fn not_found() -> (StatusCode, String) {
 async fn method_not_allowed() -> (StatusCode, &'static str) {
     (
         StatusCode::METHOD_NOT_ALLOWED,
-        "Only GET and HEAD are answered here, and POST at /explain.\n",
+        "This path has other methods; /api/v1/openapi.json names them.\n",
     )
 }
 

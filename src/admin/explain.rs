@@ -21,7 +21,8 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 
 pub(super) async fn explain(State(shown): State<Arc<Shown>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    if let Err(refusal) = guard::admit(&head.headers, shown.source.token().as_ref()) {
+    let admitted = guard::admit(&head.headers, shown.source.token().as_ref());
+    if let Err(refusal) = admitted.and_then(|()| guard::must_be_json(&head.headers)) {
         return refusal.into_response();
     }
     let body = match timeout(BODY_TIME, to_bytes(body, MOST_BYTES)).await {

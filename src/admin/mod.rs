@@ -5,6 +5,7 @@
 //! times are bounded, and a panic in a scrape ends that scrape's connection alone.
 
 mod answers;
+pub mod api;
 mod explain;
 mod guard;
 mod server;
@@ -18,8 +19,11 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::watch;
 
 use crate::config::Secret;
+use crate::observe::events::EventLog;
 use crate::observe::metrics::{Exposition, Scrape};
 use crate::proxy::explain::{Explanation, Question, Unclear};
+use api::model::{BackendStatus, Status};
+use api::{Order, Unfit};
 
 /// What the admin side shows.
 pub trait Source: Send + Sync + 'static {
@@ -31,6 +35,24 @@ pub trait Source: Send + Sync + 'static {
 
     /// What must be shown for more than metrics and health; `None`: that is refused.
     fn token(&self) -> Option<Secret>;
+
+    /// How everything stands.
+    fn status(&self) -> Status;
+
+    /// How one backend stands.
+    fn backend(&self, cluster: &str, backend: &str) -> Result<BackendStatus, Unfit>;
+
+    /// Follows an order, and says how the backend stands then. `by`: who gives it.
+    fn order(
+        &self,
+        cluster: &str,
+        backend: &str,
+        order: Order,
+        by: &str,
+    ) -> Result<BackendStatus, Unfit>;
+
+    /// What happened to backends.
+    fn events(&self) -> &EventLog;
 
     /// Where a request would go now. Called on the admin thread; changes nothing.
     fn explain(&self, question: &Question) -> Result<Explanation, Unclear>;

@@ -5,7 +5,7 @@ use std::net::TcpListener as StdListener;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -13,6 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+
+use super::api::AdminPeer;
 
 /// Connections at a time; more wait in the kernel's queue.
 const CONNECTIONS: usize = 64;
@@ -69,8 +71,9 @@ async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiv
             _ = stopped.changed() => break,
             Some(ended) = connections.join_next(), if !connections.is_empty() => report(ended),
             accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn_local(connection(stream, router.clone(), stopped.clone()));
+                Ok((stream, peer)) => {
+                    let router = router.clone().layer(Extension(AdminPeer(peer)));
+                    connections.spawn_local(connection(stream, router, stopped.clone()));
                 }
                 Err(error) => {
                     tracing::debug!(%error, "an admin connection could not be accepted");

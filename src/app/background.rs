@@ -30,7 +30,9 @@ pub(super) struct Background {
 
 impl Background {
     /// Starts the thread; it has nothing to watch yet.
-    pub(super) fn start() -> io::Result<Self> {
+    /// `keep` is called now and then, to write down what is to outlive the process.
+    pub(super) fn start(keep: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
+        let keep = Arc::new(keep);
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (snapshots, mut given) = mpsc::unbounded_channel::<Arc<Snapshot>>();
         let thread = thread::Builder::new()
@@ -40,7 +42,7 @@ impl Background {
                     let mut tasks = JoinSet::new();
                     while let Some(snapshot) = given.recv().await {
                         tasks.abort_all();
-                        tasks = watchers(&snapshot);
+                        tasks = watchers(&snapshot, &keep);
                     }
                 });
                 // A look-up that the system does not answer must not hold the end up.
@@ -74,7 +76,7 @@ impl Drop for Background {
     }
 }
 
-fn watchers(snapshot: &Snapshot) -> JoinSet<()> {
+fn watchers<K: Fn() + Send + Sync + 'static>(snapshot: &Snapshot, keep: &Arc<K>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     for cluster in &snapshot.clusters {
         for slot in cluster.slots() {
@@ -96,7 +98,7 @@ fn watchers(snapshot: &Snapshot) -> JoinSet<()> {
         }
     }
     let clusters = snapshot.clusters.clone();
-    tasks.spawn(keep_house(clusters));
+    tasks.spawn(keep_house(clusters, Arc::clone(keep)));
     tasks
 }
 
@@ -140,15 +142,18 @@ const SWEPT: usize = 4_000;
 
 /// Lets slow starts go on, tells of sessions out of reach, and forgets those that ended without a
 /// word.
-async fn keep_house(clusters: Vec<Arc<Cluster>>) {
+async fn keep_house(clusters: Vec<Arc<Cluster>>, keep: Arc<impl Fn()>) {
     let mut turns = tokio::time::interval(HOUSE_KEEPING);
     turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         turns.tick().await;
         for cluster in &clusters {
             cluster.warm_up();
+            cluster.go_on_evacuating();
+            cluster.watch_drains();
             cluster.watch_reach();
         }
+        keep();
         if let Some(cluster) = clusters.first() {
             let common = &cluster.sessions.common;
             common.ledger.sweep(common.now(), SWEPT);

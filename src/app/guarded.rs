@@ -95,12 +95,8 @@ impl Ward for Guarded {
         self.tell(&said);
         let Ok(said) = said else { return };
         self.backend.events.agent_unknown.add(said.unknown);
-        if let Some(percent) = said.percent {
-            self.cluster.set_agent_weight(self.slot, percent);
-        }
-        if let Some(most) = said.max_requests {
-            self.cluster.set_agent_max(self.slot, most);
-        }
+        self.cluster
+            .agent_weighs(self.slot, said.percent, said.max_requests);
         for word in [said.wish, said.health].into_iter().flatten() {
             self.cluster.report(self.slot, Event::Agent(word));
         }

@@ -9,6 +9,8 @@ mod reload;
 mod shown;
 mod signals;
 mod start;
+mod state_file;
+mod status;
 mod watched;
 mod worker;
 

@@ -1,14 +1,18 @@
 //! What the admin side shows of a running proxy.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::state_file;
+use crate::admin::api::model;
+use crate::admin::api::{self, Unfit};
 use crate::admin::{NotReady, Readiness, Source};
-use crate::cluster::Cluster;
 use crate::cluster::machine::State;
+use crate::cluster::{Cluster, Names, Order};
 use crate::config::{Affinity, Secret};
 use crate::observe::access_log::LogCounters;
+use crate::observe::events::EventLog;
 use crate::observe::metrics::{
     BackendStatus, LedgerStatus, ProcessEvents, ReloadResult, Scrape, SessionCounts, StoreStatus,
     names,
@@ -16,7 +20,7 @@ use crate::observe::metrics::{
 use crate::proxy::Published;
 use crate::proxy::explain::{Explanation, Question, Unclear, explain};
 use crate::server::Door;
-use crate::session::ledger::Status;
+use crate::session::ledger::Status as LedgerNumbers;
 
 /// The states by the names that the metric shows.
 const STATES: [&str; 6] = [
@@ -38,6 +42,8 @@ pub(super) struct Shown {
     stopping: AtomicBool,
     last_reload_failed: AtomicBool,
     loaded_at: AtomicU64,
+    /// What stands in the state file.
+    kept: Mutex<Option<Vec<(Names, Order)>>>,
 }
 
 impl Shown {
@@ -54,6 +60,7 @@ impl Shown {
             stopping: AtomicBool::new(false),
             last_reload_failed: AtomicBool::new(false),
             loaded_at: AtomicU64::new(unix_time()),
+            kept: Mutex::default(),
         })
     }
 
@@ -72,6 +79,27 @@ impl Shown {
         }
     }
 
+    /// Writes the orders of administrators down, where that is wanted and they have changed.
+    pub(super) fn keep_orders(&self) {
+        let snapshot = self.published.snapshot();
+        let admin = snapshot.config.admin.as_ref();
+        let Some(path) = admin.and_then(|admin| admin.state_file.as_deref()) else {
+            return;
+        };
+        // One at a time: the last one to write has the last word.
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let orders = self.published.common.orders.all();
+        if kept.as_ref() == Some(&orders) {
+            return;
+        }
+        match state_file::write(path, orders.clone()) {
+            Ok(()) => *kept = Some(orders),
+            Err(error) => {
+                tracing::error!(file = %path.display(), %error, "orders cannot be kept");
+            }
+        }
+    }
+
     fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }
@@ -84,7 +112,7 @@ impl Source for Shown {
             let name = cluster.config.name.as_str();
             scrape.cluster(name, &cluster.cells);
             for backend in &cluster.backends {
-                let (backend_name, settings) = (backend.name.as_str(), backend.settings());
+                let backend_name = backend.name.as_str();
                 scrape.backend(name, backend_name, &backend.cells);
                 scrape.backend_events(name, backend_name, &backend.events);
                 let state: State = backend.state();
@@ -94,8 +122,8 @@ impl Source for Shown {
                     serves: state.serves_its_own(),
                     in_flight: backend.in_flight(),
                     limit: backend.max_requests(),
-                    weight: settings.weight,
                     percent: backend.agent_percent(),
+                    weight: backend.weight(),
                 };
                 scrape.backend_status(name, backend_name, status);
             }
@@ -132,6 +160,28 @@ impl Source for Shown {
     fn token(&self) -> Option<Secret> {
         let snapshot = self.published.snapshot();
         snapshot.config.admin.as_ref()?.token.clone()
+    }
+
+    fn status(&self) -> model::Status {
+        self.stand()
+    }
+
+    fn backend(&self, cluster: &str, backend: &str) -> Result<model::BackendStatus, Unfit> {
+        self.stand_of(cluster, backend)
+    }
+
+    fn order(
+        &self,
+        cluster: &str,
+        backend: &str,
+        order: api::Order,
+        by: &str,
+    ) -> Result<model::BackendStatus, Unfit> {
+        self.follow((cluster, backend), order, by)
+    }
+
+    fn events(&self) -> &EventLog {
+        &self.published.common.events
     }
 
     fn explain(&self, question: &Question) -> Result<Explanation, Unclear> {
@@ -178,7 +228,7 @@ fn stores(scrape: &mut Scrape, cluster: &Cluster) {
     }
 }
 
-fn ledger(scrape: &mut Scrape, status: Status) {
+fn ledger(scrape: &mut Scrape, status: LedgerNumbers) {
     scrape.ledger(LedgerStatus {
         capacity: whole(status.capacity),
         issued: whole(status.issued),

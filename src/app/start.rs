@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::io;
 use std::net::TcpListener;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
@@ -19,7 +20,7 @@ use tokio::sync::watch;
 use super::background::Background;
 use super::shown::Shown;
 use super::worker::{self, Phase, Start};
-use super::{Proxy, reload};
+use super::{Proxy, reload, state_file};
 use crate::admin::{self, AdminHandle};
 use crate::cluster::resolve::{ResolveFailure, SystemResolver, resolve};
 use crate::cluster::{Addresses, Changes, Cluster, Common};
@@ -204,13 +205,26 @@ fn start_behind(config: Config, front: impl Front) -> Result<Proxy, StartFailure
     let admin_socket = bind_admin(&config)?;
     let mut bound = bind(&config, workers)?;
     let access_log = reload::open_log(config.access_log.as_ref(), &counters)?;
-    let common = Common::new(&changes, config.limits.ledger);
+    let common = Common::new(&changes, config.limits.ledger, workers);
+    let state_file = config
+        .admin
+        .as_ref()
+        .and_then(|it| it.state_file.as_deref());
+    match state_file.map(state_file::read).transpose() {
+        Ok(orders) => common.orders.restore(orders.unwrap_or_default()),
+        // A proxy that does not start would be worse than one that follows the file alone.
+        Err(error) => tracing::error!(
+            file = %state_file.unwrap_or(Path::new("")).display(), %error,
+            "orders from before the start are not followed: the state file cannot be read"
+        ),
+    }
     let snapshot = Snapshot::new(config, None, access_log, &common);
     resolve_names(&snapshot.clusters)?;
     let doors = doors(&snapshot.config, &bound);
     let published = Published::new(snapshot, common, workers);
     let shown = Shown::new(Arc::clone(&published), doors.clone(), counters);
-    let background = Background::start()?;
+    let keeper = Arc::clone(&shown);
+    let background = Background::start(move || keeper.keep_orders())?;
     background.watch(published.snapshot());
     let (phase, phases) = watch::channel(Phase::Serving);
     let mut proxy = Proxy {

@@ -134,7 +134,7 @@ fn by_file(file: &Path, down: &[String], question: &Question) -> Result<Explanat
         cluster.slow_start = Duration::ZERO;
     }
     let changes = Arc::new(Changes::default());
-    let common = Common::new(&changes, 0);
+    let common = Common::new(&changes, 0, config.workers);
     let snapshot = Snapshot::new(config, None, None, &common);
     for name in down {
         let mut is_known = false;

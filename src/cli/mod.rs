@@ -2,6 +2,7 @@
 //!
 //! One file per command. A command returns a [`Failure`] or nothing; only `main` knows exit codes.
 
+mod administer;
 mod check;
 mod demo;
 mod explain;
@@ -20,6 +21,10 @@ use clap::{Parser, Subcommand};
 
 use crate::config::Report;
 
+pub use administer::{
+    BackendArguments, DrainArguments, EvacuateArguments, EventsArguments, RollArguments,
+    StatusArguments, WaitArguments, WeightArguments,
+};
 pub use check::{CheckArguments, Format};
 pub use demo::DemoArguments;
 pub use explain::ExplainArguments;
@@ -58,6 +63,24 @@ pub enum Command {
     /// List and count the sessions in memcached or redis, asked there directly; exit code 3 if
     /// some of the stores could not be read.
     Sessions(SessionsArguments),
+    /// Show how the backends of a running cattail stand.
+    Status(StatusArguments),
+    /// Send a backend no new sessions, and wait until it is empty.
+    Drain(DrainArguments),
+    /// Move the sessions of a backend to the others, and wait until it may be stopped.
+    Evacuate(EvacuateArguments),
+    /// Send a backend nothing at all.
+    Disable(BackendArguments),
+    /// Let a backend serve again; it gets requests once it has answered a check.
+    Enable(BackendArguments),
+    /// Change the share of a backend.
+    Weight(WeightArguments),
+    /// Wait until a backend is empty, up, or down.
+    Wait(WaitArguments),
+    /// Show what happened to backends.
+    Events(EventsArguments),
+    /// Restart the backends of a cluster one after the other, without losing a session.
+    Roll(RollArguments),
 }
 
 /// Why a command did not do what it was told.
@@ -131,5 +154,14 @@ pub fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Health(arguments) => health::health(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Sessions(arguments) => sessions::sessions(&arguments),
+        Command::Status(arguments) => administer::status(&arguments),
+        Command::Drain(arguments) => administer::drain(&arguments),
+        Command::Evacuate(arguments) => administer::evacuate(&arguments),
+        Command::Disable(arguments) => administer::disable(&arguments),
+        Command::Enable(arguments) => administer::enable(&arguments),
+        Command::Weight(arguments) => administer::weight(&arguments),
+        Command::Wait(arguments) => administer::wait(&arguments),
+        Command::Events(arguments) => administer::events(&arguments),
+        Command::Roll(arguments) => administer::roll(&arguments),
     }
 }

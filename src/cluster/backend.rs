@@ -1,17 +1,21 @@
 //! One Tomcat as all workers share it: its state, its requests in flight, its counters.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::addresses::Addresses;
 use super::changes::Changes;
-use super::machine::{Cause, Event, Fault, Machine, Needed, State, Transition};
+use super::evacuation::Evacuation;
+use super::machine::{Cause, Event, Fault, Machine, Needed, State, Transition, Wish};
 use super::warmth::Warmth;
 use crate::config::{self, JvmRoute};
-use crate::observe::metrics::{BackendCells, BackendEvents, PerWorker};
+use crate::observe::metrics::{BackendCells, BackendEvents, PerWorker, WorkerId};
 
 /// One backend, from the file that names it first to the file that names it no more.
 ///
@@ -31,7 +35,6 @@ pub struct Backend {
     load: CacheLine<Load>,
     settings: ArcSwap<config::Backend>,
     max_requests: AtomicUsize,
-    agent: AgentSays,
     state: AtomicU8,
     /// Whether response time-outs are being counted, so that a byte from it means something.
     awaits_progress: AtomicBool,
@@ -42,9 +45,54 @@ pub struct Backend {
     refusals_before_fall: AtomicU8,
     /// The jvm route that its Tomcat was seen to use.
     learned: ArcSwapOption<JvmRoute>,
+    /// The weight that an administrator has ordered; zero: the file's.
+    ordered_weight: AtomicU32,
+    /// What its agent says of its weight, in percent, plus one; zero: nothing.
+    agent_weight: AtomicU32,
+    /// What its agent says of `max_requests`, plus one; zero: nothing.
+    agent_max: AtomicUsize,
+    /// How its sessions are being moved.
+    evacuation: ArcSwapOption<Evacuation>,
+    /// By worker: what is there, told only while no new sessions are taken.
+    open: Box<[Mutex<Vec<OpenRequest>>]>,
+    /// Requests and tunnels of lives up to this one are to end.
+    ended: AtomicU64,
     warmth: Warmth,
     addresses: ArcSwap<Addresses>,
-    machine: Mutex<Machine>,
+    machine: Mutex<Watched>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    machine: Machine,
+    last: Option<(Transition, SystemTime)>,
+    drain_began: Option<(Instant, usize)>,
+    /// Whether it is known to be empty.
+    is_empty: bool,
+}
+
+/// A request, or a tunnel, that is at a backend.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenRequest {
+    /// Since when.
+    pub since: Instant,
+    /// Who asked.
+    pub client: Option<IpAddr>,
+    /// Whether it has switched protocols.
+    pub is_tunnel: bool,
+}
+
+/// How a backend stands, for people.
+#[derive(Debug, Clone, Copy)]
+pub struct Stand {
+    /// Its state.
+    pub state: State,
+    /// What is wanted of it.
+    pub wish: Wish,
+    /// What an administrator has ordered.
+    pub ordered: Option<Wish>,
+    /// Its last flip, and when that was.
+    pub last: Option<(Transition, SystemTime)>,
 }
 
 /// Every request writes it: it shares its line with nothing.
@@ -59,25 +107,6 @@ struct Load {
     debt: AtomicU32,
 }
 
-/// What its agent says besides its state.
-#[derive(Debug, Default)]
-struct AgentSays {
-    /// Of the configured weight.
-    percent: Mutex<Option<u32>>,
-    max_requests: Mutex<Option<usize>>,
-}
-
-impl AgentSays {
-    fn percent(&self) -> MutexGuard<'_, Option<u32>> {
-        self.percent.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn max_requests(&self) -> MutexGuard<'_, Option<usize>> {
-        let said = self.max_requests.lock();
-        said.unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Backend {
     /// A backend that no request has seen yet.
     pub fn new(settings: config::Backend, machine: Machine, workers: usize) -> Arc<Self> {
@@ -89,7 +118,12 @@ impl Backend {
             changed: Notify::new(),
             load: CacheLine::default(),
             max_requests: AtomicUsize::new(settings.max_requests),
-            agent: AgentSays::default(),
+            ordered_weight: AtomicU32::new(0),
+            agent_weight: AtomicU32::new(0),
+            agent_max: AtomicUsize::new(0),
+            evacuation: ArcSwapOption::empty(),
+            open: (0..workers).map(|_| Mutex::default()).collect(),
+            ended: AtomicU64::new(0),
             state: AtomicU8::new(encode(machine.state())),
             awaits_progress: AtomicBool::new(false),
             epoch: AtomicU64::new(0),
@@ -99,7 +133,12 @@ impl Backend {
             warmth: Warmth::default(),
             addresses: ArcSwap::from_pointee(Addresses::known(&settings.address)),
             settings: ArcSwap::from_pointee(settings),
-            machine: Mutex::new(machine),
+            machine: Mutex::new(Watched {
+                machine,
+                last: None,
+                drain_began: None,
+                is_empty: false,
+            }),
         })
     }
 
@@ -111,7 +150,7 @@ impl Backend {
     /// Takes over what a reloaded file says of it.
     pub(super) fn change_settings(&self, settings: config::Backend) {
         self.settings.store(Arc::new(settings));
-        self.settle_max_requests();
+        self.limit_requests();
     }
 
     /// Whether requests that no session binds may go there.
@@ -121,33 +160,104 @@ impl Backend {
 
     /// What its agent makes of the weight, in percent; 0: it takes no new sessions.
     pub fn agent_percent(&self) -> u32 {
-        let said = *self.agent.percent();
+        let said = self.agent_weight.load(Ordering::Relaxed).checked_sub(1);
         said.unwrap_or(100)
     }
 
-    /// Takes over what its agent makes of the weight; whether that is news.
+    /// The most requests at a time: by its agent, else by the file.
+    fn limit_requests(&self) {
+        let said = self.agent_max.load(Ordering::Relaxed).checked_sub(1);
+        let limit = said.unwrap_or_else(|| self.settings().max_requests);
+        self.max_requests.store(limit, Ordering::Relaxed);
+    }
+
+    /// Takes over what its agent says of `max_requests`; `None`: nothing any more. 0: no bound.
+    pub fn set_agent_max(&self, most: Option<usize>) {
+        let kept = most.map_or(0, |most| most.saturating_add(1));
+        self.agent_max.store(kept, Ordering::Relaxed);
+        self.limit_requests();
+    }
+
+    /// The same of its weight, in percent; whether that is news.
     pub(super) fn set_agent_weight(&self, percent: Option<u32>) -> bool {
-        std::mem::replace(&mut *self.agent.percent(), percent) != percent
+        let kept = percent.map_or(0, |percent| percent.saturating_add(1));
+        self.agent_weight.swap(kept, Ordering::Relaxed) != kept
     }
 
-    /// Takes over what its agent says of the most requests at a time; whether that is news.
-    pub(super) fn set_agent_max(&self, max_requests: Option<usize>) -> bool {
-        let before = std::mem::replace(&mut *self.agent.max_requests(), max_requests);
-        self.settle_max_requests();
-        before != max_requests
+    pub(super) fn order_weight(&self, weight: Option<u32>) {
+        self.ordered_weight
+            .store(weight.unwrap_or(0), Ordering::Relaxed);
     }
 
-    /// What its agent says overrules the file.
-    fn settle_max_requests(&self) {
-        let said = self.agent.max_requests();
-        let most = said.unwrap_or(self.settings.load().max_requests);
-        // Under the lock: the last one to know is the last one to say.
-        self.max_requests.store(most, Ordering::Relaxed);
+    /// The weight that an administrator has ordered.
+    pub fn ordered_weight(&self) -> Option<u32> {
+        Some(self.ordered_weight.load(Ordering::Relaxed)).filter(|weight| *weight > 0)
     }
 
-    /// The most requests at a time; zero: unlimited.
-    pub fn max_requests(&self) -> usize {
-        self.max_requests.load(Ordering::Relaxed)
+    /// Its share of what no session binds: as ordered, else as the file says.
+    pub(super) fn wished_weight(&self) -> u32 {
+        let filed = || self.settings().weight;
+        self.ordered_weight().unwrap_or_else(filed)
+    }
+
+    /// The same in whole numbers, and of that as much as its agent says; zero: nothing new.
+    pub fn weight(&self) -> u32 {
+        match self.agent_percent() {
+            0 => 0,
+            percent => (self.wished_weight().saturating_mul(percent) / 100).clamp(1, 65_535),
+        }
+    }
+
+    /// How its sessions are being moved.
+    pub fn evacuation(&self) -> Guard<Option<Arc<Evacuation>>> {
+        self.evacuation.load()
+    }
+
+    pub(super) fn set_evacuation(&self, evacuation: Option<Arc<Evacuation>>) {
+        self.evacuation.store(evacuation);
+    }
+
+    /// Requests and tunnels that are there now are to end.
+    pub(super) fn end_requests(&self) {
+        self.ended.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Rises when the requests and tunnels that are there are to end.
+    pub fn ended(&self) -> u64 {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// A worker says what it has there.
+    pub fn tell_open(&self, worker: WorkerId, requests: Vec<OpenRequest>) {
+        if let Some(open) = self.open.get(worker.0) {
+            *open.lock().unwrap_or_else(PoisonError::into_inner) = requests;
+        }
+    }
+
+    /// What is there, the oldest first; as the workers saw it last, and only while no new sessions
+    /// are taken.
+    pub fn open(&self) -> Vec<OpenRequest> {
+        if self.state().takes_new() {
+            return Vec::new();
+        }
+        let mut all: Vec<_> = self
+            .open
+            .iter()
+            .flat_map(|open| open.lock().unwrap_or_else(PoisonError::into_inner).clone())
+            .collect();
+        all.sort_unstable_by_key(|request| request.since);
+        all
+    }
+
+    /// How it stands, for people.
+    pub fn stand(&self) -> Stand {
+        let watched = self.machine();
+        Stand {
+            state: watched.machine.state(),
+            wish: watched.machine.wish(),
+            ordered: watched.machine.ordered(),
+            last: watched.last,
+        }
     }
 
     /// Its state.
@@ -194,6 +304,33 @@ impl Backend {
                 (count < limit).then_some(count + 1)
             })
             .is_ok()
+    }
+
+    /// The most requests at a time; zero: no bound.
+    pub fn max_requests(&self) -> usize {
+        self.max_requests.load(Ordering::Relaxed)
+    }
+
+    /// Since when it has been emptied, and how many sessions it had then.
+    pub fn drain_began(&self) -> Option<(Instant, usize)> {
+        self.machine().drain_began
+    }
+
+    /// It has so many sessions now. The answer is whether it is being emptied and was not empty
+    /// before.
+    pub(super) fn note_drain(&self, sessions: usize, is_sure: bool) -> bool {
+        let is_empty = sessions == 0 && self.in_flight() == 0 && is_sure;
+        let mut watched = self.machine();
+        if watched.machine.state() != State::Draining {
+            watched.drain_began = None;
+            watched.is_empty = false;
+            return false;
+        }
+        watched
+            .drain_began
+            .get_or_insert_with(|| (Instant::now(), sessions));
+        let was_empty = std::mem::replace(&mut watched.is_empty, is_empty);
+        is_empty && !was_empty
     }
 
     /// Whether a request could enter now.
@@ -285,24 +422,24 @@ impl Backend {
     #[cold]
     fn break_silence(&self) {
         // Progress never flips a state, so nobody has to be told.
-        let mut machine = self.machine();
-        let flip = machine.on(Event::Progress);
+        let mut watched = self.machine();
+        let flip = watched.machine.on(Event::Progress);
         debug_assert!(flip.is_none(), "a sign of life flipped a state");
         self.awaits_progress
-            .store(machine.awaits_progress(), Ordering::Relaxed);
+            .store(watched.machine.awaits_progress(), Ordering::Relaxed);
     }
 
     /// What its monitor should try.
     pub fn needed(&self) -> Needed {
-        self.machine().needed()
+        self.machine().machine.needed()
     }
 
     /// Whether checks go against its state, and not enough of them to change it.
     pub fn wavers(&self) -> bool {
-        self.machine().wavers()
+        self.machine().machine.wavers()
     }
 
-    fn machine(&self) -> MutexGuard<'_, Machine> {
+    fn machine(&self) -> MutexGuard<'_, Watched> {
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -314,11 +451,12 @@ impl Backend {
         changes: &Changes,
         change: impl FnOnce(&mut Machine) -> Option<Transition>,
     ) -> Option<Transition> {
-        let mut machine = self.machine();
-        let transition = change(&mut machine);
+        let mut watched = self.machine();
+        let transition = change(&mut watched.machine);
         self.awaits_progress
-            .store(machine.awaits_progress(), Ordering::Relaxed);
+            .store(watched.machine.awaits_progress(), Ordering::Relaxed);
         if let Some(transition) = &transition {
+            watched.last = Some((*transition, SystemTime::now()));
             match transition.to {
                 State::Down => {
                     let refused = u8::from(transition.cause == Cause::Fault(Fault::Refused));
@@ -332,11 +470,8 @@ impl Backend {
             self.state.store(encode(transition.to), Ordering::Release);
             changes.announce();
         }
-        drop(machine);
-        if transition.is_some() {
-            self.changed.notify_one();
-        }
-        transition
+        drop(watched);
+        transition.inspect(|_| self.changed.notify_one())
     }
 }
 

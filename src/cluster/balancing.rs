@@ -28,9 +28,11 @@ pub struct Standing {
     pub settings: config::Backend,
     /// Its state.
     pub state: State,
+    /// Its share of what no session binds, as ordered or as the file says.
+    pub weight: u32,
     /// The share of a Warming one, in steps.
     pub step: u32,
-    /// What its agent makes of the weight, in percent.
+    /// What its agent makes of the weight, in percent; zero: nothing new.
     pub percent: u32,
     /// The jvm route that its Tomcat was seen to use.
     pub learned: Option<JvmRoute>,
@@ -39,22 +41,15 @@ pub struct Standing {
 /// All of a weight, in percent.
 const WHOLE: u32 = 100;
 
-impl Standing {
-    fn takes_new(&self) -> bool {
-        self.state.takes_new() && self.percent > 0
-    }
-}
-
 impl Balancing {
     /// Lays out who is usable: backends that are up (or warming), backup ones only if no other
     /// is left.
     /// `appends`: the proxy's own routes in ids are told apart too.
     pub fn of(backends: &[Standing], appends: bool) -> Self {
         let tier = |backup: bool| {
-            backends
-                .iter()
-                .zip(0_u16..)
-                .filter(move |(it, _)| it.settings.backup == backup && it.takes_new())
+            backends.iter().zip(0_u16..).filter(move |(it, _)| {
+                it.settings.backup == backup && it.state.takes_new() && it.percent > 0
+            })
         };
         let backup = tier(false).next().is_none();
         let is_warming = tier(backup).any(|(it, _)| it.state == State::Warming);
@@ -70,11 +65,11 @@ impl Balancing {
         let members: Vec<Member> = tier(backup)
             .map(|(it, slot)| Member {
                 slot: Slot(slot),
-                weight: (it.settings.weight.saturating_mul(share(it))).saturating_mul(part(it)),
+                weight: (it.weight.saturating_mul(share(it))).saturating_mul(part(it)),
             })
             .collect();
-        // By configured weights alone: all instances must come to the same order, at any moment.
         let candidates = tier(backup).map(|(it, slot)| {
+            // As the file says: survivors need no shared state, so all proxies must agree.
             let member = Member {
                 slot: Slot(slot),
                 weight: it.settings.weight,

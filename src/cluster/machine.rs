@@ -6,158 +6,14 @@
 //! ([`Machine::needed`]). Why a backend comes back when it does:
 //! `docs/decisions/0012-options-probe.md` and `0013-readmission.md`.
 
-mod agent;
+mod words;
 
-use std::fmt;
+pub use words::{AgentWord, Cause, Fault, State, Transition, Wish};
 
 use crate::config::{Health, WantedState};
 
-use agent::{Agent, Wish};
-
-pub use agent::AgentWord;
-
 /// Response time-outs in a row, without a byte from the backend in between, that count as silence.
 pub const SILENT_AFTER: u32 = 3;
-
-/// What a backend may be used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum State {
-    /// Everything.
-    Up,
-    /// Everything, with a lowered share of new sessions.
-    Warming,
-    /// The sessions it has.
-    Draining,
-    /// The sessions it has, until they have moved.
-    Evacuating,
-    /// Nothing: it cannot serve.
-    Down,
-    /// Nothing: the administrator said so.
-    Disabled,
-}
-
-impl State {
-    /// The word for labels and logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Warming => "warming",
-            Self::Draining => "draining",
-            Self::Evacuating => "evacuating",
-            Self::Down => "down",
-            Self::Disabled => "disabled",
-        }
-    }
-
-    /// Whether requests that no session binds may go there.
-    pub fn takes_new(self) -> bool {
-        match self {
-            Self::Up | Self::Warming => true,
-            Self::Draining | Self::Evacuating | Self::Down | Self::Disabled => false,
-        }
-    }
-
-    /// Whether requests of its own sessions may go there.
-    pub fn serves_its_own(self) -> bool {
-        match self {
-            Self::Up | Self::Warming | Self::Draining | Self::Evacuating => true,
-            Self::Down | Self::Disabled => false,
-        }
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Why a backend is Down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Fault {
-    /// Nobody listens.
-    Refused,
-    /// No way to it, or no connection in time.
-    Unreachable,
-    /// It takes connections and says nothing.
-    Silent,
-    /// Its checks fail.
-    CheckFailed,
-    /// Its agent says so.
-    Agent,
-}
-
-/// Why a state flipped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Cause {
-    /// It went Down.
-    Fault(Fault),
-    /// Enough checks passed.
-    CheckPassed,
-    /// Its check says: no new sessions.
-    CheckDrains,
-    /// Its agent says so.
-    Agent,
-    /// It answered a background `OPTIONS *`.
-    Answered,
-    /// Its slow start is over.
-    Warmed,
-    /// The administrator's wish changed.
-    Configured,
-}
-
-impl Cause {
-    /// The word for labels.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Fault(Fault::Refused) => "refused",
-            Self::Fault(Fault::Unreachable) => "unreachable",
-            Self::Fault(Fault::Silent) => "silent",
-            Self::Fault(Fault::CheckFailed) => "check_failed",
-            Self::Fault(Fault::Agent) | Self::Agent => "agent",
-            Self::CheckPassed => "check_passed",
-            Self::CheckDrains => "check_drains",
-            Self::Answered => "answered",
-            Self::Warmed => "warmed",
-            Self::Configured => "configured",
-        }
-    }
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Fault(Fault::Refused) => "it refused a connection",
-            Self::Fault(Fault::Unreachable) => "it cannot be reached",
-            Self::Fault(Fault::Silent) => "it accepts connections and says nothing",
-            Self::Fault(Fault::CheckFailed) => "its health check fails",
-            Self::Fault(Fault::Agent) | Self::Agent => "its agent says so",
-            Self::CheckPassed => "its health check passes",
-            Self::CheckDrains => "its health check says: no new sessions",
-            Self::Answered => "it answers again",
-            Self::Warmed => "its slow start is over",
-            Self::Configured => "the configuration says so",
-        })
-    }
-}
-
-/// A flip; its `Display` is the log line's message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Transition {
-    /// What it was.
-    pub from: State,
-    /// What it is.
-    pub to: State,
-    /// Why.
-    pub cause: Cause,
-}
-
-impl fmt::Display for Transition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { from, to, cause } = self;
-        write!(f, "{from} -> {to}: {cause}")
-    }
-}
 
 /// How the cluster stands, this backend included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,14 +47,18 @@ pub enum Event {
     CheckPassed,
     /// An active check failed otherwise than by a refused or unreachable address.
     CheckFailed,
+    /// An active check was answered with a status that asks for no new sessions.
+    CheckDrains,
     /// It answered a background `OPTIONS *` in HTTP, whatever the status.
     Answered,
     /// The time of its slow start has passed.
     Warmed,
-    /// An active check passed and said: no new sessions.
-    CheckDrains,
-    /// Its agent said this.
+    /// Its agent says this.
     Agent(AgentWord),
+    /// Too many of its answers were bad or slow.
+    Outlying(Peers),
+    /// The time without new sessions that followed is over.
+    Readmitted,
 }
 
 /// What a backend needs from its monitor.
@@ -214,8 +74,21 @@ pub enum Needed {
 
 /// One backend's state machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one independent voice in the state"
+)]
 pub struct Machine {
-    wanted: WantedState,
+    /// By the file.
+    filed: Wish,
+    /// By an administrator; takes the place of the file's.
+    ordered: Option<Wish>,
+    /// What the agent has said and not taken back.
+    agent: Agent,
+    /// Its check asks for no new sessions.
+    check_drains: bool,
+    /// Its answers were too bad for new sessions, for a while.
+    outlying: bool,
     /// `None`: no active check.
     check: Option<Check>,
     /// `None`: nothing speaks against it.
@@ -230,10 +103,14 @@ pub struct Machine {
     warms: bool,
     /// Whether it came back and is not warm yet.
     warming: bool,
-    /// Whether its last check asked for no new sessions.
-    check_drains: bool,
-    /// What its agent said.
-    agent: Agent,
+}
+
+/// Only the agent changes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Agent {
+    drains: bool,
+    serves_nothing: bool,
+    is_down: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -255,7 +132,11 @@ impl Machine {
     /// A backend of which nothing was seen yet is as good as it is wanted.
     pub fn new(wanted: WantedState, health: &Health) -> Self {
         Self {
-            wanted,
+            filed: wanted.into(),
+            ordered: None,
+            agent: Agent::default(),
+            check_drains: false,
+            outlying: false,
             check: Check::of(health),
             fault: None,
             passed: 0,
@@ -263,8 +144,6 @@ impl Machine {
             timed_out: 0,
             warms: false,
             warming: false,
-            check_drains: false,
-            agent: Agent::default(),
         }
     }
 
@@ -275,22 +154,49 @@ impl Machine {
         self
     }
 
+    /// Begins as one that has just come back, if it warms up: the others serve already.
+    #[must_use]
+    pub fn new_among_others(mut self) -> Self {
+        self.warming = self.warms;
+        self
+    }
+
+    /// Begins with what an administrator has ordered.
+    #[must_use]
+    pub fn under(mut self, ordered: Option<Wish>) -> Self {
+        self.ordered = ordered;
+        self
+    }
+
     /// The state now.
     pub fn state(&self) -> State {
-        match (self.wanted, self.fault()) {
-            (WantedState::Disabled, _) => State::Disabled,
-            _ if self.agent.wish == Wish::Maint => State::Disabled,
-            (_, Some(_)) => State::Down,
-            _ if self.check_drains || self.agent.wish == Wish::Drain => State::Draining,
-            (WantedState::Up, None) if self.warming => State::Warming,
-            (WantedState::Up, None) => State::Up,
-            (WantedState::Draining, None) => State::Draining,
+        let drains = self.agent.drains || self.check_drains || self.outlying;
+        match self.wish() {
+            Wish::Disabled => State::Disabled,
+            _ if self.agent.serves_nothing => State::Disabled,
+            _ if self.fault().is_some() => State::Down,
+            Wish::Evacuating => State::Evacuating,
+            Wish::Draining => State::Draining,
+            Wish::Up if drains => State::Draining,
+            Wish::Up if self.warming => State::Warming,
+            Wish::Up => State::Up,
         }
+    }
+
+    /// What is wanted of it: what was ordered, else what the file says.
+    pub fn wish(&self) -> Wish {
+        self.ordered.unwrap_or(self.filed)
+    }
+
+    /// What an administrator has ordered.
+    pub fn ordered(&self) -> Option<Wish> {
+        self.ordered
     }
 
     /// Why it is Down, if it is.
     pub fn fault(&self) -> Option<Fault> {
-        self.fault.or(self.agent.is_down.then_some(Fault::Agent))
+        let agent = self.agent.is_down.then_some(Fault::Agent);
+        self.fault.or(agent)
     }
 
     /// Whether some checks in a row have gone against its state, and not enough to change it.
@@ -301,16 +207,21 @@ impl Machine {
         }
     }
 
+    /// Whether it takes no new sessions because of its answers.
+    pub fn is_outlying(&self) -> bool {
+        self.outlying
+    }
+
     /// What its monitor should try.
     pub fn needed(&self) -> Needed {
         match (self.state(), self.check) {
             (State::Disabled, _) => Needed::Nothing,
             (_, Some(_)) => Needed::Check,
             (State::Down, None) if self.fault.is_some() => Needed::Answer,
-            (State::Down, None) => Needed::Nothing,
-            (State::Up | State::Warming | State::Draining | State::Evacuating, None) => {
-                Needed::Nothing
-            }
+            (
+                State::Down | State::Up | State::Warming | State::Draining | State::Evacuating,
+                None,
+            ) => Needed::Nothing,
         }
     }
 
@@ -329,38 +240,50 @@ impl Machine {
         warms: bool,
     ) -> Option<Transition> {
         let from = self.state();
-        self.wanted = wanted;
+        self.filed = wanted.into();
         self.check = Check::of(health);
         self.warms = warms;
         self.warming &= warms;
         self.check_drains &= self.check.is_some();
+        self.wish_changed(from, Cause::Configured)
+    }
+
+    /// An administrator wants this of it, or leaves it to the file again.
+    pub fn order(&mut self, wish: Option<Wish>) -> Option<Transition> {
+        let from = self.state();
+        self.ordered = wish;
+        self.wish_changed(from, Cause::Ordered)
+    }
+
+    fn wish_changed(&mut self, from: State, cause: Cause) -> Option<Transition> {
         match (from, self.state()) {
             (_, State::Disabled) => self.clear(),
             // As after a death: nobody knows what it did meanwhile, likely a restart.
-            (State::Disabled, _) => self.warming = warms,
+            (State::Disabled, _) if self.fault.is_none() => self.fault = Some(Fault::Unproven),
             _ => {}
         }
-        self.flip(from, Cause::Configured)
+        self.flip(from, cause)
     }
 
     /// It has no agent any more: what that one said is forgotten.
     pub fn forget_agent(&mut self) -> Option<Transition> {
         let from = self.state();
-        self.agent_said(AgentWord::Ready);
-        self.agent_said(AgentWord::Up);
-        self.flip(from, Cause::Configured)
+        self.agent = Agent::default();
+        self.wish_changed(from, Cause::Configured)
     }
 
-    /// Takes in what was seen. A Disabled backend is not watched: nothing seen counts.
+    /// Takes in what was seen. A Disabled backend is not watched: nothing seen counts, except what
+    /// its agent says.
     pub fn on(&mut self, event: Event) -> Option<Transition> {
         let from = self.state();
-        let is_of_the_agent = matches!(event, Event::Agent(_));
-        if from == State::Disabled && !is_of_the_agent {
+        if let Event::Agent(word) = event {
+            return self.agent_said(from, word);
+        }
+        if from == State::Disabled {
             return None;
         }
         let cause = match event {
-            Event::Agent(word) => self.agent_said(word),
-            Event::CheckDrains => self.check_drained()?,
+            Event::Agent(_) => return None,
             Event::Refused => self.fell(Fault::Refused),
             Event::Unreachable => self.fell(Fault::Unreachable),
             Event::ResponseTimeout(peers) => self.timed_out(peers.can_spare(from))?,
@@ -370,10 +293,20 @@ impl Machine {
             }
             Event::CheckPassed => self.check_passed()?,
             Event::CheckFailed => self.check_failed()?,
+            Event::CheckDrains => self.check_drains()?,
             Event::Answered => self.answered()?,
             Event::Warmed => {
                 self.warming = false;
                 Cause::Warmed
+            }
+            Event::Outlying(peers) if peers.can_spare(from) => {
+                self.outlying = true;
+                Cause::Outlying
+            }
+            Event::Outlying(_) => return None,
+            Event::Readmitted => {
+                self.outlying = false;
+                Cause::Readmitted
             }
         };
         self.flip(from, cause)
@@ -388,15 +321,47 @@ impl Machine {
         (self.timed_out >= SILENT_AFTER && can_be_spared).then(|| self.fell(Fault::Silent))
     }
 
+    fn agent_said(&mut self, from: State, word: AgentWord) -> Option<Transition> {
+        let before = self.agent;
+        match word {
+            AgentWord::Ready => {
+                self.agent.drains = false;
+                self.agent.serves_nothing = false;
+            }
+            AgentWord::Drain => {
+                self.agent.drains = true;
+                self.agent.serves_nothing = false;
+            }
+            AgentWord::Maint => self.agent.serves_nothing = true,
+            AgentWord::Up => self.agent.is_down = false,
+            AgentWord::Down => self.agent.is_down = true,
+        }
+        let was_down = before.is_down && !self.agent.is_down;
+        let was_disabled = before.serves_nothing && !self.agent.serves_nothing;
+        match self.state() {
+            State::Disabled => self.clear(),
+            State::Down => {}
+            _ if was_disabled => self.fault = Some(Fault::Unproven),
+            _ if was_down => self.warming = self.warms,
+            _ => {}
+        }
+        let cause = match self.state() {
+            State::Down if self.agent.is_down => Cause::Fault(Fault::Agent),
+            _ => Cause::Agent,
+        };
+        self.flip(from, cause)
+    }
+
     fn check_passed(&mut self) -> Option<Cause> {
         let Check { rise, .. } = self.check?;
         self.timed_out = 0;
         self.failed = 0;
-        if std::mem::take(&mut self.check_drains) && self.fault.is_none() {
-            return Some(Cause::CheckPassed);
-        }
-        let enough = match self.fault? {
-            Fault::Refused | Fault::Unreachable => 1,
+        let drained = std::mem::take(&mut self.check_drains);
+        let Some(fault) = self.fault else {
+            return drained.then_some(Cause::CheckPassed);
+        };
+        let enough = match fault {
+            Fault::Refused | Fault::Unreachable | Fault::Unproven => 1,
             Fault::Silent | Fault::CheckFailed | Fault::Agent => rise,
         };
         self.passed = self.passed.saturating_add(1);
@@ -413,30 +378,18 @@ impl Machine {
         (self.failed >= fall).then(|| self.fell(Fault::CheckFailed))
     }
 
-    /// It serves, so this is no failure; nor is it enough to come back with.
-    fn check_drained(&mut self) -> Option<Cause> {
+    /// It serves, so this is no failure; nor is it enough to come back with: a Tomcat whose
+    /// applications are not deployed yet says the same.
+    fn check_drains(&mut self) -> Option<Cause> {
         self.check?;
         self.timed_out = 0;
         self.failed = 0;
+        self.passed = 0;
         if self.fault.is_some() {
-            self.passed = 0;
             return None;
         }
-        self.check_drains = true;
-        Some(Cause::CheckDrains)
-    }
-
-    fn agent_said(&mut self, word: AgentWord) -> Cause {
-        let was_out = self.agent.is_out();
-        self.agent.says(word);
-        if was_out && !self.agent.is_out() {
-            self.warming = self.warms;
-        }
-        if self.agent.is_down && self.fault.is_none() {
-            Cause::Fault(Fault::Agent)
-        } else {
-            Cause::Agent
-        }
+        let had = std::mem::replace(&mut self.check_drains, true);
+        (!had).then_some(Cause::CheckDrains)
     }
 
     fn answered(&mut self) -> Option<Cause> {
@@ -460,11 +413,12 @@ impl Machine {
 
     fn clear(&mut self) {
         self.fault = None;
-        self.check_drains = false;
         self.passed = 0;
         self.failed = 0;
         self.timed_out = 0;
         self.warming = false;
+        self.check_drains = false;
+        self.outlying = false;
     }
 
     fn flip(&self, from: State, cause: Cause) -> Option<Transition> {

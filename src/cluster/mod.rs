@@ -2,11 +2,14 @@
 //! usable. It knows no sockets; `upstream` connects, `health` asks, both report here.
 
 mod addresses;
+mod administer;
 mod backend;
 mod balancing;
 mod changes;
 pub mod connect_fault;
+mod evacuation;
 pub mod machine;
+mod orders;
 pub mod resolve;
 mod sessions;
 pub mod stores;
@@ -18,10 +21,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, Guard};
 
 pub use addresses::Addresses;
-pub use backend::Backend;
+pub use administer::{Pace, Refused};
+pub use backend::{Backend, OpenRequest, Stand};
 pub use balancing::{Balancing, Standing};
 pub use changes::Changes;
 pub use connect_fault::ConnectFault;
+pub use evacuation::{Evacuation, Leave, Stage, Tally};
+pub use orders::{Names, Order, Orders};
 pub use sessions::{Common, Held, OwnCookie, SessionBook};
 pub use stores::{ClusterStores, WatchedNode};
 pub use warmth::{Progress, Warmth};
@@ -29,10 +35,11 @@ pub use warmth::{Progress, Warmth};
 use crate::balance::Slot;
 use crate::config;
 use crate::config::{JvmRoute, OwnerBy};
-use crate::observe::metrics::{ClusterCells, EjectionCause, PerWorker, RouteAlarm};
+use crate::observe::events::News;
+use crate::observe::metrics::{BackendState, ClusterCells, EjectionCause, PerWorker, RouteAlarm};
 use crate::session::id::Id;
 use crate::session::routes::{Named, is_learnable};
-use machine::{Cause, Event, Fault, Machine, Peers, Transition};
+use machine::{Cause, Event, Fault, Machine, Peers, State, Transition, Wish};
 
 /// A cluster under one configuration.
 #[derive(Debug)]
@@ -76,9 +83,21 @@ impl Cluster {
                     .and_then(|before| before.backend_like(settings))
                     .map_or_else(
                         || {
+                            let order = common
+                                .orders
+                                .of(config.name.as_str(), settings.name.as_str());
                             let machine = Machine::new(settings.state, &config.health)
-                                .warming_up(!config.slow_start.is_zero());
-                            Backend::new(settings.clone(), machine, workers)
+                                .warming_up(!config.slow_start.is_zero())
+                                .under(order.wish);
+                            // Others serve already: it is the only cold one.
+                            let machine = if before.is_some() {
+                                machine.new_among_others()
+                            } else {
+                                machine
+                            };
+                            let backend = Backend::new(settings.clone(), machine, workers);
+                            backend.order_weight(order.weight);
+                            backend
                         },
                         Arc::clone,
                     )
@@ -94,7 +113,7 @@ impl Cluster {
             let before = before.and_then(|before| before.stores.as_ref());
             ClusterStores::new(settings, before)
         });
-        Self {
+        let cluster = Self {
             config,
             backends,
             cells,
@@ -107,7 +126,9 @@ impl Cluster {
             cursor: AtomicUsize::new(cursor),
             retrying: AtomicUsize::new(0),
             changes: Arc::clone(&common.changes),
-        }
+        };
+        cluster.resume();
+        cluster
     }
 
     fn backend_like(&self, settings: &config::Backend) -> Option<&Arc<Backend>> {
@@ -171,6 +192,7 @@ impl Cluster {
             .map(|(backend, settings)| Standing {
                 settings: settings.clone(),
                 state: backend.state(),
+                weight: backend.wished_weight(),
                 step: backend.warmth().step(),
                 percent: backend.agent_percent(),
                 learned: backend.learned_route().as_deref().cloned(),
@@ -238,7 +260,7 @@ impl Cluster {
             let Some(backend) = self.backend(slot) else {
                 continue;
             };
-            if backend.state() != machine::State::Warming {
+            if backend.state() != State::Warming {
                 continue;
             }
             match backend.warmth().advance(self.config.slow_start) {
@@ -277,41 +299,26 @@ impl Cluster {
         (settings.jvm_route.is_some() && !is_configured).then_some(RouteAlarm::Unused)
     }
 
-    /// What a backend's agent makes of its weight, in percent.
-    pub fn set_agent_weight(&self, slot: Slot, percent: u32) {
-        let backend = self.backend(slot);
-        if backend.is_some_and(|backend| backend.set_agent_weight(Some(percent))) {
-            self.changes.announce();
-        }
-    }
-
-    /// What a backend's agent says of the most requests at a time.
-    pub fn set_agent_max(&self, slot: Slot, max_requests: usize) {
-        let backend = self.backend(slot);
-        if backend.is_some_and(|backend| backend.set_agent_max(Some(max_requests))) {
-            // Who waits for room may have it now.
-            self.changes.announce();
-        }
-    }
-
-    fn forget_agent(&self, backend: &Backend) {
-        let flip = backend.advance(&self.changes, Machine::forget_agent);
-        self.tell(backend, flip);
-        backend.set_agent_max(None);
-        if backend.set_agent_weight(None) {
-            self.changes.announce();
-        }
-    }
-
     fn tell(&self, backend: &Backend, flip: Option<Transition>) {
         let Some(flip) = flip else { return };
         let (cluster, name) = (&self.config.name, &backend.name);
+        backend.events.flips.inc(state_kind(flip.to));
         if let Cause::Fault(fault) = flip.cause {
             backend.events.ejections.inc(ejection(fault));
             tracing::warn!(%cluster, backend = %name, "{flip}");
         } else {
             tracing::info!(%cluster, backend = %name, "{flip}");
         }
+        self.sessions.common.events.tell(News {
+            kind: "state".to_owned(),
+            cluster: cluster.to_string(),
+            backend: name.to_string(),
+            from: flip.from.as_str().to_owned(),
+            to: flip.to.as_str().to_owned(),
+            cause: flip.cause.as_str().to_owned(),
+            text: flip.to_string(),
+            ..News::default()
+        });
     }
 
     fn peers(&self) -> Peers {
@@ -320,10 +327,10 @@ impl Cluster {
             .iter()
             .filter(|backend| backend.takes_new())
             .count();
-        let wanted = |settings: &&config::Backend| settings.state == config::WantedState::Up;
+        let wanted = |backend: &&Arc<Backend>| backend.stand().wish == Wish::Up;
         Peers {
             usable,
-            total: self.config.backends.iter().filter(wanted).count(),
+            total: self.backends.iter().filter(wanted).count(),
         }
     }
 }
@@ -338,11 +345,23 @@ impl Drop for Retrying {
     }
 }
 
+fn state_kind(state: State) -> BackendState {
+    match state {
+        State::Up => BackendState::Up,
+        State::Warming => BackendState::Warming,
+        State::Draining => BackendState::Draining,
+        State::Evacuating => BackendState::Evacuating,
+        State::Down => BackendState::Down,
+        State::Disabled => BackendState::Disabled,
+    }
+}
+
 fn ejection(fault: Fault) -> EjectionCause {
     match fault {
         Fault::Refused | Fault::Unreachable => EjectionCause::Connect,
         Fault::Silent => EjectionCause::Silence,
         Fault::CheckFailed => EjectionCause::Check,
-        Fault::Agent => EjectionCause::Agent,
+        // No flip has this cause: who orders it does.
+        Fault::Agent | Fault::Unproven => EjectionCause::Agent,
     }
 }

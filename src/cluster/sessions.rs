@@ -9,8 +9,10 @@ use tokio::time::Instant;
 
 use super::Cluster;
 use super::changes::Changes;
+use super::orders::Orders;
 use crate::balance::Slot;
 use crate::config::{self, OwnerBy};
+use crate::observe::events::EventLog;
 use crate::observe::metrics::RouteAlarm;
 use crate::session::ledger::{ClusterNumber, Key, Kind, Ledger, Member, Seconds, Store, TakeOver};
 use crate::session::seal::Seals;
@@ -22,17 +24,31 @@ pub struct Common {
     pub changes: Arc<Changes>,
     /// What is remembered of live sessions.
     pub ledger: Ledger,
+    /// What administrators have ordered.
+    pub orders: Orders,
+    /// What happened to backends.
+    pub events: EventLog,
+    /// How many workers there are.
+    pub workers: usize,
     born: Instant,
 }
 
 impl Common {
-    /// A ledger of this many sessions, empty.
-    pub fn new(changes: &Arc<Changes>, sessions: usize) -> Arc<Self> {
+    /// A ledger of this many sessions, empty, for this many workers.
+    pub fn new(changes: &Arc<Changes>, sessions: usize, workers: usize) -> Arc<Self> {
         Arc::new(Self {
             changes: Arc::clone(changes),
             ledger: Ledger::new(sessions),
+            orders: Orders::default(),
+            events: EventLog::default(),
+            workers,
             born: Instant::now(),
         })
+    }
+
+    /// How long the ledger has been watching sessions.
+    pub fn age(&self) -> Duration {
+        self.born.elapsed()
     }
 
     /// The ledger's time. Reads the clock; workers keep what their last tick read.
@@ -177,6 +193,17 @@ fn seconds(duration: Duration) -> u32 {
 }
 
 impl Cluster {
+    /// How long sessions may still show up that nobody has seen since the process was started.
+    pub fn unsure_for(&self) -> Option<Duration> {
+        let left = self
+            .config
+            .sessions
+            .idle
+            .checked_sub(self.sessions.common.age())?;
+        let has_sessions = self.config.affinity != config::Affinity::None;
+        (has_sessions && !left.is_zero()).then_some(left)
+    }
+
     /// The backend of this name.
     pub fn slot_named(&self, name: &str) -> Option<Slot> {
         let place = self
@@ -244,9 +271,14 @@ impl Cluster {
             let backend = book.slot(former).and_then(|slot| self.backend(slot));
             backend.map_or(0, |backend| backend.refusals_of(life))
         };
-        book.common
+        let from = book
+            .common
             .ledger
             .take_over(key, book.common.now(), take, mark);
+        let from = from.and_then(|from| self.backend(book.slot(from)?));
+        if let Some(evacuation) = from.and_then(|from| from.evacuation().clone()) {
+            evacuation.has_moved();
+        }
     }
 
     /// Tells of something that is wrong with jvm routes, not more often than once a minute.

@@ -153,14 +153,13 @@ struct Found<'a, 'd> {
 
 impl<'d> Found<'_, 'd> {
     fn read(self) -> Result<FoundManager, Vec<Problem>> {
-        let nodes = self.nodes();
+        let (nodes, sticky) = (self.nodes(), self.is_sticky());
         if let Some(nodes) = &nodes {
-            self.look_at_failover_nodes(nodes);
+            self.look_at_failover_nodes(nodes, sticky);
         }
         self.look_at_patterns();
         let is_named = |nodes: &Vec<StoreNode>| nodes.iter().all(|node| node.name.is_some());
         let key_prefix = self.key_prefix(nodes.as_ref().is_some_and(is_named));
-        let sticky = self.is_sticky();
         let problems = self.problems.into_inner();
         match nodes {
             Some(nodes) if problems.is_empty() => Ok(FoundManager {
@@ -226,7 +225,7 @@ impl<'d> Found<'_, 'd> {
             .problem(at, found, expected, hint.map(str::to_owned))
     }
 
-    fn look_at_failover_nodes(&self, nodes: &[StoreNode]) {
+    fn look_at_failover_nodes(&self, nodes: &[StoreNode], sticky: bool) {
         let Some(typed) = self.typed("failoverNodes") else {
             return;
         };
@@ -243,7 +242,7 @@ impl<'d> Found<'_, 'd> {
         } else if nodes.len() == 1 && !names.is_empty() {
             let hint = "with one node MSM does not start";
             self.complain(typed, "no failoverNodes", Some(hint));
-        } else if !self.is_sticky() && !names.is_empty() {
+        } else if !sticky && !names.is_empty() {
             let hint = "there it keeps copies from being written: take it out";
             self.warn(typed, "no failoverNodes with sticky=\"false\"", hint);
         } else if !names.is_empty()

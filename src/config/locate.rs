@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::check::read_limited;
 use super::load::{Duplicates, MAX_FILE_BYTES, read};
+use super::problem::masked;
 use super::raw::{Node, Place, Value, path_of_item, path_of_key};
 use super::{Problem, Report};
 
@@ -44,9 +45,7 @@ impl Report {
                     found: finding.found,
                     expected: finding.expected.to_owned(),
                     hint: finding.hint.map(str::to_owned),
-                    source: line
-                        .and_then(|line| text.lines().nth(line))
-                        .map(str::to_owned),
+                    source: line.and_then(|line| text.lines().nth(line)).map(masked),
                 }
             })
             .collect();
@@ -88,6 +87,23 @@ fn place(node: &Node, path: &str, wanted: &str) -> Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_line_of_a_finding_shows_no_password() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("cattail.yaml");
+        let text = "clusters:\n  a: { backends: ['b:1'], stores: { redis: 'redis://:hush@c' } }\n";
+        std::fs::write(&file, text).unwrap();
+        let finding = Finding {
+            path: "clusters.a.backends[0].address".to_owned(),
+            found: "b".to_owned(),
+            expected: "a known name",
+            hint: None,
+        };
+        let shown = Report::of_findings(&file, vec![finding]).to_string();
+        assert!(shown.contains("redis://*****@c"), "{shown}");
+        assert!(!shown.contains("hush"), "{shown}");
+    }
 
     #[test]
     fn a_finding_stands_at_its_value() {

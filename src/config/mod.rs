@@ -8,6 +8,7 @@
 mod bytes;
 mod check;
 mod context_xml;
+mod drain;
 mod env;
 mod foreign;
 mod health;
@@ -30,6 +31,7 @@ mod units;
 
 pub use bytes::ByteSize;
 pub use context_xml::{FoundManager, read_context_xml};
+pub use drain::{Drain, FailBack};
 pub use health::*;
 pub use locate::Finding;
 pub use model::*;
@@ -41,3 +43,4 @@ pub use sessions::*;
 pub use source::{from_arguments, load_file, load_text};
 pub use stores::*;
 pub use template::{Piece, Template, Variable};
+pub use units::parse_duration;

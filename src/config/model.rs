@@ -14,8 +14,8 @@ use http::{HeaderName, StatusCode};
 use crate::observe::{AccessLog, Diagnostics};
 
 use super::{
-    Access, BackendAddr, BackendName, ByteSize, ClusterName, Health, JvmRoute, Networks, Problem,
-    Sessions, Stores, Template,
+    Access, BackendAddr, BackendName, ByteSize, ClusterName, Drain, FailBack, Health, JvmRoute,
+    Networks, Problem, Sessions, Stores, Template,
 };
 
 /// A whole configuration that passed every check.
@@ -87,6 +87,8 @@ pub struct Admin {
     /// The token that changes and explanations need, read from `token_file`. `None`: they are
     /// refused.
     pub token: Option<Secret>,
+    /// Where orders of administrators are kept over a restart; `None`: nowhere.
+    pub state_file: Option<PathBuf>,
 }
 
 /// A secret; never printed.
@@ -277,6 +279,10 @@ pub struct Cluster {
     /// How long a backend that came back gets a growing share of what no session binds; zero: its
     /// whole share at once.
     pub slow_start: Duration,
+    /// How backends are emptied.
+    pub drain: Drain,
+    /// What goes to a backend that has come back.
+    pub fail_back: FailBack,
 }
 
 /// One Tomcat.

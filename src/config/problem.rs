@@ -126,34 +126,67 @@ impl fmt::Display for Report {
     }
 }
 
-/// The text with stars for the user and the password of each URL, one for each character: what
-/// stands at a place stays there.
+/// A text, or a line of a file, with stars for the user and the password of each URL, one for each
+/// character: what stands at a place stays there.
 pub(super) fn masked(text: &str) -> String {
-    let mask = |word: &str| {
-        let url = word.split_once("://");
-        let secret = url.and_then(|(scheme, rest)| {
-            let (secret, host) = rest.rsplit_once('@')?;
-            // What is no URL of a store has an '@' in its path rather.
-            let is_secret = scheme.contains("redis") || !secret.contains('/');
-            is_secret.then_some((scheme, secret, host))
-        });
-        match secret {
-            Some((scheme, secret, host)) => {
-                let stars = "*".repeat(secret.chars().count());
-                format!("{scheme}://{stars}@{host}")
-            }
-            None => word.to_owned(),
-        }
+    let words = text.split_inclusive(char::is_whitespace);
+    let words: String = words.map(|word| starred(word, no_path)).collect();
+    // The password of a store's URL may hold anything, white space too. It ends at the last '@':
+    // of the quotes around the URL, if there are any, else of the line. Rather hide too much.
+    let Some((at, quote)) = url_of_store(&words) else {
+        return words;
     };
-    text.split_inclusive(char::is_whitespace)
-        .map(mask)
-        .collect()
+    let (before, url) = words.split_at_checked(at).unwrap_or((&words, ""));
+    let end = match quote {
+        Some(quote) => url.rfind(quote),
+        None => Some(url.len()),
+    };
+    match end.and_then(|end| url.split_at_checked(end)) {
+        Some((url, behind)) => [before, &starred(url, |_| true), behind].concat(),
+        // The quotes end in another line.
+        None => [before, &"*".repeat(url.chars().count())].concat(),
+    }
+}
+
+/// The text with stars between the first `://` and the last `@`, if that may be a secret.
+fn starred(text: &str, is_secret: impl Fn(&str) -> bool) -> String {
+    let url = text.split_once("://");
+    let parts = url.and_then(|(scheme, rest)| {
+        let (secret, host) = rest.rsplit_once('@')?;
+        is_secret(secret).then_some((scheme, secret, host))
+    });
+    match parts {
+        Some((scheme, secret, host)) => {
+            let stars = "*".repeat(secret.chars().count());
+            format!("{scheme}://{stars}@{host}")
+        }
+        None => text.to_owned(),
+    }
+}
+
+/// What is no URL of a store has an `@` in its path rather.
+fn no_path(secret: &str) -> bool {
+    !secret.contains('/')
+}
+
+/// Where the first URL of a redis begins, and the quote before it.
+fn url_of_store(text: &str) -> Option<(usize, Option<char>)> {
+    text.match_indices("://").find_map(|(end, _)| {
+        let before = text.get(..end)?;
+        let is_scheme = |letter: char| letter.is_ascii_alphanumeric() || "+-.".contains(letter);
+        let scheme_at = before.trim_end_matches(is_scheme).len();
+        let scheme = before.get(scheme_at..)?.to_ascii_lowercase();
+        let last = before.get(..scheme_at)?.chars().next_back();
+        let quote = last.filter(|last| matches!(last, '"' | '\''));
+        scheme.contains("redis").then_some((scheme_at, quote))
+    })
 }
 
 /// A text as it is quoted in messages: cut when long, control characters escaped, without the
 /// secrets of URLs.
 pub(super) fn quoted(text: &str) -> String {
-    let text = &masked(text);
+    // A password with white space is one of a URL whose scheme is mistyped, too.
+    let text = &starred(&masked(text), no_path);
     let mut shown: String = text.chars().take(80).collect();
     if shown.len() < text.len() {
         shown.push('…');
@@ -174,13 +207,35 @@ mod tests {
                 "  redis: 'redis://********@a' # x@y",
             ),
             ("rdis://:hush@a, b", "rdis://*****@a, b"),
-            ("redis://a:1 redis://:p@b", "redis://a:1 redis://**@b"),
+            // A password, or two URLs? Nobody knows.
+            ("redis://a:1 redis://:p@b", "redis://**************@b"),
+            (
+                "redis: \"redis://:my hush pw@a:x\"",
+                "redis: \"redis://***********@a:x\"",
+            ),
+            (
+                "redis: redis://:my hush@a # x",
+                "redis: redis://********@a # x",
+            ),
+            (
+                "{ a: http://b, c: 'Redis://:h@/ u@d', e: f@g }",
+                "{ a: http://b, c: 'Redis://******@d', e: f@g }",
+            ),
+            ("redis: \"redis://:my", "redis: \"***********"),
+            ("REDIS://:hu/sh@a", "REDIS://******@a"),
+            ("'redis://a' # 'b@c'", "'redis://*******@c'"),
             ("to: https://$host/@me", "to: https://$host/@me"),
             ("no@url ://", "no@url ://"),
         ] {
             assert_eq!(masked(typed), shown);
             assert_eq!(masked(typed).chars().count(), typed.chars().count());
         }
-        assert!(!quoted("redis://:hush@a").contains("hush"));
+        for typed in [
+            "redis://:hush@a",
+            "rdis://:my hush pw@a",
+            "redis://:a 'hush' b@c",
+        ] {
+            assert!(!quoted(typed).contains("hush"), "{}", quoted(typed));
+        }
     }
 }

@@ -17,8 +17,8 @@ mod url;
 pub const REDIS_PORT: u16 = 6379;
 /// No address that anyone means is longer.
 const LONGEST_ADDRESS: usize = 1024;
-/// No list is longer.
-const MOST_NODES: usize = 1024;
+/// Store nodes of one cluster: nobody has more, and each is a bit of a set.
+pub const MOST_STORE_NODES: usize = 64;
 
 /// One memcached or redis. Neither `Display` nor `Debug` shows the password.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -167,7 +167,7 @@ impl StoreNode {
         }
         let mut nodes: Vec<Self> = Vec::new();
         for (place, part) in split(text).enumerate() {
-            if place == MOST_NODES {
+            if place == MOST_STORE_NODES {
                 return Err(BadStoreNodes::TooMany);
             }
             let node = Self::parse(part).map_err(|why| BadStoreNodes::at(place, why))?;
@@ -282,7 +282,7 @@ pub enum BadStoreNodes {
     #[error("no node; expected n1:host:port, with white space or one comma between nodes")]
     Empty,
     /// Longer than any real one.
-    #[error("more than {MOST_NODES} nodes")]
+    #[error("more than {MOST_STORE_NODES} nodes")]
     TooMany,
     /// One of them.
     #[error("node {number}: {why}")]

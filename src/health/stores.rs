@@ -19,16 +19,20 @@ pub async fn watch_store(cluster: Arc<Cluster>, place: usize) {
     };
     let mut turns = interval(stores.settings.interval);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut kept = None;
+    let (mut kept, mut is_early) = (None, false);
     loop {
-        match &mut kept {
-            // A store that dies closes its connections at that moment.
-            Some(connection) => tokio::select! {
-                _ = turns.tick() => {}
-                () = Connection::ended(connection) => {}
+        is_early = match &mut kept {
+            // A store that dies closes its connections at that moment. One that does so after
+            // each answer is asked early once between two turns.
+            Some(connection) if !is_early => tokio::select! {
+                _ = turns.tick() => false,
+                () = Connection::ended(connection) => true,
             },
-            None => _ = turns.tick().await,
-        }
+            _ => {
+                turns.tick().await;
+                false
+            }
+        };
         let asked = ask(kept.take(), &node.named.address, stores.settings.timeout).await;
         let asked = asked.map(|connection| kept = Some(connection));
         cluster.report_store(place, asked);

@@ -5,6 +5,7 @@
 pub mod access_log;
 mod diagnostics;
 mod escape;
+pub mod events;
 mod log_format;
 pub mod metrics;
 mod settings;

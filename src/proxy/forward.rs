@@ -288,6 +288,12 @@ impl Forwarding<'_> {
                 Err(Missing::Nobody(nobody)) => return Err(nobody),
                 // On the heap: as rare as it is, it would make every request's future larger.
                 Err(Missing::Copy) => Box::pin(self.session.look(&seeking)).await?,
+                Err(Missing::CopyToLeave) => Box::pin(self.session.look_to_leave(&seeking)).await,
+                Err(Missing::Rest(rest)) => {
+                    let held = Instant::now();
+                    Box::pin(self.session.rest(&seeking, rest)).await;
+                    *began += held.elapsed();
+                }
                 Err(Missing::Owner(owner)) => {
                     let held = Instant::now();
                     seeking.wait_for(owner).await;
@@ -416,6 +422,8 @@ async fn attempt(
     let mut lease = attempt.connect().await?;
     forwarding.still_goes_to(chosen.slot, &lease)?;
     chosen.in_flight.tell(Pin::sent);
+    let (session, client) = (forwarding.session.key(), forwarding.asked.client.ip());
+    lease.sit(session, client);
     let request = forwarding.request(outgoing, chosen.slot);
     let mut sending = pin!(lease.carrier().send(request));
     let connection = lease.connection;

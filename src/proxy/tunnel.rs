@@ -1,5 +1,6 @@
 //! A connection that switched protocols (WebSocket): bytes both ways, nothing is looked at.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::{CONNECTION, UPGRADE};
@@ -67,6 +68,8 @@ pub struct Tunnel {
     pub cluster: Arc<Cluster>,
     /// Whose counters it is in.
     pub worker: WorkerId,
+    /// Who asked.
+    pub client: Option<IpAddr>,
 }
 
 impl Tunnel {
@@ -79,6 +82,7 @@ impl Tunnel {
                 return;
             }
         };
+        self.lease.sit_in_tunnel(self.client);
         let cells = self.cluster.cells.of(self.worker);
         cells.tunnels.inc();
         let _open = OnDrop(|| cells.tunnels.dec());

@@ -3,8 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
+use super::Bounds;
 use super::connection::Connection;
-use super::failure::StoreError;
+use super::failure::{Fault, StoreError};
 use crate::config::StoreAddress;
 
 /// Connections kept for the next question.
@@ -16,7 +19,7 @@ const MOST_ASKED: usize = 64;
 #[derive(Debug)]
 pub struct Asker {
     address: StoreAddress,
-    time: Duration,
+    bounds: Bounds,
     idle: RefCell<Vec<Connection>>,
     asked: Cell<usize>,
 }
@@ -31,11 +34,11 @@ pub enum NoAnswer {
 }
 
 impl Asker {
-    /// No connection yet. `time` bounds the connection, and the question.
+    /// No connection yet. `time` bounds each question, with all that it needs.
     pub fn new(address: StoreAddress, time: Duration) -> Self {
         Self {
             address,
-            time,
+            bounds: Bounds::within(time),
             idle: RefCell::default(),
             asked: Cell::new(0),
         }
@@ -47,19 +50,27 @@ impl Asker {
             return Err(NoAnswer::Busy);
         }
         let _asked = Asked::count(&self.asked);
+        let until = Instant::now() + self.bounds.timeout;
         let kept = self.idle.borrow_mut().pop();
-        if let Some(mut connection) = kept
-            && let Ok(has) = connection.has(key).await
-        {
-            self.keep(connection);
-            return Ok(has);
+        if let Some(mut connection) = kept {
+            match connection.has_by(until, key).await {
+                // The store may have been restarted since: only a new connection tells.
+                Err(StoreError {
+                    fault: Fault::Ended | Fault::Io(_),
+                    ..
+                }) => {}
+                told => return self.told(connection, told),
+            }
         }
-        // The store may have been restarted since: only a new connection tells.
-        let connection = Connection::connect(&self.address, self.time).await;
+        let connection = Connection::made_by(until, &self.address, self.bounds).await;
         let mut connection = connection.map_err(NoAnswer::Store)?;
-        let has = connection.has(key).await.map_err(NoAnswer::Store)?;
-        self.keep(connection);
-        Ok(has)
+        let told = connection.has_by(until, key).await;
+        self.told(connection, told)
+    }
+
+    fn told(&self, from: Connection, told: Result<bool, StoreError>) -> Result<bool, NoAnswer> {
+        self.keep(from);
+        told.map_err(NoAnswer::Store)
     }
 
     fn keep(&self, connection: Connection) {
@@ -85,3 +96,6 @@ impl Drop for Asked<'_> {
         self.0.set(self.0.get().saturating_sub(1));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 
-use crate::config::Dialect;
+use crate::config::{Dialect, MOST_STORE_NODES};
 use crate::session::id::Id;
 
 use super::key::{Key, Kind, Named, Prefix};
@@ -15,8 +15,6 @@ use super::{Entry, Expiry};
 
 /// More sessions are counted, but not compared with each other.
 pub const MOST_SESSIONS: usize = 2_000_000;
-/// Store nodes that can be told apart.
-pub const MOST_NODES: usize = 64;
 /// jvm routes that are counted one by one.
 const MOST_ROUTES: usize = 200;
 /// The name of all others together.
@@ -127,7 +125,7 @@ pub struct NodeTally {
     pub sessions: Tally,
     /// Keys of validities.
     pub validities: u64,
-    /// Keys of backups.
+    /// Keys of backups of sessions.
     pub backups: u64,
     /// Keys of locks.
     pub locks: u64,
@@ -142,6 +140,8 @@ struct Node {
     is_missing: bool,
     tally: NodeTally,
 }
+
+const _: () = assert!(MOST_STORE_NODES <= 64, "a set has a bit for each node");
 
 /// One session. A bit of a set stands for a node.
 #[derive(Debug, Clone, Copy, Default)]
@@ -172,14 +172,14 @@ pub struct Census {
 
 impl Census {
     /// A census of nodes with these names, at `now` (seconds since 1970). Nodes beyond
-    /// [`MOST_NODES`] are left out.
+    /// [`MOST_STORE_NODES`] are left out.
     pub fn new(names: impl IntoIterator<Item = Option<String>>, now: u64) -> Self {
         let node = |name: Option<String>| Node {
             name: name.map(String::into_bytes),
             ..Node::default()
         };
         Self {
-            nodes: names.into_iter().take(MOST_NODES).map(node).collect(),
+            nodes: names.into_iter().take(MOST_STORE_NODES).map(node).collect(),
             routes: BTreeMap::new(),
             sessions: HashMap::new(),
             hasher: RandomState::new(),
@@ -209,7 +209,9 @@ impl Census {
         match key.kind {
             Kind::Session => counted.tally.sessions.add(entry, self.now),
             Kind::Validity => counted.tally.validities += 1,
-            Kind::Backup | Kind::BackupValidity => counted.tally.backups += 1,
+            Kind::Backup => counted.tally.backups += 1,
+            // Each backup has one.
+            Kind::BackupValidity => {}
             Kind::Lock => counted.tally.locks += 1,
         }
         if key.kind == Kind::Session {

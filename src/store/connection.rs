@@ -72,7 +72,15 @@ impl Connection {
 
     /// As [`connect`](Self::connect), with bounds of one's own.
     pub async fn bounded(address: &StoreAddress, bounds: Bounds) -> Result<Self, StoreError> {
-        let until = Instant::now() + bounds.timeout;
+        Self::made_by(Instant::now() + bounds.timeout, address, bounds).await
+    }
+
+    /// As [`bounded`](Self::bounded), done by `until`.
+    pub(super) async fn made_by(
+        until: Instant,
+        address: &StoreAddress,
+        bounds: Bounds,
+    ) -> Result<Self, StoreError> {
         let failed = |fault| StoreError {
             store: address.to_string().into(),
             stage: Stage::Connect,
@@ -139,11 +147,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Whether there is a value under `key`; that does not count as a use of it. A key that
     /// memcached cannot hold is not there.
     pub async fn has(&mut self, key: &[u8]) -> Result<bool, StoreError> {
+        self.has_by(Instant::now() + self.bounds.timeout, key).await
+    }
+
+    /// As [`has`](Self::has), told by `until`.
+    pub(super) async fn has_by(&mut self, until: Instant, key: &[u8]) -> Result<bool, StoreError> {
         let is_redis = self.is_redis;
         if !is_redis && !memcached::is_key(key) {
             return Ok(false);
         }
-        self.ask(async |it: &mut Self| {
+        let question = async |it: &mut Self| {
             if is_redis {
                 it.send(&redis::command(&[b"EXISTS", key])).await?;
                 redis::had(&mut it.wire).await
@@ -151,8 +164,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 it.send(&memcached::has(key)).await?;
                 memcached::had(&mut it.wire).await
             }
-        })
-        .await
+        };
+        self.until(until, self.bounds.timeout, question).await
     }
 
     /// The start of the value under `key`; `None`: there is none.

@@ -124,7 +124,9 @@ fn entry(line: &[u8]) -> Option<Entry> {
             _ => {}
         }
     }
-    (!entry.key.is_empty()).then_some(entry)
+    (1..=LONGEST_KEY)
+        .contains(&entry.key.len())
+        .then_some(entry)
 }
 
 /// Undoes the percent-encoding of a key.
@@ -181,6 +183,9 @@ mod tests {
         assert_eq!(found.last_access, Some(1_795_636_350));
         assert_eq!(found.size, Some(594));
         assert_eq!(entry(b"key=a exp=-1").unwrap().expiry, Expiry::Never);
+        // As it is sent, a key may be longer than it is.
+        let long = |length| format!("key={}", "%3A".repeat(length));
+        assert_eq!(entry(long(250).as_bytes()).unwrap().key.len(), 250);
         for bad in [
             &b""[..],
             b"exp=1",
@@ -188,6 +193,7 @@ mod tests {
             b"key=%4",
             b"key=%zz",
             b"key=a exp=x",
+            long(251).as_bytes(),
         ] {
             assert!(entry(bad).is_none(), "{bad:?}");
         }

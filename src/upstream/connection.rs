@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
 use super::body::RequestBody;
-use super::stream::{BackendStream, Wire};
+use super::stream::{BackendStream, Seat, Wire};
 use crate::socket::Rewound;
 
 /// What carries exchanges to backends today.
@@ -36,6 +36,9 @@ pub trait Carrier: Sized + 'static {
         &mut self,
         request: Request<RequestBody>,
     ) -> impl Future<Output = Result<Response<Self::Body>, SendFailure>> + 'static;
+
+    /// What the connection is used for from now on.
+    fn sit(&self, seat: Option<Seat>);
 
     /// Whether another request can be sent now.
     fn is_ready(&self) -> bool;
@@ -163,6 +166,10 @@ impl Carrier for HyperCarrier {
                 heard,
             })
         }
+    }
+
+    fn sit(&self, seat: Option<Seat>) {
+        self.wire.sit(seat);
     }
 
     fn is_ready(&self) -> bool {

@@ -14,3 +14,4 @@ pub use body::{BodyFault, BodyLimits, BodySource, CONTINUE_WAIT, ContinueSignal,
 pub use connection::{Carrier, Chosen, Heard, SendFailure};
 pub use failure::{Connection, FailureKind, Reason, Sent, UpstreamFailure};
 pub use pool::{Lease, Upstream};
+pub use stream::Seat;

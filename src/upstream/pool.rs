@@ -5,7 +5,8 @@
 //! whose exchange did not end cleanly, one that is too old.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::net::IpAddr;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +15,12 @@ use tokio::time::Instant;
 use super::connection::{Carrier, Chosen, HyperCarrier};
 use super::dial::dial;
 use super::failure::{Connection, FailureKind, UpstreamFailure};
-use super::stream::{BackendStream, Wire};
+use super::stream::{BackendStream, Seat, Wire};
 use crate::clock::{Clock, Deadline};
-use crate::cluster::Backend;
+use crate::cluster::{Backend, OpenRequest};
 use crate::config;
 use crate::observe::metrics::{BackendCells, Stage, WorkerId};
+use crate::session::ledger::Key;
 
 /// A backend as one worker sees it: its connections.
 #[derive(Debug)]
@@ -33,7 +35,14 @@ pub struct Upstream {
     retired: Cell<bool>,
     /// When it was asked last whether it still takes connections, and did.
     listened: Cell<Option<Instant>>,
+    /// All connections, to look at them and to end them.
+    open: RefCell<Vec<Weak<Wire>>>,
+    /// Which of the backend's orders to end everything this worker has followed.
+    ended: Cell<u64>,
 }
+
+/// Requests of one worker that are told of a backend.
+const MOST_TOLD: usize = 100;
 
 /// How long a backend that took a connection is believed to take them. Pages that are missing must
 /// not cost it a connection each.
@@ -67,6 +76,8 @@ impl Upstream {
         settings: config::Pool,
     ) -> Rc<Self> {
         Rc::new(Self {
+            ended: Cell::new(backend.ended()),
+            open: RefCell::default(),
             backend,
             worker,
             clock,
@@ -142,9 +153,12 @@ impl Upstream {
         if outcome.is_err() {
             self.cells().connect_failures.inc();
         }
+        let socket = outcome?;
+        let wire = Rc::new(Wire::default());
+        self.open.borrow_mut().push(Rc::downgrade(&wire));
         let stream = BackendStream {
-            socket: outcome?,
-            wire: Rc::new(Wire::default()),
+            socket,
+            wire,
             backend: Arc::clone(&self.backend),
             worker: self.worker,
         };
@@ -172,6 +186,46 @@ impl Upstream {
         for _ in idle.len()..before {
             self.cells().connections_idle.dec();
         }
+        drop(idle);
+        self.look_at_open();
+    }
+
+    /// Tells what is at a backend that is being emptied, and ends it if that is ordered.
+    fn look_at_open(&self) {
+        let mut open = self.open.borrow_mut();
+        open.retain(|wire| wire.strong_count() > 0);
+        let ended = self.backend.ended();
+        if self.ended.replace(ended) != ended {
+            for wire in open.iter().filter_map(Weak::upgrade) {
+                wire.cut();
+            }
+        }
+        if self.backend.state().takes_new() {
+            return;
+        }
+        let seats = || {
+            let wires = open.iter().filter_map(Weak::upgrade);
+            wires.filter_map(|wire| wire.seat())
+        };
+        if let Some(evacuation) = &*self.backend.evacuation()
+            && evacuation.has_requests_from_before()
+        {
+            let began_ms = self.clock.ms_of(evacuation.began());
+            let before = seats().filter(|seat| seat.since_ms <= began_ms);
+            evacuation.are_from_before(self.worker, before.filter_map(|seat| seat.session));
+        }
+        let now = Instant::now();
+        let now_ms = self.clock.ms_of(now);
+        let mut told: Vec<_> = seats().collect();
+        told.sort_unstable_by_key(|seat| seat.since_ms);
+        let told = told.into_iter().take(MOST_TOLD).map(|seat| OpenRequest {
+            since: now
+                .checked_sub(Duration::from_millis(now_ms.saturating_sub(seat.since_ms)))
+                .unwrap_or(now),
+            client: seat.client,
+            is_tunnel: seat.is_tunnel,
+        });
+        self.backend.tell_open(self.worker, told.collect());
     }
 
     /// The backend has left the configuration: closes all idle connections, and those in use as
@@ -202,6 +256,26 @@ impl Lease {
         self.epoch == self.upstream.backend.epoch()
     }
 
+    /// What the connection is used for from now on.
+    pub fn sit(&self, session: Option<Key>, client: Option<IpAddr>) {
+        self.carrier.sit(Some(Seat {
+            since_ms: self.upstream.clock.now_ms(),
+            session,
+            client,
+            is_tunnel: false,
+        }));
+    }
+
+    /// The connection has switched protocols.
+    pub fn sit_in_tunnel(&self, client: Option<IpAddr>) {
+        self.carrier.sit(Some(Seat {
+            since_ms: self.upstream.clock.now_ms(),
+            session: None,
+            client,
+            is_tunnel: true,
+        }));
+    }
+
     /// The connection itself.
     pub fn carrier(&mut self) -> &mut Chosen {
         &mut self.carrier
@@ -220,6 +294,7 @@ impl Lease {
     /// Keeps the connection for the next exchange. Only right when the exchange has ended
     /// cleanly on both sides; a connection that is closed anyway is dropped.
     pub fn give_back(self) {
+        self.carrier.sit(None);
         let upstream = self.upstream;
         let kept = Kept {
             carrier: self.carrier,

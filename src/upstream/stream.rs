@@ -1,17 +1,19 @@
 //! The socket to a backend, with what we watch on it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connection::{HEAD_ALLOWANCE, Heard};
 use crate::cluster::Backend;
 use crate::observe::metrics::WorkerId;
+use crate::session::ledger::Key;
 use crate::socket::Socket;
 
 /// What the proxy and the socket tell each other.
@@ -20,6 +22,24 @@ pub(super) struct Wire {
     /// Bytes that may still be read before a response head is complete; `usize::MAX` while
     /// nobody waits for one. It bounds heads and endless 1xx answers alike.
     head_allowance: Cell<usize>,
+    /// What the connection is used for.
+    seat: Cell<Option<Seat>>,
+    /// Whether it is to end at once, and the task that reads from it.
+    cut: Cell<bool>,
+    reader: RefCell<Option<Waker>>,
+}
+
+/// A request, or what has become of it, on a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Seat {
+    /// Since when, by the worker's clock.
+    pub since_ms: u64,
+    /// The session of the request.
+    pub session: Option<Key>,
+    /// Who asked.
+    pub client: Option<IpAddr>,
+    /// Whether the connection has switched protocols.
+    pub is_tunnel: bool,
 }
 
 impl Wire {
@@ -31,6 +51,40 @@ impl Wire {
     /// The head is there; the body has its own bounds.
     pub(super) fn head_done(&self) {
         self.head_allowance.set(usize::MAX);
+    }
+
+    /// What the connection is used for from now on.
+    pub(super) fn sit(&self, seat: Option<Seat>) {
+        self.seat.set(seat);
+    }
+
+    /// What it is used for.
+    pub(super) fn seat(&self) -> Option<Seat> {
+        self.seat.get()
+    }
+
+    /// The connection ends at once, whatever is on it.
+    pub(super) fn cut(&self) {
+        self.cut.set(true);
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
+    /// Whether it was cut; who asks is woken when it is.
+    fn is_cut(&self, cx: &Context<'_>) -> bool {
+        if self.cut.get() {
+            return true;
+        }
+        let mut reader = self.reader.borrow_mut();
+        // A connection has one task as a rule, and another one after a 101.
+        if !reader
+            .as_ref()
+            .is_some_and(|known| known.will_wake(cx.waker()))
+        {
+            *reader = Some(cx.waker().clone());
+        }
+        false
     }
 
     /// What came since a head was expected.
@@ -75,6 +129,9 @@ impl AsyncRead for BackendStream {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
+        if this.wire.is_cut(cx) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
         let read = buf.filled().len() - before;
         if read > 0 {

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use cattail::admin::api::model::{BackendStatus, Status};
+use cattail::admin::api::{Order, Unfit};
 use cattail::admin::{self, AdminHandle, NotReady, Readiness, Source};
 use cattail::config::Secret;
+use cattail::observe::events::EventLog;
 use cattail::observe::metrics::{ClusterCells, PerWorker, Scrape, WorkerId};
 use cattail::proxy::explain::{Explanation, Question, Unclear};
 use http::StatusCode;
@@ -16,6 +19,7 @@ struct Fake {
     cells: PerWorker<ClusterCells>,
     stopping: AtomicBool,
     broken: AtomicBool,
+    events: EventLog,
 }
 
 impl Source for Fake {
@@ -37,6 +41,26 @@ impl Source for Fake {
         None
     }
 
+    fn status(&self) -> Status {
+        Status {
+            version: "0".to_owned(),
+            clusters: Vec::new(),
+            last_event: 0,
+        }
+    }
+
+    fn backend(&self, _: &str, backend: &str) -> Result<BackendStatus, Unfit> {
+        Err(Unfit::Backend(backend.to_owned(), Vec::new()))
+    }
+
+    fn order(&self, _: &str, name: &str, _: Order, _: &str) -> Result<BackendStatus, Unfit> {
+        self.backend("", name)
+    }
+
+    fn events(&self) -> &EventLog {
+        &self.events
+    }
+
     fn explain(&self, _: &Question) -> Result<Explanation, Unclear> {
         Ok(Explanation::default())
     }
@@ -55,6 +79,7 @@ fn start() -> Admin {
         cells: PerWorker::new(2),
         stopping: AtomicBool::new(false),
         broken: AtomicBool::new(false),
+        events: EventLog::default(),
     });
     let handle = admin::start(listener, Arc::<Fake>::clone(&source)).unwrap();
     Admin {

@@ -240,3 +240,44 @@ fn sections_below(schema: &Value, path: String, sections: &mut Vec<String>) {
         );
     }
 }
+
+/// The states and causes of `docs/health.md` are those of the state machine.
+#[test]
+fn every_state_and_every_cause_is_on_the_page_of_health() {
+    use cattail::cluster::machine::{Cause, Fault, State};
+    const PAGE: &str = include_str!("../../docs/health.md");
+    let table = |title: &str| -> Vec<String> {
+        let (_, rest) = PAGE.split_once(title).expect(title);
+        let lines = rest.lines().skip_while(|line| !line.starts_with("| `"));
+        let rows = lines.take_while(|line| line.starts_with("| `"));
+        rows.map(|row| row.split('`').nth(1).unwrap().to_owned())
+            .collect()
+    };
+    let states = [
+        State::Up,
+        State::Warming,
+        State::Draining,
+        State::Evacuating,
+        State::Down,
+        State::Disabled,
+    ];
+    assert_eq!(table("## States"), states.map(State::as_str));
+    for row in PAGE.lines().filter(|line| line.starts_with("| `")) {
+        let Some(state) = states
+            .iter()
+            .find(|it| row.starts_with(&format!("| `{it}` ")))
+        else {
+            continue;
+        };
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let yes = |cell: &str| !cell.starts_with("no");
+        assert_eq!(yes(cells[2]), state.takes_new(), "{row}");
+        assert_eq!(yes(cells[3]), state.serves_its_own(), "{row}");
+    }
+    let mut causes: Vec<_> = Cause::ALL.map(Cause::as_str).to_vec();
+    causes.push(Cause::Fault(Fault::Unproven).as_str());
+    let mut listed = table("## Why a state changes");
+    listed.sort();
+    causes.sort_unstable();
+    assert_eq!(listed, causes);
+}

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use cattail::observe::metrics::{
-    AgentResult, Binding, CheckResult, ConnectionRefusal, EjectionCause, EntryKind, ErrorReason,
-    EvictedKind, LossCause, ParseError, RefusalReason, RejectedId, ReloadResult, RetryReason,
-    RouteAlarm, Stage, StatusClass, Verdict,
+    AgentResult, BackendState, Binding, CheckResult, ConnectionRefusal, EjectionCause, EntryKind,
+    ErrorReason, EvacuationEnd, EvictedKind, LossCause, ParseError, RefusalReason, RejectedId,
+    ReloadResult, RetryReason, RouteAlarm, Stage, StatusClass, Verdict,
     names::{self, Metric, MetricKind},
 };
 
@@ -93,6 +93,8 @@ fn every_closed_set_is_on_the_page_whole() {
         ConnectionRefusal "of `cattail_connections_refused_total`**"
         ParseError "of `cattail_parse_errors_total`**"
         Stage "of `cattail_backend_failures_total`**"
+        BackendState "of `cattail_backend_state_changes_total`**"
+        EvacuationEnd "of `cattail_backend_evacuations_total`**"
         EjectionCause "of `cattail_backend_ejections_total`**"
         CheckResult "of `cattail_backend_checks_total`**"
         AgentResult "of `cattail_backend_agent_answers_total`**"

@@ -16,7 +16,7 @@ use super::harness::*;
 
 fn offline(text: &str) -> Snapshot {
     let config = config::load_text("test.yaml", text, &|_| None).unwrap();
-    let common = Common::new(&Arc::new(Changes::default()), 0);
+    let common = Common::new(&Arc::new(Changes::default()), 0, 1);
     Snapshot::new(config, None, None, &common)
 }
 

@@ -83,8 +83,9 @@ fn what_an_agent_did_only_the_agent_undoes() {
     agent.says("maint\n");
     assert!(state(&proxy, "disabled"));
     assert_eq!(browser.get("/session").expect(200).tomcat(), "jvm2");
+    // Nobody watched it meanwhile: it has to answer first.
     agent.says("ready\n");
-    assert!(state(&proxy, "up"));
+    eventually("it is up", || state(&proxy, "up"));
     for words in ["down#no database\n", "fail\n", "stopped#by hand\n"] {
         agent.says(words);
         assert!(state(&proxy, "down"), "{words}");

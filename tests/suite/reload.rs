@@ -301,6 +301,8 @@ fn a_backend_may_be_drained_disabled_and_wanted_again() {
         assert_eq!(metrics.value("cattail_backend_state", &labels), 1);
     }
     proxy.reload(&cluster(&[&one, &two], "")).expect("is taken");
+    // Nobody watched it while it was disabled: it has to answer first.
+    eventually("jvm1 is up", || proxy.is_up(&one));
     let mut names = served(&proxy, 2);
     names.sort();
     assert_eq!(names, ["jvm1", "jvm2"]);

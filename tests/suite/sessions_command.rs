@@ -57,11 +57,17 @@ fn text(bytes: &[u8]) -> String {
 
 /// Runs the command, and checks what holds for all of its outputs.
 fn run(arguments: &[&str], stdin: &str) -> Output {
+    run_with(None, arguments, stdin)
+}
+
+/// The same with this redis in the environment.
+fn run_with(redis: Option<&str>, arguments: &[&str], stdin: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cattail"));
     command
         .arg("sessions")
         .args(arguments)
         .env_remove("CATTAIL_REDIS");
+    command.envs(redis.map(|url| ("CATTAIL_REDIS", url)));
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -393,5 +399,126 @@ fn a_session_that_is_nowhere_is_an_error() {
             text(&output.stderr),
             "cattail: no store has a session with this id\n"
         );
+    }
+}
+
+#[test]
+fn half_of_an_id_is_not_shown_as_its_prefix() {
+    let half = "SECRETSECRETSECRETSECRETSECRET12345678_";
+    let id = format!("{half}xyzab-n1.jvm1");
+    let (n1, n2) = (Store::memcached(sticky(&[&id])), Store::memcached(vec![]));
+    for arguments in [&["list"][..], &["show", "xyzab-n1"], &["where", &id]] {
+        for format in [&[][..], &["--json"]] {
+            let output = ask([&n1, &n2], &[arguments, format].concat());
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+            let told = text(&output.stdout);
+            assert!(!told.contains("SECRET") && told.contains("*_"), "{told}");
+        }
+    }
+    // What is shown is found, and who asks for it, or says that it is the prefix, sees all.
+    assert_eq!(
+        ask([&n1, &n2], &["where", "*_x*-n1.jvm1"]).status.code(),
+        Some(0)
+    );
+    for more in [["--key-prefix", half], ["--full-ids", "--json"]] {
+        let told = text(&ask([&n1, &n2], &["list", more[0], more[1]]).stdout);
+        assert!(told.contains(half), "{told}");
+    }
+}
+
+#[test]
+fn what_where_shows_is_taken_back() {
+    let id = format!("001_{ALICE}-n1.jvm1");
+    let (n1, n2) = (Store::memcached(sticky(&[&id])), Store::memcached(vec![]));
+    for known in [&[][..], &["--key-prefix", "001_"]] {
+        let asked = |what: &str| {
+            let output = ask([&n1, &n2], &[&["where", what], known].concat());
+            assert_eq!(output.status.code(), Some(0), "{what}: {output:?}");
+            text(&output.stdout)
+        };
+        let told = asked("A6E3");
+        let shown = told.lines().nth(1).unwrap().split(' ').next().unwrap();
+        assert_eq!(shown, "001_A6E3DA*-n1.jvm1");
+        assert_eq!(asked(shown).lines().nth(1), told.lines().nth(1));
+    }
+}
+
+#[test]
+fn keys_that_are_left_out_are_told_of() {
+    let ids: Vec<String> = (0..1001).map(|it| format!("{ALICE}{it}-n1.jvm1")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let asked = |ids: &[&str]| {
+        let (n1, n2) = (Store::memcached(sticky(ids)), Store::memcached(vec![]));
+        let output = ask([&n1, &n2], &["where", "A6E3", "--json"]);
+        let is_told = text(&output.stderr).contains("write more of the id");
+        (is_told, json(&output)["complete"].clone())
+    };
+    assert_eq!(asked(&ids), (true, false.into()));
+    assert_eq!(asked(&ids[1..]), (false, true.into()));
+}
+
+#[test]
+fn a_session_that_never_ends_is_told_as_such() {
+    let id = format!("{ALICE}-n1.jvm1");
+    let mut endless = session(&id);
+    endless[20..24].copy_from_slice(&(-1_i32).to_be_bytes());
+    let n1 = Store::memcached(vec![item(id, endless)]);
+    let n2 = Store::memcached(vec![]);
+    let list = text(&ask([&n1, &n2], &["list"]).stdout);
+    let cells: Vec<_> = list.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(cells[4], "never", "{list}");
+    let shown = text(&ask([&n1, &n2], &["show", "A6E3"]).stdout);
+    assert!(shown.contains("time-out       never"), "{shown}");
+}
+
+#[test]
+fn a_redis_of_the_environment_is_asked_where_no_store_is_given() {
+    let id = format!("{ALICE}.jvm1");
+    let redis = Store::redis(sticky(&[&id]), Some("sesame"));
+    let url = format!("redis://:sesame@{}", redis.address());
+    let output = run_with(Some(&url), &["list"], "");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(text(&output.stdout).contains("A6E3DA*.jvm1"), "{output:?}");
+    let asked = redis.asked().len();
+    let other = Store::memcached(vec![]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (class, at) = (
+        "de.javakaffee.web.msm.MemcachedBackupSessionManager",
+        other.address(),
+    );
+    let context = file(
+        "context.xml",
+        format!("<Context><Manager className=\"{class}\" memcachedNodes=\"n1:{at}\"/></Context>"),
+    );
+    let config = file(
+        "cattail.yaml",
+        format!(
+            "listeners: [{{ address: '127.0.0.1:80' }}]\nclusters: {{ shop: {{ backends: ['127.0.0.1:8080'], stores: {{ memcached: '{at}' }} }} }}\n"
+        ),
+    );
+    for typed in [
+        ["--memcached", &at],
+        ["--context", &context],
+        ["--config", &config],
+        ["--redis", "redis://127.0.0.1:1"],
+    ] {
+        let output = run_with(Some(&url), &["stats", typed[0], typed[1]], "");
+        let expected = i32::from(typed[0] == "--redis");
+        assert_eq!(output.status.code(), Some(expected), "{typed:?} {output:?}");
+    }
+    assert_eq!(redis.asked().len(), asked);
+    for (url, why) in [
+        ("", "CATTAIL_REDIS in the environment"),
+        ("redis://:sesame@host:x", "CATTAIL_REDIS: a port"),
+    ] {
+        let output = run_with(Some(url), &["list"], "");
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(why) && !told.contains("sesame"), "{told}");
     }
 }

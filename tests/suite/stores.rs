@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::Duration;
 
 use super::affinity_stage::*;
 use super::harness::*;
@@ -96,6 +97,25 @@ fn a_restart_between_two_questions_is_no_death() {
     let questions = store.questions();
     eventually("it is asked on", || store.questions() > questions + 2);
     assert!(is_up(&proxy, "n1"));
+}
+
+/// Else a store, or a proxy before it, that closes idle connections at once would be asked without
+/// a pause.
+#[test]
+fn a_store_that_ends_each_connection_is_asked_early_once_a_turn() {
+    let tomcat = Tomcat::start("jvm1");
+    let [hasty, chatty] = [(); 2].map(|()| Pulse::start());
+    hasty.hang_up();
+    chatty.be_chatty();
+    let text = stored(&[&tomcat], &[("n1", &hasty), ("n2", &chatty)]);
+    let proxy = Proxy::start(&text.replace("interval: 100ms", "interval: 1m"));
+    for store in [&hasty, &chatty] {
+        eventually("it was asked early", || store.questions() >= 2);
+        stays("it is asked no more", Duration::from_millis(300), || {
+            store.questions() == 2 && store.connections() == 2
+        });
+    }
+    assert!(is_up(&proxy, "n1") && is_up(&proxy, "n2"));
 }
 
 #[test]

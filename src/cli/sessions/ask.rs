@@ -5,9 +5,10 @@ use std::io;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::LocalSet;
+use tokio::time::{Instant, timeout_at};
 
 use crate::config::{StoreAddress, StoreNode};
-use crate::store::{Bounds, Connection, Entry, Head, StoreError};
+use crate::store::{Bounds, Connection, Entry, Fault, Head, Stage, StoreError};
 
 use super::stores::Missing;
 
@@ -133,6 +134,7 @@ async fn keys_of(
     tell(&told, (node, Ok(batch))).await;
 }
 
+/// Each value within its time-out, and all of them as all keys.
 async fn heads_of(
     node: usize,
     address: StoreAddress,
@@ -140,12 +142,21 @@ async fn heads_of(
     keys: Vec<(usize, Vec<u8>)>,
     told: Sender<Told<(usize, Option<Head>)>>,
 ) {
+    let until = Instant::now() + bounds.keys_timeout;
     let mut connection = match Connection::bounded(&address, bounds).await {
         Ok(connection) => connection,
         Err(error) => return tell(&told, (node, Err(error))).await,
     };
     for (place, key) in keys {
-        match connection.head(&key).await {
+        let head = timeout_at(until, connection.head(&key)).await;
+        let head = head.unwrap_or_else(|_| {
+            Err(StoreError {
+                store: address.to_string().into(),
+                stage: Stage::Answer,
+                fault: Fault::Timeout(bounds.keys_timeout),
+            })
+        });
+        match head {
             Ok(head) => tell(&told, (node, Ok((place, head)))).await,
             Err(error) => return tell(&told, (node, Err(error))).await,
         }
@@ -155,4 +166,52 @@ async fn heads_of(
 async fn tell<T>(told: &Sender<Told<T>>, what: Told<T>) {
     // Nobody hears it only if the command is over.
     told.send(what).await.ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// Each answer is within its time-out: all of them together would take two seconds and more.
+    #[tokio::test]
+    async fn a_slow_store_costs_all_values_one_time_as_a_whole() {
+        const COUNT: usize = 100;
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap().to_string();
+        let slow = async {
+            let (mut stream, _) = socket.accept().await.unwrap();
+            let mut question = [0; 512];
+            while let Ok(1..) = stream.read(&mut question).await {
+                sleep(Duration::from_millis(20)).await;
+                stream.write_all(b"EN\r\n").await.unwrap();
+            }
+        };
+        let bounds = Bounds {
+            keys_timeout: Duration::from_millis(200),
+            ..Bounds::within(Duration::from_secs(20))
+        };
+        let keys = (0..COUNT).map(|place| (place, b"D2-n1".to_vec())).collect();
+        let (told, mut heard) = channel(COUNT + 1);
+        let address = StoreAddress::parse(&address).unwrap();
+        tokio::select! {
+            () = heads_of(7, address, bounds, keys, told) => {}
+            () = slow => panic!("the store was left first"),
+        }
+        let mut all = Vec::new();
+        while let Some(one) = heard.recv().await {
+            all.push(one);
+        }
+        let Some((7, Err(error))) = all.pop() else {
+            panic!("all were told");
+        };
+        let words = error.to_string();
+        assert!(words.ends_with("answer: not done within 200 ms"), "{words}");
+        assert!(all.len() < COUNT && all.iter().all(|(_, told)| told.is_ok()));
+    }
 }

@@ -197,7 +197,7 @@ fn cells(row: &Row) -> [String; 11] {
         or_dash(Some(row.prefix.clone())),
         or_dash(row.age().map(seconds)),
         or_dash(row.idle().map(seconds)),
-        or_dash(row.time_out().map(seconds)),
+        row.time_out_text(),
         row.left().map_or_else(|| "never".to_owned(), seconds),
         or_dash(row.size.map(bytes)),
         or_dash(header.map(|it| it.auth.word().to_owned())),

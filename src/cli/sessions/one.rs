@@ -13,7 +13,7 @@ use crate::store::key::{Kind, Named};
 
 use super::rows::{Candidate, Content, Ids, Row};
 use super::stores::{Given, label};
-use super::table::{Align, bytes, or_dash, printable, seconds, table};
+use super::table::{Align, bytes, or_dash, seconds, table};
 use super::wanted::Meant;
 use super::{OneArguments, Survey, now};
 
@@ -26,6 +26,8 @@ struct Found<'f> {
     keys: Vec<Candidate>,
     /// How many sessions are called so.
     count: usize,
+    /// More keys are called so than are kept.
+    is_cut: bool,
 }
 
 pub(super) fn places(arguments: &OneArguments) -> Result<(), Failure> {
@@ -36,6 +38,7 @@ pub(super) fn places(arguments: &OneArguments) -> Result<(), Failure> {
     if arguments.stores.is_json() {
         let told = json!({
             "mode": found.survey.closed.mode().word(),
+            "complete": found.is_complete(),
             "stores": found.survey.missing.to_json(found.survey.nodes),
             "places": places.iter().map(Place::to_json).collect::<Vec<_>>(),
         });
@@ -60,6 +63,7 @@ pub(super) fn show(arguments: &OneArguments) -> Result<(), Failure> {
     if arguments.stores.is_json() {
         let told = json!({
             "mode": found.survey.closed.mode().word(),
+            "complete": found.is_complete(),
             "stores": found.survey.missing.to_json(found.survey.nodes),
             "sessions": rows.iter().map(Row::to_json).collect::<Vec<_>>(),
         });
@@ -72,15 +76,18 @@ pub(super) fn show(arguments: &OneArguments) -> Result<(), Failure> {
 }
 
 fn find<'g>(arguments: &OneArguments, given: &'g Given) -> Result<Found<'g>, Failure> {
-    let meant = Meant::read(&arguments.id)?;
-    let mut keys = Vec::new();
+    let meant = Meant::read(&arguments.id, given.prefix())?;
+    let (mut keys, mut is_cut) = (Vec::new(), false);
     let survey = Survey::of(&arguments.stores, given, |node, entry, named| {
-        if let Named::Msm(key) = named
-            && meant.is(&key)
-            && keys.len() < MOST_KEYS
-        {
+        let Named::Msm(key) = named else { return };
+        if !meant.is(&key) {
+            return;
+        }
+        if keys.len() < MOST_KEYS {
             let entry = entry.clone();
             keys.push(Candidate { node, entry });
+        } else {
+            is_cut = true;
         }
     })?;
     let prefix = survey.prefix;
@@ -97,12 +104,23 @@ fn find<'g>(arguments: &OneArguments, given: &'g Given) -> Result<Found<'g>, Fai
         survey,
         keys,
         count: bases.len(),
+        is_cut,
     })
 }
 
 impl Found<'_> {
+    /// Whether all that belongs to these sessions was found, as far as it is there.
+    fn is_complete(&self) -> bool {
+        self.survey.missing.is_empty() && !self.is_cut
+    }
+
     /// Says what is missing; the result is that of the command.
     fn tell(&self, limit: usize) -> Result<(), Failure> {
+        if self.is_cut {
+            complain(
+                "cattail: too many keys begin so, and not all are looked at: write more of the id",
+            );
+        }
         if self.count > limit {
             let count = self.count;
             complain(&format!(
@@ -134,7 +152,9 @@ impl Found<'_> {
                 .unwrap_or_default(),
             what,
             id: key.map(|key| ids.show(key.id)).unwrap_or_default(),
-            prefix: key.map(|key| printable(key.prefix)).unwrap_or_default(),
+            prefix: key
+                .map(|key| ids.show_prefix(&key, self.survey.prefix))
+                .unwrap_or_default(),
             size: it.entry.size,
             left: match it.entry.expiry {
                 Expiry::Never => None,
@@ -196,10 +216,6 @@ fn details(row: &Row) -> String {
         "backup"
     };
     let ago = |time: Option<u64>| or_dash(time.map(|time| format!("{} ago", seconds(time))));
-    let time_out = match (header, row.time_out()) {
-        (Some(_), None) => "never".to_owned(),
-        (_, time) => or_dash(time.map(seconds)),
-    };
     let left = row.left().map_or_else(|| "never".to_owned(), seconds);
     let flag =
         |flag: Option<bool>| or_dash(flag.map(|it| if it { "yes" } else { "no" }.to_owned()));
@@ -219,7 +235,7 @@ fn details(row: &Row) -> String {
             "stored",
             ago(header.and_then(|it| row.since(it.last_backup))),
         ),
-        ("time-out", time_out),
+        ("time-out", row.time_out_text()),
         ("left in store", left),
         ("size", or_dash(row.size.map(bytes))),
         ("auth", or_dash(header.map(|it| it.auth.word().to_owned()))),

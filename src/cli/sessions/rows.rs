@@ -13,7 +13,7 @@ use crate::store::{Entry, Expiry, Head};
 
 use super::ask::{self, Wanted};
 use super::stores::label;
-use super::table::printable;
+use super::table::{or_dash, printable, seconds};
 use super::{Survey, now};
 
 /// A key that may become a row.
@@ -63,6 +63,11 @@ pub(super) struct Row {
     pub(super) now: u64,
 }
 
+/// A guessed prefix that is longer may be half of an id.
+const MOST_OF_GUESSED: usize = 16;
+/// Shown for one.
+pub(super) const HIDDEN_PREFIX: &str = "*_";
+
 /// Whether ids are shown whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ids {
@@ -88,6 +93,18 @@ impl Ids {
         match self {
             Self::Whole => String::from_utf8_lossy(id).into_owned(),
             Self::Shortened => shortened(),
+        }
+    }
+
+    /// The prefix of a key as it is shown; `prefix` is what was told of it. Where ids hold a `_`,
+    /// a guessed one may be the start of the id.
+    pub(super) fn show_prefix(self, key: &Key<'_>, prefix: Prefix<'_>) -> String {
+        let base = Id::read(Dialect::Tomcat, key.id).map_or(0, |id| id.base().len());
+        let length = key.prefix.len();
+        let is_harmless = length <= MOST_OF_GUESSED && length < base.max(1);
+        match (self, prefix) {
+            (Self::Shortened, Prefix::Any) if !is_harmless => HIDDEN_PREFIX.to_owned(),
+            _ => printable(key.prefix),
         }
     }
 }
@@ -147,7 +164,7 @@ impl Survey<'_> {
         Some(Row {
             id: ids.show(key.id),
             node: node.map(label).unwrap_or_default(),
-            prefix: printable(key.prefix),
+            prefix: ids.show_prefix(&key, self.prefix),
             route: id.shown_route().map(printable).unwrap_or_default(),
             kind: key.kind,
             expiry: head.map_or(candidate.entry.expiry, |head| head.expiry),
@@ -183,9 +200,21 @@ impl Row {
 
     /// Seconds without a request until it ends; `None` also if it never does.
     pub(super) fn time_out(&self) -> Option<u64> {
-        let of_validity = self.validity.map(|validity| validity.max_inactive);
-        let time = of_validity.or_else(|| self.header().map(|header| header.max_inactive))?;
+        let time = self.max_inactive()?;
         u64::try_from(time).ok().filter(|time| *time > 0)
+    }
+
+    /// The same for people.
+    pub(super) fn time_out_text(&self) -> String {
+        match (self.max_inactive(), self.time_out()) {
+            (Some(_), None) => "never".to_owned(),
+            (_, time) => or_dash(time.map(seconds)),
+        }
+    }
+
+    fn max_inactive(&self) -> Option<i32> {
+        let of_validity = self.validity.map(|validity| validity.max_inactive);
+        of_validity.or_else(|| self.header().map(|header| header.max_inactive))
     }
 
     /// Seconds until the store forgets it; `None`: never.

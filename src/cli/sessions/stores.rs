@@ -10,14 +10,18 @@ use crate::cli::explain::Secret;
 use crate::cli::output::complain;
 use crate::cli::source::environment;
 use crate::cli::{Failure, Format};
-use crate::config::{self, StoreAddress, StoreNode, is_node_name};
-use crate::store::census::{MOST_NODES, Mode};
+use crate::config::{
+    self, BadStoreAddress, MOST_STORE_NODES, StoreAddress, StoreNode, is_node_name,
+};
+use crate::store::census::Mode;
 use crate::store::key::Prefix;
 use crate::store::{Bounds, StoreError};
 
 /// As much of a value is read: a header with a principal and a saved request.
 const HEAD_BYTES: usize = 4096;
 const LONGEST_TIMEOUT: f64 = 3600.0;
+/// Not an `env` of the option: a variable would then conflict with what is typed.
+const REDIS_VARIABLE: &str = "CATTAIL_REDIS";
 
 /// Whom to ask, and how to tell.
 #[derive(Debug, Args)]
@@ -28,20 +32,11 @@ const LONGEST_TIMEOUT: f64 = 3600.0;
 pub struct StoresArguments {
     /// A memcached, with its name in MSM's memcachedNodes if it has one there. May be given
     /// several times.
-    #[arg(
-        long,
-        value_name = "[NAME=]HOST:PORT",
-        required_unless_present_any = ["redis", "config", "context"]
-    )]
+    #[arg(long, value_name = "[NAME=]HOST:PORT")]
     pub memcached: Vec<String>,
-    /// A redis: `redis://[user:password@]host[:6379][/database]`.
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "CATTAIL_REDIS",
-        hide_env_values = true,
-        conflicts_with = "memcached"
-    )]
+    /// A redis: `redis://[user:password@]host[:6379][/database]`. Where no store, no --config and
+    /// no --context is given, the variable `CATTAIL_REDIS` of the environment is it.
+    #[arg(long, value_name = "URL", conflicts_with = "memcached")]
     pub redis: Option<Secret>,
     /// The proxy's configuration file: the `stores` of its cluster, with prefix and mode.
     #[arg(
@@ -149,20 +144,20 @@ impl StoresArguments {
 
     /// The stores, in the order of the command line.
     fn typed(&self) -> Result<Vec<StoreNode>, Failure> {
-        let mut nodes = Vec::new();
         if let Some(url) = &self.redis {
-            let address = match StoreAddress::parse(url.text()) {
-                Ok(address @ StoreAddress::Redis { .. }) => address,
-                Ok(StoreAddress::Memcached { .. }) => {
-                    return Err(unusable("--redis: expected redis://host[:port][/db]"));
-                }
-                Err(why) => return Err(unusable(&format!("--redis: {why}"))),
-            };
-            nodes.push(StoreNode {
-                name: None,
-                address,
-            });
+            return Ok(vec![redis("--redis", url.text())?]);
         }
+        if self.memcached.is_empty() {
+            let url = environment(REDIS_VARIABLE).filter(|url| !url.is_empty());
+            let url = url.ok_or_else(|| {
+                unusable(&format!(
+                    "which stores? Expected --memcached, --redis, --config or --context, or \
+                     {REDIS_VARIABLE} in the environment"
+                ))
+            })?;
+            return Ok(vec![redis(REDIS_VARIABLE, &url)?]);
+        }
+        let mut nodes: Vec<StoreNode> = Vec::new();
         for text in &self.memcached {
             let node = memcached(text).map_err(|why| unusable(&format!("--memcached {why}")))?;
             if node.name.is_some() && nodes.iter().any(|other| other.name == node.name) {
@@ -170,8 +165,10 @@ impl StoresArguments {
             }
             nodes.push(node);
         }
-        if nodes.len() > MOST_NODES {
-            return Err(unusable(&format!("more than {MOST_NODES} store nodes")));
+        if nodes.len() > MOST_STORE_NODES {
+            return Err(unusable(&format!(
+                "more than {MOST_STORE_NODES} store nodes"
+            )));
         }
         Ok(nodes)
     }
@@ -210,16 +207,30 @@ fn mode(non_sticky: bool) -> Mode {
     }
 }
 
+/// Reads the URL that `given` names.
+fn redis(given: &str, url: &str) -> Result<StoreNode, Failure> {
+    match StoreAddress::parse(url) {
+        Ok(address @ StoreAddress::Redis { .. }) => Ok(StoreNode {
+            name: None,
+            address,
+        }),
+        Ok(StoreAddress::Memcached { .. }) => {
+            let expected = "expected redis://host[:port][/db]";
+            Err(unusable(&format!("{given}: {expected}")))
+        }
+        Err(why) => Err(unusable(&format!("{given}: {why}"))),
+    }
+}
+
 /// Reads `[name=]host:port`. What is wrong with it is said without a password in it.
 fn memcached(text: &str) -> Result<StoreNode, String> {
     let (name, place) = match text.split_once('=') {
-        Some((name, place)) => (Some(name), place),
-        None => (None, text),
+        // Of a URL it may stand in the password.
+        Some((name, place)) if !text.contains("://") => (Some(name), place),
+        _ => (None, text),
     };
-    if let Some(name) = name.filter(|name| !is_node_name(name)) {
-        return Err(format!(
-            "{name:?}: expected letters, digits and _ as a name"
-        ));
+    if name.is_some_and(|name| !is_node_name(name)) {
+        return Err(format!("has {}", BadStoreAddress::Name));
     }
     match StoreAddress::parse(place) {
         Ok(address @ StoreAddress::Memcached { .. }) => Ok(StoreNode {
@@ -331,10 +342,13 @@ mod tests {
         for (text, expected) in [
             ("n1=host:1", Ok((Some("n1"), "host:1"))),
             ("host:1", Ok((None, "host:1"))),
-            ("n-1=host:1", Err("\"n-1\": expected")),
-            ("=host:1", Err("\"\": expected")),
+            ("n-1=host:1", Err("has a node name with other characters")),
+            ("=host:1", Err("has a node name with other characters")),
             ("n1:host:1", Err("has a host name")),
             ("redis://:sesame@host", Err("has a redis URL")),
+            ("redis://:sesame=x@host", Err("has a redis URL")),
+            ("rdis://:sesame=x@host", Err("has an unknown kind of URL")),
+            ("redis:/:sesame=x@host", Err("has a node name with other")),
         ] {
             match (memcached(text), expected) {
                 (Ok(node), Ok((name, address))) => {

@@ -2,6 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod checks;
+
 const PAIR: Peers = Peers {
     usable: 2,
     total: 2,
@@ -260,7 +262,116 @@ fn a_backend_that_was_disabled_starts_anew() {
     let flip = machine.configure(WantedState::Up, &health(None), false);
     assert_eq!(
         flip.unwrap().to_string(),
-        "disabled -> up: the configuration says so"
+        "disabled -> down: the configuration says so"
+    );
+    // Nobody watched it: no request is the first to ask it.
+    assert_eq!(machine.needed(), Needed::Answer);
+    assert_eq!(
+        story(&mut machine, &[Event::Answered]),
+        ["down -> up: it answers again"]
+    );
+}
+
+#[test]
+fn an_order_takes_the_place_of_the_file() {
+    let mut machine = Machine::new(WantedState::Draining, &health(None));
+    let told = |flip: Option<Transition>| flip.map(|flip| flip.to_string());
+    assert_eq!(
+        told(machine.order(Some(Wish::Up))).as_deref(),
+        Some("draining -> up: an administrator says so")
+    );
+    assert_eq!(
+        machine.configure(WantedState::Disabled, &health(None), false),
+        None
+    );
+    assert_eq!(machine.state(), State::Up);
+    assert_eq!(
+        told(machine.order(Some(Wish::Evacuating))).as_deref(),
+        Some("up -> evacuating: an administrator says so")
+    );
+    assert!(machine.state().serves_its_own() && !machine.state().takes_new());
+    assert_eq!(
+        told(machine.order(None)).as_deref(),
+        Some("evacuating -> disabled: an administrator says so")
+    );
+}
+
+#[test]
+fn a_check_may_ask_for_no_new_sessions() {
+    use Event::{CheckDrains, CheckFailed, CheckPassed, Refused};
+    let mut machine = checked();
+    let events = [
+        CheckFailed,
+        CheckFailed,
+        CheckDrains,
+        CheckDrains,
+        CheckFailed,
+        CheckPassed,
+    ];
+    assert_eq!(
+        story(&mut machine, &events),
+        [
+            "up -> draining: its health check asks for no new sessions",
+            "draining -> up: its health check passes"
+        ]
+    );
+    assert_eq!(
+        story(&mut machine, &[Refused, CheckDrains, CheckPassed]),
+        [
+            "up -> down: it refused a connection",
+            "down -> up: its health check passes"
+        ]
+    );
+}
+
+#[test]
+fn only_the_agent_takes_back_what_the_agent_has_said() {
+    use AgentWord::{Down, Drain, Maint, Ready, Up};
+    use Event::{Agent, Answered, CheckPassed};
+    let mut machine = checked();
+    let words = [Drain, Up, Maint, Ready, Down, Ready, Up].map(Agent);
+    assert_eq!(
+        story(&mut machine, &words),
+        [
+            "up -> draining: its agent says so",
+            "draining -> disabled: its agent says so",
+            "disabled -> down: its agent says so",
+        ]
+    );
+    // It was not watched while it was disabled: its check comes first.
+    assert_eq!(
+        story(&mut machine, &[Answered, CheckPassed]),
+        ["down -> up: its health check passes"]
+    );
+    assert_eq!(
+        story(
+            &mut machine,
+            &[Agent(Down), CheckPassed, CheckPassed, Agent(Up)]
+        ),
+        [
+            "up -> down: its agent says so",
+            "down -> up: its agent says so"
+        ]
+    );
+}
+
+#[test]
+fn bad_answers_stop_new_sessions_for_a_while() {
+    let mut machine = unchecked();
+    assert_eq!(story(&mut machine, &[Event::Outlying(LAST)]), [""; 0]);
+    assert_eq!(
+        story(
+            &mut machine,
+            &[
+                Event::Outlying(PAIR),
+                Event::Outlying(PAIR),
+                Event::Readmitted
+            ]
+        ),
+        [
+            "up -> draining: too many of its answers are bad or slow",
+            "draining -> up: it gets another try"
+        ]
     );
 }
 
@@ -285,6 +396,14 @@ fn event() -> impl Strategy<Value = Event> {
         Just(Event::Progress),
         Just(Event::CheckPassed),
         Just(Event::CheckFailed),
+        Just(Event::CheckDrains),
+        Just(Event::Readmitted),
+        (0_usize..5, 0_usize..5).prop_map(|(usable, out)| {
+            Event::Outlying(Peers {
+                usable,
+                total: usable + out,
+            })
+        }),
         Just(Event::Answered),
     ]
 }
@@ -332,7 +451,7 @@ proptest! {
             };
             let flip = machines[index.index(backends)].on(event);
             if flip.is_some_and(|flip| flip.cause == Cause::Fault(Fault::Silent)) {
-                let left = usable - 1;
+                let left = usable - usize::from(flip.is_some_and(|flip| flip.from.takes_new()));
                 prop_assert!(left >= 1 && (backends - left) * 2 <= backends);
             }
         }
@@ -355,109 +474,8 @@ proptest! {
         for _ in 0..2 {
             machine.on(good);
         }
+        machine.on(Event::Readmitted);
+        machine.on(Event::CheckPassed);
         prop_assert_eq!(machine.state(), State::Up);
-    }
-}
-
-#[test]
-fn a_check_that_drains_holds_until_one_passes() {
-    use Event::{CheckDrains, CheckFailed, CheckPassed, Refused};
-    let mut machine = checked();
-    assert_eq!(
-        story(
-            &mut machine,
-            &[
-                CheckFailed,
-                CheckFailed,
-                CheckDrains,
-                CheckDrains,
-                CheckFailed,
-                CheckFailed,
-                CheckPassed
-            ]
-        ),
-        [
-            "up -> draining: its health check says: no new sessions",
-            "draining -> up: its health check passes"
-        ]
-    );
-    // A Tomcat that starts and has not deployed yet says the same.
-    story(&mut machine, &[Refused]);
-    assert_eq!(story(&mut machine, &[CheckDrains, CheckDrains]), [""; 0]);
-    assert_eq!(story(&mut machine, &[CheckPassed]).len(), 1);
-    // Nobody asks any more.
-    story(&mut machine, &[CheckDrains]);
-    let flip = machine.configure(WantedState::Up, &health(None), false);
-    assert_eq!(flip.unwrap().to, State::Up);
-}
-
-#[test]
-fn an_agent_undoes_what_it_did_and_nothing_else() {
-    use AgentWord::{Down, Drain, Fail, Maint, Ready, Stopped, Up};
-    let agent = |words: &[AgentWord]| words.iter().copied().map(Event::Agent).collect::<Vec<_>>();
-    let mut machine = checked();
-    assert_eq!(
-        story(
-            &mut machine,
-            &agent(&[Ready, Up, Drain, Drain, Up, Maint, Up, Ready])
-        ),
-        [
-            "up -> draining: its agent says so",
-            "draining -> disabled: its agent says so",
-            "disabled -> up: its agent says so"
-        ]
-    );
-    assert_eq!(
-        story(&mut machine, &agent(&[Down, Ready, Fail, Stopped, Up])),
-        [
-            "up -> down: its agent says so",
-            "down -> up: its agent says so"
-        ]
-    );
-    // Passed checks do not outweigh the agent, nor does the agent outweigh failed ones.
-    story(&mut machine, &agent(&[Down]));
-    assert_eq!(story(&mut machine, &[Event::CheckPassed; 4]), [""; 0]);
-    story(&mut machine, &[Event::Refused]);
-    assert_eq!(story(&mut machine, &agent(&[Up])), [""; 0]);
-    assert_eq!(story(&mut machine, &[Event::CheckPassed]).len(), 1);
-    // What the file wants stands above it.
-    let mut machine = Machine::new(WantedState::Draining, &health(None));
-    assert_eq!(story(&mut machine, &agent(&[Ready, Up])), [""; 0]);
-    assert_eq!(machine.state(), State::Draining);
-    let mut machine = Machine::new(WantedState::Disabled, &health(None));
-    assert_eq!(story(&mut machine, &agent(&[Ready, Up, Down])), [""; 0]);
-}
-
-#[test]
-fn an_agent_that_is_gone_has_said_nothing() {
-    for word in [AgentWord::Drain, AgentWord::Maint, AgentWord::Down] {
-        let mut machine = unchecked();
-        machine.on(Event::Agent(word));
-        assert_eq!(machine.needed(), Needed::Nothing);
-        let flip = machine.forget_agent().unwrap();
-        assert_eq!((flip.to, flip.cause), (State::Up, Cause::Configured));
-    }
-}
-
-#[test]
-fn a_backend_wavers_while_checks_go_against_its_state() {
-    use Event::{CheckFailed, CheckPassed};
-    let mut machine = checked();
-    for (event, wavers) in [
-        (CheckPassed, false),
-        (CheckFailed, true),
-        (CheckPassed, false),
-        (CheckFailed, true),
-        (CheckFailed, true),
-        // Down.
-        (CheckFailed, false),
-        (CheckPassed, true),
-        (CheckFailed, false),
-        (CheckPassed, true),
-        // Up.
-        (CheckPassed, false),
-    ] {
-        machine.on(event);
-        assert_eq!(machine.wavers(), wavers, "{event:?}");
     }
 }

@@ -7,17 +7,18 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::config::{
-    Affinity, Balance, Buffers, Cluster, ClusterName, Forwarded, HostHeader, OwnerBy, Pool, Retry,
-    Rewrite, Timeouts,
+    Affinity, Balance, Buffers, Cluster, ClusterName, Drain, FailBack, Forwarded, HostHeader,
+    OwnerBy, Pool, Retry, Rewrite, Timeouts,
 };
 
 use super::addresses::{is_authority, is_host};
 use super::at::At;
 use super::backends::backends;
 use super::balance::balance;
-use super::headers::header_rules;
+use super::headers::{changeable, header_rules};
 use super::health::health;
 use super::owner::refuse_unfit_names;
+use super::pattern::any_pattern;
 use super::section::Section;
 use super::sessions::sessions;
 use super::stores::stores;
@@ -81,6 +82,11 @@ fn cluster(key: &At<'_>, at: &At<'_>) -> (Cluster, Option<PathBuf>) {
         buffers: buffers(&section.get("buffers").section()),
         upgrades: upgrades(&section.get("upgrades")),
         slow_start: slow_start(section.value("slow_start").as_ref(), affinity),
+        drain: drain(&section.get("drain").section()),
+        fail_back: section
+            .get("fail_back")
+            .choice(&FailBack::WORDS)
+            .unwrap_or(FailBack::NewSessions),
         backends: backends.into_iter().map(|typed| typed.backend).collect(),
     };
     (cluster, key_file)
@@ -102,6 +108,16 @@ fn slow_start(at: Option<&At<'_>>, affinity: Affinity) -> Duration {
         (Some(at), _) => at.duration(),
         (None, Affinity::Sticky | Affinity::Prefer) => Duration::from_secs(30),
         (None, Affinity::None) => Duration::ZERO,
+    }
+}
+
+fn drain(section: &Section<'_>) -> Drain {
+    let state_header = section.value("state_header");
+    Drain {
+        rate: section.get("rate").small(),
+        backup_delay: section.get("backup_delay").duration(),
+        replay_dead: section.value("replay_dead").and_then(|at| any_pattern(&at)),
+        state_header: state_header.and_then(|at| changeable(&at, Use::RequestHeader)),
     }
 }
 

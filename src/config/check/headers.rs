@@ -63,7 +63,8 @@ fn values(at: &At<'_>, used: Use) -> Vec<(HeaderName, Template)> {
     values
 }
 
-fn changeable(at: &At<'_>, used: Use) -> Option<HeaderName> {
+/// A header that a rule may change.
+pub(super) fn changeable(at: &At<'_>, used: Use) -> Option<HeaderName> {
     let Ok(name) = HeaderName::from_bytes(at.text()?.as_bytes()) else {
         at.unlike("a header's name", None);
         return None;

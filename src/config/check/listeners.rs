@@ -25,7 +25,14 @@ pub(super) fn admin(at: &At<'_>, listeners: &[Listener]) -> Option<(Admin, Optio
     let (path, token) = token.unzip();
     let address_at = section.get("address");
     let address = address_at.parse(addresses::socket)?;
-    let admin = Admin { address, token };
+    let state_file = section
+        .value("state_file")
+        .and_then(|at| at.parse(|text| (!text.is_empty()).then(|| text.into()).ok_or(None)));
+    let admin = Admin {
+        address,
+        token,
+        state_file,
+    };
     refuse_among(&address_at, &admin, listeners);
     Some((admin, path))
 }

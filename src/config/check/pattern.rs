@@ -18,6 +18,11 @@ pub(super) fn pattern(at: &At<'_>) -> Option<Pattern> {
     Some(Pattern(regex))
 }
 
+/// A regular expression that may name any paths.
+pub(super) fn any_pattern(at: &At<'_>) -> Option<Pattern> {
+    at.parse(compiled).map(Pattern)
+}
+
 /// A regular expression of bounded size.
 pub(super) fn compiled(text: &str) -> Result<Regex, Option<String>> {
     if text.is_empty() {

@@ -4,16 +4,13 @@ use std::path::PathBuf;
 
 use crate::config::raw::Value;
 use crate::config::{
-    Affinity, Dialect, StoreAddress, StoreNode, Stores, context_xml, is_node_name,
+    Affinity, Dialect, MOST_STORE_NODES, StoreAddress, StoreNode, Stores, context_xml, is_node_name,
 };
 
 use super::at::At;
 use super::context::Words;
 use super::files;
 use super::section::Section;
-
-/// Store nodes of one cluster.
-const MOST_NODES: usize = 64;
 
 /// What the three ways of naming the stores have in common.
 struct Named {
@@ -134,8 +131,8 @@ fn memcached(at: &At<'_>) -> Option<Vec<StoreNode>> {
         }]);
     }
     let entries = at.as_map().entries();
-    if entries.is_empty() || entries.len() > MOST_NODES {
-        at.unlike(format!("1 to {MOST_NODES} nodes"), None);
+    if entries.is_empty() || entries.len() > MOST_STORE_NODES {
+        at.unlike(format!("1 to {MOST_STORE_NODES} nodes"), None);
         return None;
     }
     let mut nodes = Vec::new();
@@ -162,12 +159,18 @@ fn redis(at: &At<'_>) -> Option<StoreAddress> {
         Ok(StoreAddress::Memcached { .. }) => "write redis:// before it".to_owned(),
         Err(why) => why.to_string(),
     };
-    if text.contains("://") || !text.contains('@') {
+    let is_url = text.contains("://");
+    // White space may be a line's end: of a secret before it, the line shows the start.
+    if !text.contains('@') || (is_url && !text.contains(char::is_whitespace)) {
         at.wrong(Some(hint));
         return None;
     }
     let words = Words {
-        found: "another text".to_owned(),
+        found: if is_url {
+            at.found()
+        } else {
+            "another text".to_owned()
+        },
         expected: at.kind.expected(),
         hint: Some(hint),
     };

@@ -173,3 +173,10 @@ fn sticky_is_what_tomcat_takes_for_true() {
         assert_eq!(found(&manager(&attributes)).unwrap().sticky, sticky);
     }
 }
+
+#[test]
+fn a_problem_is_told_once_however_often_its_value_is_needed() {
+    let attributes = "memcachedNodes=\"n1:a:1 n2:b:2\" failoverNodes=\"n1\" sticky=\"${s}\"";
+    let problems = found(&manager(attributes)).unwrap_err();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+}

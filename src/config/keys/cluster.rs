@@ -117,6 +117,18 @@ pub(in crate::config) const CLUSTER: &[Key] = &[
         "How long a backend that came back gets a growing share of what no session binds; absent: 30s, with `affinity: none` 0s.",
     ),
     Key::new(
+        "drain",
+        Kind::Section(DRAIN),
+        "How backends are emptied.",
+    )
+    .or("{}"),
+    Key::new(
+        "fail_back",
+        Kind::Choice(&["new_sessions", "never", "when_idle", "at_once"]),
+        "What goes to a backend that was down and is back: new sessions and ids that name it; nothing until it is enabled by hand; also sessions that another has served for it, at rest or at once.",
+    )
+    .or("new_sessions"),
+    Key::new(
         "timeouts",
         Kind::Section(TIMEOUTS),
         "Longest waits for a backend.",
@@ -179,6 +191,31 @@ pub(in crate::config) const CLUSTER: &[Key] = &[
             Kind::Section(BACKEND),
         ])),
         "The Tomcats; at least one. An address alone stands for a backend with defaults.",
+    ),
+];
+
+const DRAIN: &[Key] = &[
+    Key::new(
+        "rate",
+        Kind::Count(1, 1_000_000),
+        "Sessions that an evacuation marks each second, unless the order says otherwise.",
+    )
+    .or("50"),
+    Key::new(
+        "backup_delay",
+        Kind::Duration(0, MINUTE),
+        "After an answer, until the backup of its session is surely in the store: no session is moved sooner.",
+    )
+    .or("1s"),
+    Key::new(
+        "replay_dead",
+        Kind::Text("a regular expression, such as ^/shop/(catalog|help)/"),
+        "Paths for which a GET or HEAD with a dead session is sent to another backend while its own is being emptied; absent: none.",
+    ),
+    Key::new(
+        "state_header",
+        Kind::Text("a header's name"),
+        "The request header that tells a backend the state it is in; absent: it is not told.",
     ),
 ];
 

@@ -81,6 +81,11 @@ const ADMIN: &[Key] = &[
         Kind::Text("the path of a file"),
         "File with the token that changes and explanations need; absent: they are refused.",
     ),
+    Key::new(
+        "state_file",
+        Kind::Text("the path of a file"),
+        "File in which orders of administrators outlive a restart; absent: they end with the process.",
+    ),
 ];
 
 const ADDRESS: &str = "an IP address and a port, such as 127.0.0.1:9180 or \"[::1]:9180\"";

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::config::units::show_duration;
 use crate::config::{
-    Affinity, Backend, Balance, Cluster, HashKey, HostHeader, Retry, Rewrite, WantedState,
+    Affinity, Backend, Balance, Cluster, Drain, FailBack, HashKey, HostHeader, Retry, Rewrite,
+    WantedState,
 };
 
 use super::health::health;
@@ -27,6 +28,8 @@ pub(super) fn named(cluster: &Cluster, key_file: Option<&Path>) -> (String, Valu
         "affinity": affinity,
         "balance": balance(&cluster.balance),
         "slow_start": show_duration(cluster.slow_start),
+        "drain": drain(&cluster.drain),
+        "fail_back": fail_back(cluster.fail_back),
         "timeouts": {
             "connect": show_duration(timeouts.connect),
             "response": show_duration(timeouts.response),
@@ -80,6 +83,26 @@ fn balance(balance: &Balance) -> Value {
         Balance::Hash(HashKey::Header(name)) => json!({ "hash": { "header": name.as_str() } }),
         Balance::Hash(HashKey::Cookie(name)) => json!({ "hash": { "cookie": name } }),
     }
+}
+
+fn drain(drain: &Drain) -> Value {
+    let mut keys = Map::new();
+    let mut put = |key: &str, value: Value| keys.insert(key.to_owned(), value);
+    put("rate", json!(drain.rate));
+    put("backup_delay", json!(show_duration(drain.backup_delay)));
+    if let Some(pattern) = &drain.replay_dead {
+        put("replay_dead", json!(pattern.0.as_str()));
+    }
+    if let Some(header) = &drain.state_header {
+        put("state_header", json!(header.as_str()));
+    }
+    Value::Object(keys)
+}
+
+fn fail_back(wanted: FailBack) -> &'static str {
+    let words = FailBack::WORDS.into_iter();
+    let mut fits = words.filter(|(_, policy)| *policy == wanted);
+    fits.next().map_or("", |(word, _)| word)
 }
 
 fn retry(retry: &Retry) -> Value {

@@ -49,12 +49,19 @@ impl Config {
         let Some(admin) = &self.admin else {
             return json!("off");
         };
-        match &self.checked.token_file {
-            Some(path) => {
-                json!({ "address": admin.address.to_string(), "token_file": shown(path) })
+        let mut value = json!({ "address": admin.address.to_string() });
+        if let Value::Object(keys) = &mut value {
+            let token_file = self.checked.token_file.as_deref();
+            for (key, path) in [
+                ("token_file", token_file),
+                ("state_file", admin.state_file.as_deref()),
+            ] {
+                if let Some(path) = path {
+                    keys.insert(key.to_owned(), json!(shown(path)));
+                }
             }
-            None => json!({ "address": admin.address.to_string() }),
         }
+        value
     }
 
     fn show_clusters(&self) -> Value {

@@ -134,6 +134,17 @@ fn lists_are_read_as_msm_reads_them() {
     }
 }
 
+#[test]
+fn a_list_is_no_longer_than_what_can_be_told_apart() {
+    let list = |count: usize| {
+        let parts = (0..count).map(|number| format!("n{number}:a:1"));
+        StoreNode::parse_list(&parts.collect::<Vec<_>>().join(" "))
+    };
+    assert_eq!(list(64).unwrap().len(), 64);
+    let told = list(65).unwrap_err().to_string();
+    assert_eq!(told, "more than 64 nodes");
+}
+
 proptest! {
     #[test]
     fn what_is_shown_is_read_again(

@@ -67,9 +67,7 @@ impl Said {
             b"drain" => self.wish = Some(AgentWord::Drain),
             b"maint" => self.wish = Some(AgentWord::Maint),
             b"up" => self.health = Some(AgentWord::Up),
-            b"down" => self.health = Some(AgentWord::Down),
-            b"fail" | b"failed" => self.health = Some(AgentWord::Fail),
-            b"stopped" => self.health = Some(AgentWord::Stopped),
+            b"down" | b"fail" | b"failed" | b"stopped" => self.health = Some(AgentWord::Down),
             _ => self.take_number(word),
         }
     }

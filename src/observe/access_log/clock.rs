@@ -71,6 +71,13 @@ impl TimeText {
     }
 }
 
+/// A time in RFC 3339 with milliseconds.
+pub fn rfc3339(time: SystemTime) -> String {
+    let mut text = Vec::with_capacity(24);
+    TimeText::default().rfc3339(&mut text, time);
+    String::from_utf8(text).unwrap_or_default()
+}
+
 /// A clock before 1970 shows 1970.
 fn since_epoch(time: SystemTime) -> Duration {
     time.duration_since(SystemTime::UNIX_EPOCH)

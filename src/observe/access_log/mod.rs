@@ -22,6 +22,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
+pub use clock::rfc3339;
 pub use record::Record;
 pub use worker::WorkerLog;
 

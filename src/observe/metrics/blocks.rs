@@ -8,9 +8,9 @@ use http::StatusCode;
 use super::cells::{ByKind, Counter, Gauge, SharedCounter};
 use super::histogram::Histogram;
 use super::kinds::{
-    AgentResult, Binding, CheckResult, ConnectionRefusal, Direction, EjectionCause, ErrorReason,
-    LossCause, ParseError, RefusalReason, RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage,
-    StatusClass, StoreLook, Verdict,
+    AgentResult, BackendState, Binding, CheckResult, ConnectionRefusal, Direction, EjectionCause,
+    ErrorReason, EvacuationEnd, LossCause, ParseError, RefusalReason, RejectedId, ReloadResult,
+    RetryReason, RouteAlarm, Stage, StatusClass, StoreLook, Verdict,
 };
 
 /// Answers by the first digit of their status.
@@ -137,6 +137,10 @@ pub struct BackendEvents {
     pub agent_answers: ByKind<AgentResult, { AgentResult::COUNT }, SharedCounter>,
     /// Words of its agent that are not known.
     pub agent_unknown: SharedCounter,
+    /// Changes of its state, by the new one.
+    pub flips: ByKind<BackendState, { BackendState::COUNT }, SharedCounter>,
+    /// Evacuations that have ended.
+    pub evacuations: ByKind<EvacuationEnd, { EvacuationEnd::COUNT }, SharedCounter>,
 }
 
 /// Sessions that left a store node for another one, and those that came from another one.

@@ -115,6 +115,14 @@ impl Scrape {
             let labels = with(names::BACKEND_EJECTIONS, labels, cause.label());
             self.counter(names::BACKEND_EJECTIONS, &labels, count.value());
         }
+        for (state, count) in events.flips.iter() {
+            let labels = with(names::BACKEND_STATE_CHANGES, labels, state.label());
+            self.counter(names::BACKEND_STATE_CHANGES, &labels, count.value());
+        }
+        for (end, count) in events.evacuations.iter() {
+            let labels = with(names::BACKEND_EVACUATIONS, labels, end.label());
+            self.counter(names::BACKEND_EVACUATIONS, &labels, count.value());
+        }
         for (result, count) in events.checks.iter() {
             let labels = with(names::BACKEND_CHECKS, labels, result.label());
             self.counter(names::BACKEND_CHECKS, &labels, count.value());

@@ -244,6 +244,36 @@ kind!(
 );
 
 kind!(
+    /// What a backend may be used for.
+    BackendState {
+        /// Everything.
+        Up = "up",
+        /// Everything, with a lowered share of new sessions.
+        Warming = "warming",
+        /// The sessions it has.
+        Draining = "draining",
+        /// The sessions it has, until they have moved.
+        Evacuating = "evacuating",
+        /// Nothing: it cannot serve.
+        Down = "down",
+        /// Nothing: it is not wanted to.
+        Disabled = "disabled",
+    }
+);
+
+kind!(
+    /// How an evacuation ended.
+    EvacuationEnd {
+        /// Nothing is left: the backend may be stopped.
+        Done = "done",
+        /// The deadline came first.
+        CutOff = "cut_off",
+        /// Too many sessions were lost.
+        Stopped = "stopped",
+    }
+);
+
+kind!(
     /// How a health check ended.
     CheckResult {
         /// As expected.
@@ -316,6 +346,8 @@ kind!(
         Restarted = "restarted",
         /// Its store node had no copy of it when its owner could not serve.
         NoCopy = "no_copy",
+        /// It was moved, since its owner was being emptied.
+        Evacuated = "evacuated",
     }
 );
 
@@ -358,6 +390,8 @@ kind!(
         Survivor = "survivor",
         /// To the first in the order of its base: nobody knows its owner.
         UnknownRoute = "unknown_route",
+        /// To a survivor, since its owner is being emptied.
+        Evacuated = "evacuated",
         /// Balanced, since its owner or survivor is full or slow (`affinity: prefer`).
         Spilled = "spilled",
         /// Refused, since its owner cannot serve and no other may (`strict: true`), or its copy cannot

@@ -23,9 +23,9 @@ pub use exposition::{CONTENT_TYPE, Exposition};
 pub use families::BackendStatus;
 pub use histogram::{BOUNDS_SECONDS, Histogram, HistogramTotal};
 pub use kinds::{
-    AgentResult, Binding, CheckResult, ConnectionRefusal, Direction, EjectionCause, EntryKind,
-    ErrorReason, EvictedKind, Kind, LossCause, ParseError, RefusalReason, RejectedId, ReloadResult,
-    RetryReason, RouteAlarm, Stage, StatusClass, StoreLook, Verdict,
+    AgentResult, BackendState, Binding, CheckResult, ConnectionRefusal, Direction, EjectionCause,
+    EntryKind, ErrorReason, EvacuationEnd, EvictedKind, Kind, LossCause, ParseError, RefusalReason,
+    RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage, StatusClass, StoreLook, Verdict,
 };
 pub use scrape::{Labels, Scrape};
 pub use sessions::{LedgerStatus, SessionCounts, StoreStatus};

@@ -75,7 +75,7 @@ metrics! {
     BACKEND_STATE = Gauge "cattail_backend_state" ["cluster", "backend", "state"]
         "1 for the state that the backend is in, 0 for the others.";
     BACKEND_WEIGHT = Gauge "cattail_backend_weight" ["cluster", "backend"]
-        "The configured weight.";
+        "The weight in force: as ordered, else as configured, and of that what its agent says.";
     BACKEND_AGENT_PERCENT = Gauge "cattail_backend_agent_weight_percent" ["cluster", "backend"]
         "What its agent makes of the weight, in percent; 100 where it says nothing of it.";
     BACKEND_IN_FLIGHT = Gauge "cattail_backend_requests_in_flight" ["cluster", "backend"]
@@ -106,6 +106,10 @@ metrics! {
         "Attempts that used a kept connection.";
     BACKEND_EJECTIONS = Counter "cattail_backend_ejections_total" ["cluster", "backend", "cause"]
         "Times that the backend went down, by the cause.";
+    BACKEND_STATE_CHANGES = Counter "cattail_backend_state_changes_total" ["cluster", "backend", "state"]
+        "Changes of the backend's state, by the new one.";
+    BACKEND_EVACUATIONS = Counter "cattail_backend_evacuations_total" ["cluster", "backend", "result"]
+        "Evacuations of the backend, by how they ended.";
     BACKEND_CHECKS = Counter "cattail_backend_checks_total" ["cluster", "backend", "result"]
         "Active health checks, by how they ended.";
     BACKEND_CHECK_SESSIONS = Counter "cattail_backend_check_sessions_total" ["cluster", "backend"]

@@ -152,6 +152,7 @@ impl Answered<'_> {
         let cause = match (seen.owner, bound.decided) {
             (None, _) => LossCause::UnknownRoute,
             (Some(_), Some(Binding::Spilled)) => LossCause::Spilled,
+            (Some(_), Some(Binding::Evacuated)) => LossCause::Evacuated,
             (Some(owner), _) => match self.cluster.backend(owner).map(|it| it.state()) {
                 Some(State::Disabled) => LossCause::OwnerDisabled,
                 _ if self.tried.contains(&owner) => LossCause::NotConnected,
@@ -165,12 +166,28 @@ impl Answered<'_> {
     /// Enters what became of a session that another base replaces, or that is lost.
     fn settle(&self, bound: &Bound, cookie: Cookie, outcome: Outcome) -> Outcome {
         if outcome.verdict == Verdict::Lost {
-            return outcome.told(cookie, self.lose(bound));
+            let outcome = outcome.told(cookie, self.lose(bound));
+            if outcome.verdict == Verdict::Lost {
+                self.lost_by_evacuation(bound);
+            }
+            return outcome;
         }
         if cookie == Cookie::OtherBase {
             self.replaced(bound);
         }
         outcome
+    }
+
+    /// If its owner was being emptied, that is known there: too many such, and it keeps the others.
+    #[cold]
+    fn lost_by_evacuation(&self, bound: &Bound) {
+        let owner = bound
+            .seen
+            .owner
+            .and_then(|owner| self.cluster.backend(owner));
+        if let Some(evacuation) = owner.and_then(|owner| owner.evacuation().clone()) {
+            evacuation.has_lost();
+        }
     }
 
     /// No word about the session that was shown: it is where it was.

@@ -123,6 +123,20 @@ impl Session {
         Ok(())
     }
 
+    /// Asks for the copy of a session before it leaves a backend that serves it: nobody is refused,
+    /// and nothing is lost, whatever the answer is.
+    pub(in crate::proxy) async fn look_to_leave(&mut self, seeking: &Seeking<'_>) {
+        let Self::Bound(bound) = self else {
+            return;
+        };
+        let found = bound.find_copy(seeking.view, seeking.head).await;
+        bound.refresh(&seeking.view.cluster);
+        bound.copy = match found {
+            Found::There => StoreCopy::There,
+            Found::Gone | Found::OutOfReach | Found::Unasked => StoreCopy::Unknown,
+        };
+    }
+
     /// Whether only the store can tell if a survivor's answer means that the session is lost.
     #[inline]
     pub(in crate::proxy) fn must_look_again(&self, headers: &HeaderMap) -> bool {

@@ -59,7 +59,15 @@ impl Pin {
         }
     }
 
+    /// Counted, but not away: its backend is being emptied.
+    fn is_at_its_owner(&self) -> bool {
+        self.cluster.sessions.member(self.slot) == self.pinned.owner()
+    }
+
     fn confirm(&self) {
+        if self.is_at_its_owner() {
+            return;
+        }
         // It may have died over the request, and another may have the session since.
         let from = self.pinned.owner();
         self.cluster.session_moved_from(self.key, from, self.slot);
@@ -72,6 +80,12 @@ impl Drop for Pin {
             self.confirm();
         }
         let common = &self.cluster.sessions.common;
+        if self.is_at_its_owner()
+            && let Some(owner) = self.cluster.backend(self.slot)
+            && let Some(evacuation) = &*owner.evacuation()
+        {
+            evacuation.answered(self.key);
+        }
         common.ledger.unpin(self.key, common.now(), self.pinned);
     }
 }

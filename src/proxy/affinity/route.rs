@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use http::request::Parts;
 
@@ -18,7 +19,7 @@ use crate::observe::metrics::Binding;
 use crate::proxy::conversation::Conversation;
 use crate::proxy::select::{self, Chosen, Nobody};
 use crate::proxy::worker::{ClusterView, Worker};
-use crate::session::ledger::{Detour, Member};
+use crate::session::ledger::{Detour, Key, Member};
 
 /// A request that looks for its backend.
 #[derive(Clone, Copy)]
@@ -47,6 +48,10 @@ pub(in crate::proxy) enum Missing {
     Owner(Slot),
     /// The session's store is to be asked first.
     Copy,
+    /// The same, before the session leaves a backend that serves it.
+    CopyToLeave,
+    /// The session is to be at rest for so long first.
+    Rest(Duration),
 }
 
 impl From<Nobody> for Missing {
@@ -107,6 +112,14 @@ impl Session {
         bound.id(head, cluster)?.shown_route().map(Box::from)
     }
 
+    /// The session's key in the ledger.
+    pub(in crate::proxy) fn key(&self) -> Option<Key> {
+        match self {
+            Self::Bound(bound) => Some(bound.key),
+            Self::Unfollowed | Self::Free(_) => None,
+        }
+    }
+
     /// Whether the request shows a session that binds it.
     pub(in crate::proxy) fn is_bound(&self) -> bool {
         matches!(self, Self::Bound(_))
@@ -139,6 +152,9 @@ impl Bound {
         };
         let serves = |slot| candidates.serves(slot);
         match decide(seen, policy, serves, |slot| candidates.is_busy(slot)) {
+            Decision::To(slot, binding) if Self::is_to_leave(cluster, slot) => {
+                self.at_evacuating(seeking, (candidates, policy), (slot, binding))
+            }
             Decision::To(slot, binding) => {
                 self.is_decided(binding, seeking);
                 if seen.pin == Some(slot) {
@@ -169,7 +185,7 @@ impl Bound {
 
     /// Remembers how a decision came about; the first of a request is counted.
     #[inline]
-    fn is_decided(&mut self, binding: Binding, seeking: &Seeking<'_>) {
+    pub(super) fn is_decided(&mut self, binding: Binding, seeking: &Seeking<'_>) {
         if self.decided.replace(binding).is_none() {
             seeking.count(binding);
         }
@@ -237,7 +253,7 @@ impl Bound {
 
     /// To this survivor, or to the one that another request of the session has chosen meanwhile.
     #[cold]
-    fn pinned(
+    pub(super) fn pinned(
         &self,
         seeking: &Seeking<'_>,
         candidates: Candidates<'_>,

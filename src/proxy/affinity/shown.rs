@@ -51,6 +51,8 @@ pub(in crate::proxy) struct Bound {
     pub(in crate::proxy) seal_is_old: bool,
     /// The owner that the request has waited for; it waits once.
     pub(in crate::proxy) waited_for: Option<Slot>,
+    /// Times that the request has waited for the session to come to rest.
+    pub(in crate::proxy) rests: u8,
     /// How its last decision came about.
     pub(in crate::proxy) decided: Option<Binding>,
     /// What its store node said when it had to leave its owner.
@@ -162,6 +164,7 @@ pub(super) fn owned(
         known,
         seal_is_old,
         waited_for: None,
+        rests: 0,
         decided: None,
         copy: StoreCopy::Unasked,
         is_ignored: shown.is_ignored,

@@ -134,24 +134,27 @@ impl Ledger {
     /// `take.to` owns the session from now on: the pin is confirmed, or a response of it has
     /// re-issued the id. Holds until the client has [`shown`](Self::shown) that it knows, at most
     /// until `take.until`. `mark` tells the refusal mark of the owner so far, given its life at its
-    /// last response; it is asked under a lock and must not use the ledger.
+    /// last response; it is asked under a lock and must not use the ledger. The answer is who owned
+    /// it until now, if another did.
     pub fn take_over(
         &self,
         key: Key,
         now: Seconds,
         take: TakeOver,
         mark: impl Fn(Member, u8) -> u8,
-    ) {
-        let Some(mut shard) = self.shard(key) else {
-            return;
-        };
+    ) -> Option<Member> {
+        let mut shard = self.shard(key)?;
         let write = |entry: &mut Entry| {
-            let others = entry.owner != take.to;
-            if !(others && take.only_from.is_some_and(|from| from != entry.owner)) {
-                take_over(entry, now, take, &mark);
+            let from = entry.owner;
+            let others = from != take.to;
+            if others && take.only_from.is_some_and(|only| only != from) {
+                return None;
             }
+            take_over(entry, now, take, &mark);
+            Some(from).filter(|from| others && *from != Member::NOBODY)
         };
-        if shard.change(key, &self.tallies, write).is_none() {
+        let changed = shard.change(key, &self.tallies, write);
+        if changed.is_none() {
             let mut entry = Entry::new(key, now, take.from);
             if take.kind == Kind::Issued {
                 entry.born_issued();
@@ -159,6 +162,7 @@ impl Ledger {
             take_over(&mut entry, now, take, &mark);
             shard.insert(entry, now, &self.tallies);
         }
+        changed.flatten()
     }
 
     /// The client has shown the new route: the confirmed pin ends `grace` seconds from now, for

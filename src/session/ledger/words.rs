@@ -23,6 +23,18 @@ impl Seconds {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key(pub(super) u64);
 
+impl Key {
+    /// It as a number, of no meaning to any other process.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
+    /// Spread evenly over all numbers of 32 bits.
+    pub fn low(self) -> u32 {
+        u32::try_from(self.0 & u64::from(u32::MAX)).unwrap_or_default()
+    }
+}
+
 /// Number of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct ClusterNumber(pub(super) u16);

@@ -128,10 +128,13 @@ fn nodes_without_names_judge_no_place() {
 fn nodes_and_routes_are_counted() {
     let (one, two) = (format!("{A}-n1.jvm1"), format!("B{A}-n1.jvm2"));
     let lock = format!("lock:{one}");
-    let closed = census(&[Some(&[&one, &two, "user:42", &lock]), Some(&[])], None);
+    let backup = [format!("bak:{two}"), format!("bak:validity:{two}")];
+    let [backup, of_validity] = backup.each_ref().map(String::as_str);
+    let keys = [&one, &two, "user:42", &lock, backup, of_validity];
+    let closed = census(&[Some(&keys), Some(&[])], None);
     let node = closed.node(0).unwrap();
     assert_eq!((node.sessions.sessions, node.sessions.bytes), (2, 200));
-    assert_eq!((node.foreign, node.locks), (1, 1));
+    assert_eq!((node.foreign, node.locks, node.backups), (1, 1, 1));
     assert_eq!(node.sessions.first_end, Some(60));
     assert_eq!(node.sessions.longest_idle, Some(10));
     let routes: Vec<_> = closed

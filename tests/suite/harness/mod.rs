@@ -42,6 +42,6 @@ pub(crate) use metrics::Metrics;
 pub(crate) use proxy::{Proxy, cluster, sticky_cluster};
 pub(crate) use pulse::Pulse;
 pub(crate) use request::{Request, get};
-pub(crate) use response::{Broken, Framing};
+pub(crate) use response::{Broken, Framing, Response};
 pub(crate) use store::{Items, Store};
 pub(crate) use wait::{eventually, in_parallel, scaled, stays};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-/// A store that answers `version` and `PING`. It listens on one port, through deaths too.
+/// A store that answers `version`, `PING` and `SELECT`. It listens on one port, through deaths too.
 #[derive(Debug)]
 pub(crate) struct Pulse {
     address: SocketAddr,
@@ -19,6 +19,8 @@ struct Seen {
     connections: AtomicUsize,
     questions: AtomicUsize,
     is_silent: AtomicBool,
+    hangs_up: AtomicBool,
+    is_chatty: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -57,6 +59,16 @@ impl Pulse {
     /// Whether it takes questions and says nothing.
     pub(crate) fn be_silent(&self, is_silent: bool) {
         self.seen.is_silent.store(is_silent, SeqCst);
+    }
+
+    /// It hangs up after each answer.
+    pub(crate) fn hang_up(&self) {
+        self.seen.hangs_up.store(true, SeqCst);
+    }
+
+    /// It says everything twice.
+    pub(crate) fn be_chatty(&self) {
+        self.seen.is_chatty.store(true, SeqCst);
     }
 
     /// Nobody listens any more, and its connections end.
@@ -128,19 +140,23 @@ fn accept(
 
 fn answer(mut stream: TcpStream, seen: &Seen) {
     let mut buffer = [0; 512];
-    while let Ok(1..) = stream.read(&mut buffer).map(|length| {
+    while let Ok(length @ 1..) = stream.read(&mut buffer) {
         let asked = &buffer[..length];
         seen.questions.fetch_add(1, SeqCst);
+        let has = |word: &[u8]| asked.windows(word.len()).any(|it| it == word);
         let says: &[u8] = match asked {
             _ if seen.is_silent.load(SeqCst) => b"",
             b"version\r\n" => b"VERSION 1.6.18\r\n",
-            _ if asked.windows(4).any(|it| it == b"PING") => b"+PONG\r\n",
+            _ if has(b"PING") => b"+PONG\r\n",
+            _ if has(b"SELECT") => b"+OK\r\n",
             _ => b"ERROR\r\n",
         };
-        if stream.write_all(says).is_ok() {
-            length
-        } else {
-            0
+        let times = 1 + usize::from(seen.is_chatty.load(SeqCst));
+        let is_said = stream.write_all(&says.repeat(times)).is_ok();
+        if !is_said || seen.hangs_up.load(SeqCst) {
+            break;
         }
-    }) {}
+    }
+    // Whoever ends all of them has the stream as well: dropping it here would not close it.
+    stream.shutdown(Shutdown::Both).ok();
 }

@@ -1,0 +1,230 @@
+//! Moving the sessions of a backend away while it still serves, so that it can be stopped.
+//!
+//! Nothing is sent and nothing is stored: a session is *marked*, more of them from moment to
+//! moment, and moves with the next request of its client that finds it at rest: no request of it at
+//! the backend, and the last answer so old that its backup is in the store. Which are marked is
+//! no list: those whose key, a hash, is below a bound that rises. A silent client needs no move; its
+//! copy is in the store already.
+//!
+//! When all are marked and the backend has had nothing to do for a while, it gets nothing any more;
+//! when what was on its way then is over too, it may be stopped. [`Course`] decides that, with
+//! the time passed in.
+
+mod course;
+mod recent;
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+pub use course::Stage;
+
+use course::{Course, Seen};
+pub(super) use course::{Plan, Step};
+use recent::Recent;
+
+use crate::observe::metrics::WorkerId;
+use crate::session::ledger::Key;
+
+/// Sessions without a copy that are told apart.
+const MOST_COUNTED: usize = 1 << 16;
+
+/// Of this many parts of all keys.
+pub(super) const WHOLE: u64 = 1 << 32;
+
+/// An evacuation, from the order to its end and beyond, as long as it may be asked about.
+#[derive(Debug)]
+pub struct Evacuation {
+    /// When it began, for people.
+    pub began_at: SystemTime,
+    plan: Plan,
+    began: Instant,
+    course: Mutex<Course>,
+    /// Keys below are marked.
+    marked: AtomicU64,
+    recent: Mutex<Recent>,
+    /// By worker: whether it has looked, and whose requests from before it still has.
+    before: Box<[Mutex<Option<HashSet<u64>>>]>,
+    has_before: AtomicBool,
+    moved: AtomicU64,
+    lost: AtomicU64,
+    without_copy: Mutex<HashSet<u64>>,
+}
+
+/// Whether a session may leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// Not yet, or not any more: it is not marked, or a request of it is there.
+    Stay,
+    /// After this time, if nothing comes between.
+    After(Duration),
+    /// Now.
+    Now,
+}
+
+/// What came of it so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Sessions that have another owner now.
+    pub moved: u64,
+    /// Sessions that their new owner did not know.
+    pub lost: u64,
+    /// Sessions that stayed, since no store has a copy of them.
+    pub without_copy: u64,
+}
+
+impl Evacuation {
+    /// Begins now.
+    pub(super) fn new(plan: Plan, workers: usize) -> Self {
+        Self {
+            began_at: SystemTime::now(),
+            plan,
+            began: Instant::now(),
+            course: Mutex::new(Course::new(plan)),
+            marked: AtomicU64::new(0),
+            recent: Mutex::new(Recent::new(plan.delay)),
+            before: (0..workers).map(|_| Mutex::new(None)).collect(),
+            has_before: AtomicBool::new(true),
+            moved: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            without_copy: Mutex::default(),
+        }
+    }
+
+    /// Sessions marked each second.
+    pub fn rate(&self) -> u32 {
+        self.plan.rate
+    }
+
+    /// When it ends, after its beginning, whatever is still there.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.plan.deadline
+    }
+
+    /// Sessions there were at the beginning.
+    pub fn sessions(&self) -> usize {
+        self.plan.sessions
+    }
+
+    /// How long it has been going on.
+    pub fn age(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// When it began.
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// How far it has come.
+    pub fn stage(&self) -> Stage {
+        lock(&self.course).stage()
+    }
+
+    /// Which part of the sessions is marked, in percent.
+    pub fn marked_percent(&self) -> u64 {
+        self.marked.load(Relaxed) * 100 / WHOLE
+    }
+
+    /// What came of it so far.
+    pub fn tally(&self) -> Tally {
+        Tally {
+            moved: self.moved.load(Relaxed),
+            lost: self.lost.load(Relaxed),
+            without_copy: lock(&self.without_copy).len() as u64,
+        }
+    }
+
+    /// Whether the session of `key` may leave; `is_there`: a request of it is at the backend.
+    pub fn may_leave(&self, key: Key, is_there: bool) -> Leave {
+        if is_there || u64::from(key.low()) >= self.marked.load(Relaxed) || self.is_from_before(key)
+        {
+            return Leave::Stay;
+        }
+        let now = self.began.elapsed();
+        match lock(&self.recent).since(key.number(), now) {
+            Some(since) if since < self.plan.delay => Leave::After(self.plan.delay - since),
+            _ => Leave::Now,
+        }
+    }
+
+    /// A request of the session has ended at the backend.
+    pub fn answered(&self, key: Key) {
+        let now = self.began.elapsed();
+        lock(&self.recent).note(key.number(), now);
+    }
+
+    /// A session has another owner.
+    pub fn has_moved(&self) {
+        self.moved.fetch_add(1, Relaxed);
+    }
+
+    /// A session has moved, and its new owner did not know it.
+    pub fn has_lost(&self) {
+        self.lost.fetch_add(1, Relaxed);
+    }
+
+    /// A session stays: no store has its copy.
+    pub fn has_no_copy(&self, key: Key) {
+        let mut without = lock(&self.without_copy);
+        if without.len() < MOST_COUNTED {
+            without.insert(key.number());
+        }
+    }
+
+    /// A worker says of which sessions it has requests at the backend that began before the
+    /// evacuation did.
+    pub fn are_from_before(&self, worker: WorkerId, keys: impl IntoIterator<Item = Key>) {
+        let Some(before) = self.before.get(worker.0) else {
+            return;
+        };
+        let now: HashSet<u64> = keys.into_iter().map(Key::number).collect();
+        let then = lock(before).replace(now.clone());
+        // Nobody saw when exactly they ended.
+        for ended in then.iter().flatten().filter(|key| !now.contains(key)) {
+            let at = self.began.elapsed();
+            lock(&self.recent).note(*ended, at);
+        }
+        let mut all = self.before.iter();
+        let is_over = all.all(|one| lock(one).as_ref().is_some_and(HashSet::is_empty));
+        self.has_before.store(!is_over, Relaxed);
+    }
+
+    /// Whether a worker still has requests from before, or has not looked.
+    pub fn has_requests_from_before(&self) -> bool {
+        self.has_before.load(Relaxed)
+    }
+
+    fn is_from_before(&self, key: Key) -> bool {
+        self.has_before.load(Relaxed)
+            && self.before.iter().any(|one| {
+                let keys = lock(one);
+                keys.as_ref()
+                    .is_none_or(|keys| keys.contains(&key.number()))
+            })
+    }
+
+    /// Lets it go on. Called every now and then, off the request's way.
+    pub(super) fn advance(&self, in_flight: usize, attempts: u64) -> Option<Step> {
+        let all_looked = self.before.iter().all(|one| lock(one).is_some());
+        let tally = self.tally();
+        let mut course = lock(&self.course);
+        let step = course.advance(Seen {
+            at: self.began.elapsed(),
+            all_looked,
+            in_flight,
+            attempts,
+            moved: tally.moved,
+            lost: tally.lost,
+        });
+        self.marked.store(course.marked(), Relaxed);
+        step
+    }
+}
+
+fn lock<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
+    it.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,109 @@
+//! A session whose backend is being emptied: whether it stays, rests for a moment, or moves.
+//!
+//! From the order on, each request that goes to such a backend is counted at its session, so that
+//! nobody takes a session away from under a request. One that finds its session at rest takes it
+//! along to the survivor; what follows there is what follows when an owner has died, except that the
+//! copy in the store is whole.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::decide::Policy;
+use super::route::{Candidates, Missing, Seeking};
+use super::shown::{Bound, Session};
+use crate::balance::{KeyHash, Slot};
+use crate::cluster::machine::State;
+use crate::cluster::{Cluster, Evacuation, Leave};
+use crate::observe::metrics::Binding;
+use crate::proxy::select::Chosen;
+use crate::session::classify::StoreCopy;
+
+/// Times that one request waits for its session to come to rest.
+const MOST_RESTS: u8 = 2;
+
+impl Bound {
+    /// Whether a backend that serves the session is being emptied.
+    #[inline]
+    pub(super) fn is_to_leave(cluster: &Cluster, slot: Slot) -> bool {
+        let backend = cluster.backend(slot);
+        backend.is_some_and(|backend| backend.state() == State::Evacuating)
+    }
+
+    /// Where a request goes whose session is at a backend that is being emptied.
+    #[cold]
+    pub(super) fn at_evacuating(
+        &mut self,
+        seeking: &Seeking<'_>,
+        (candidates, policy): (Candidates<'_>, Policy),
+        (slot, binding): (Slot, Binding),
+    ) -> Result<Chosen, Missing> {
+        let cluster = &seeking.view.cluster;
+        let evacuation = cluster
+            .backend(slot)
+            .and_then(|backend| backend.evacuation().clone());
+        let hash = self
+            .id(seeking.head, cluster)
+            .map(|id| KeyHash::of(id.base()));
+        let survivor = hash.and_then(|hash| self.survivor(hash, candidates, policy));
+        if let Some((evacuation, survivor)) = evacuation.zip(survivor.filter(|it| *it != slot)) {
+            match evacuation.may_leave(self.key, self.seen.pin == Some(slot)) {
+                Leave::After(rest) if self.rests < MOST_RESTS => {
+                    self.rests += 1;
+                    return Err(Missing::Rest(rest));
+                }
+                Leave::Now if self.must_look_to_leave(cluster) => return Err(Missing::CopyToLeave),
+                Leave::Now if self.may_go(cluster, &evacuation) => {
+                    self.is_decided(Binding::Evacuated, seeking);
+                    return Ok(self.pinned(seeking, candidates, survivor)?);
+                }
+                Leave::Now | Leave::After(_) | Leave::Stay => {}
+            }
+        }
+        self.is_decided(binding, seeking);
+        Ok(self.pinned(seeking, candidates, slot)?)
+    }
+
+    /// Whether the store is to be asked before the session leaves a backend that serves it.
+    fn must_look_to_leave(&self, cluster: &Cluster) -> bool {
+        cluster.stores.is_some() && !self.is_ignored && self.copy == StoreCopy::Unasked
+    }
+
+    /// A session without a copy would be lost; its backend has it still.
+    fn may_go(&self, cluster: &Cluster, evacuation: &Evacuation) -> bool {
+        // What touches no session would leave a copy behind that grows old.
+        if self.is_ignored {
+            return false;
+        }
+        let may = cluster.stores.is_none() || self.copy == StoreCopy::There;
+        if !may {
+            evacuation.has_no_copy(self.key);
+        }
+        may
+    }
+}
+
+impl Session {
+    /// Waits until the session has been at rest for long enough, if not too many wait.
+    pub(in crate::proxy) async fn rest(&mut self, seeking: &Seeking<'_>, rest: Duration) {
+        let Self::Bound(bound) = self else { return };
+        let cluster = Arc::clone(&seeking.view.cluster);
+        let most = cluster.config.sessions.hold_requests;
+        if let Some(_held) = cluster.sessions.hold(most) {
+            seeking.talk.upstream.arm(rest);
+            poll_fn(|cx| {
+                if seeking.talk.upstream.is_over(cx) {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await;
+            seeking.talk.upstream.disarm();
+        } else {
+            bound.rests = MOST_RESTS;
+        }
+        bound.refresh(&cluster);
+    }
+}
