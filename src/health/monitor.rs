@@ -129,7 +129,7 @@ async fn question(subject: &impl Subject, probe: &mut impl Probe) -> Option<Outc
     let endpoint = subject.endpoint();
     match subject.needed() {
         Needed::Nothing => None,
-        Needed::Check => Some(check(subject, probe, &endpoint).await),
+        Needed::Check => check(subject, probe, &endpoint).await,
         Needed::Answer => Some(match probe.speaks_http(&endpoint).await {
             Ok(()) => Outcome::Answered,
             Err(failure) => Outcome::Unanswered(failure),
@@ -137,7 +137,11 @@ async fn question(subject: &impl Subject, probe: &mut impl Probe) -> Option<Outc
     }
 }
 
-async fn check(subject: &impl Subject, probe: &mut impl Probe, endpoint: &Endpoint) -> Outcome {
+async fn check(
+    subject: &impl Subject,
+    probe: &mut impl Probe,
+    endpoint: &Endpoint,
+) -> Option<Outcome> {
     let was_down = subject.is_down();
     if was_down {
         probe.forget_connection();
@@ -146,7 +150,11 @@ async fn check(subject: &impl Subject, probe: &mut impl Probe, endpoint: &Endpoi
     if let Some(made) = found.made {
         subject.note_session(made);
     }
-    match found.verdict {
+    // It fell while it was asked: a good answer is one of its former life.
+    if found.verdict.is_ok() && !was_down && subject.is_down() {
+        return None;
+    }
+    Some(match found.verdict {
         // An open port, or an answer from elsewhere, brings nobody back alone: a Tomcat opens its
         // port before it can serve.
         Ok(Verdict::Passes) if was_down && probe.aim() != Aim::Service => {
@@ -159,7 +167,7 @@ async fn check(subject: &impl Subject, probe: &mut impl Probe, endpoint: &Endpoi
         Ok(Verdict::Drains) => Outcome::CheckDrains,
         Err(failure) if probe.aim() == Aim::Elsewhere => Outcome::FailedElsewhere(failure),
         Err(failure) => Outcome::CheckFailed(failure),
-    }
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! What a check may ask and expect, and what its answer may bring about.
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cattail::standin::{Fault, Then};
 
@@ -189,19 +192,37 @@ fn a_check_at_another_port_neither_ends_nor_proves_a_life() {
     );
 }
 
+/// As a process that ends: nobody new is let in, those who are in are served.
 #[test]
 fn a_check_over_a_kept_connection_brings_nobody_back() {
-    let tomcat = Tomcat::start("jvm1");
-    let more = "slow_start: 0s\nhealth: { path: /alive, interval: 50ms, fall: 1000 }";
-    let proxy = Proxy::in_front_of(&[&tomcat], more);
-    eventually("it is checked", || checks(&proxy, "success") >= 2);
-    // The connection of the checks goes on, and new ones are refused.
-    tomcat.stop_listening();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("binds");
+    let address = listener.local_addr().expect("an address");
+    let answered = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&answered);
+    let serve = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        drop(listener);
+        let mut head = [0; 4096];
+        while stream.read(&mut head).is_ok_and(|length| length > 0) {
+            let answer = b"HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n";
+            if stream.write_all(answer).is_err() {
+                return;
+            }
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let more = "health: { path: /alive, interval: 20ms, fall: 1000 }";
+    let text = format!(
+        "clusters:\n  shop:\n    {more}\n    backends: [ {{ name: jvm1, address: '{address}' }} ]\n"
+    );
+    let proxy = Proxy::start(&text);
+    eventually("it is checked", || answered.load(Ordering::SeqCst) >= 3);
+    assert!(state(&proxy, "up"));
     get(proxy.address(), "/echo").expect(503);
-    eventually("it is down", || state(&proxy, "down"));
     let refused = checks(&proxy, "connect");
     eventually("checks see it", || checks(&proxy, "connect") >= refused + 3);
     assert!(state(&proxy, "down"));
+    serve.join().expect("served");
 }
 
 /// A backend that sends without end, and one that says nothing, cost no more than their time.
@@ -210,7 +231,6 @@ fn endless_answers_are_bounded() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("binds");
     let address = listener.local_addr().expect("an address");
     let serve = std::thread::spawn(move || {
-        use std::io::{Read, Write};
         let mut sent = Vec::new();
         for stream in listener.incoming().map_while(Result::ok).take(3) {
             let mut stream = stream;

@@ -413,3 +413,20 @@ async fn a_backend_that_is_down_is_checked_over_a_new_connection() {
         3
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_from_before_the_fall_brings_nobody_back() {
+    let subject = Watched::new(Some("/"));
+    let probe = Clockwork {
+        takes: Duration::from_secs(1),
+        ..Clockwork::back_after(0)
+    };
+    let falls = async {
+        sleep(Duration::from_secs(1)).await;
+        subject.on(Event::Refused);
+    };
+    run(&subject, &probe, Some("/"), 5, falls).await;
+    // What was asked at 500 is answered at 1500.
+    assert_eq!(probe.times("check"), [500, 1600, 3600]);
+    assert_eq!(subject.flips(), [(1000, State::Down), (2600, State::Up)]);
+}
