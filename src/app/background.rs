@@ -19,6 +19,7 @@ use crate::proxy::Snapshot;
 use crate::proxy::headers::host::own_host;
 
 use super::guarded::Guarded;
+use super::judging::Judging;
 use super::watched::Watched;
 
 /// The thread; it ends when the handle is dropped.
@@ -143,6 +144,7 @@ const SWEPT: usize = 4_000;
 /// Lets slow starts go on, tells of sessions out of reach, and forgets those that ended without a
 /// word.
 async fn keep_house(clusters: Vec<Arc<Cluster>>, keep: Arc<impl Fn()>) {
+    let mut judging: Vec<_> = clusters.iter().map(Judging::of).collect();
     let mut turns = tokio::time::interval(HOUSE_KEEPING);
     turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -152,6 +154,9 @@ async fn keep_house(clusters: Vec<Arc<Cluster>>, keep: Arc<impl Fn()>) {
             cluster.go_on_evacuating();
             cluster.watch_drains();
             cluster.watch_reach();
+        }
+        for judging in &mut judging {
+            judging.look();
         }
         keep();
         if let Some(cluster) = clusters.first() {

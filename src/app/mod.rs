@@ -5,6 +5,7 @@
 
 mod background;
 mod guarded;
+mod judging;
 mod reload;
 mod shown;
 mod signals;

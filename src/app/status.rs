@@ -93,13 +93,11 @@ fn find<'a>(
         let known = clusters.iter().map(|it| it.config.name.to_string());
         return Err(Unfit::Cluster(name.to_owned(), known.collect()));
     };
-    match cluster.slot_named(backend) {
-        Some(slot) => Ok((cluster, slot)),
-        None => {
-            let known = cluster.backends.iter().map(|it| it.name.to_string());
-            Err(Unfit::Backend(backend.to_owned(), known.collect()))
-        }
-    }
+    let slot = cluster.slot_named(backend).ok_or_else(|| {
+        let known = cluster.backends.iter().map(|it| it.name.to_string());
+        Unfit::Backend(backend.to_owned(), known.collect())
+    })?;
+    Ok((cluster, slot))
 }
 
 fn cluster(cluster: &Cluster) -> ClusterStatus {
@@ -108,7 +106,7 @@ fn cluster(cluster: &Cluster) -> ClusterStatus {
         requests_in_flight: cluster.in_flight(),
         tunnels: cluster.cells.sum(|cells| cells.tunnels.value()),
         held: cluster.sessions.held(),
-        replicated: cluster.config.sessions.replicated,
+        sessions_can_move: cluster.sessions_can_move(),
         backends: cluster
             .slots()
             .filter_map(|slot| backend(cluster, slot))
@@ -134,6 +132,7 @@ fn backend(cluster: &Cluster, slot: Slot) -> Option<BackendStatus> {
         jvm_route: cluster.jvm_route(slot).map(|route| route.to_string()),
         state: stand.state.as_str().to_owned(),
         cause: stand.last.map(|(flip, _)| flip.cause.as_str().to_owned()),
+        waits: stand.waits,
         since: stand.last.map(|(_, at)| rfc3339(at)),
         file_state: filed.as_str().to_owned(),
         ordered_state: stand.ordered.map(|wish| wish.as_str().to_owned()),

@@ -31,7 +31,7 @@ impl fmt::Display for Refused {
             }
             Self::NotReplicated => {
                 "sessions can only be moved where every Tomcat can go on with them: \
-                 the cluster needs `replicated: true`; `drain` waits until they have ended"
+                 the cluster needs `stores`, or `replicated: true`; `drain` waits until they have ended"
             }
             Self::Strict => {
                 "the cluster is `strict`: its sessions stay with their Tomcat; `drain` waits until they have ended"
@@ -248,11 +248,16 @@ impl Cluster {
         }
     }
 
+    /// Whether sessions can be moved: each Tomcat can go on with each of them, if only by a store.
+    pub fn sessions_can_move(&self) -> bool {
+        self.config.sessions.replicated || self.stores.is_some()
+    }
+
     fn may_evacuate(&self) -> Result<(), Refused> {
         if self.config.affinity == Affinity::None {
             return Ok(());
         }
-        if !self.config.sessions.replicated {
+        if !self.sessions_can_move() {
             return Err(Refused::NotReplicated);
         }
         if self.config.sessions.strict {

@@ -1,5 +1,7 @@
 //! One Tomcat as all workers share it: its state, its requests in flight, its counters.
 
+mod share;
+
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,6 +57,10 @@ pub struct Backend {
     evacuation: ArcSwapOption<Evacuation>,
     /// By worker: what is there, told only while no new sessions are taken.
     open: Box<[Mutex<Vec<OpenRequest>>]>,
+    /// Bad answers, and how many there were in a row: now, and at most since the last look.
+    bad: AtomicU64,
+    row: AtomicU32,
+    longest_row: AtomicU32,
     /// Requests and tunnels of lives up to this one are to end.
     ended: AtomicU64,
     warmth: Warmth,
@@ -91,6 +97,8 @@ pub struct Stand {
     pub wish: Wish,
     /// What an administrator has ordered.
     pub ordered: Option<Wish>,
+    /// Whether it was down, and waits to be enabled by hand.
+    pub waits: bool,
     /// Its last flip, and when that was.
     pub last: Option<(Transition, SystemTime)>,
 }
@@ -123,6 +131,9 @@ impl Backend {
             agent_max: AtomicUsize::new(0),
             evacuation: ArcSwapOption::empty(),
             open: (0..workers).map(|_| Mutex::default()).collect(),
+            bad: AtomicU64::new(0),
+            row: AtomicU32::new(0),
+            longest_row: AtomicU32::new(0),
             ended: AtomicU64::new(0),
             state: AtomicU8::new(encode(machine.state())),
             awaits_progress: AtomicBool::new(false),
@@ -151,61 +162,6 @@ impl Backend {
     pub(super) fn change_settings(&self, settings: config::Backend) {
         self.settings.store(Arc::new(settings));
         self.limit_requests();
-    }
-
-    /// Whether requests that no session binds may go there.
-    pub fn takes_new(&self) -> bool {
-        self.state().takes_new() && self.agent_percent() > 0
-    }
-
-    /// What its agent makes of the weight, in percent; 0: it takes no new sessions.
-    pub fn agent_percent(&self) -> u32 {
-        let said = self.agent_weight.load(Ordering::Relaxed).checked_sub(1);
-        said.unwrap_or(100)
-    }
-
-    /// The most requests at a time: by its agent, else by the file.
-    fn limit_requests(&self) {
-        let said = self.agent_max.load(Ordering::Relaxed).checked_sub(1);
-        let limit = said.unwrap_or_else(|| self.settings().max_requests);
-        self.max_requests.store(limit, Ordering::Relaxed);
-    }
-
-    /// Takes over what its agent says of `max_requests`; `None`: nothing any more. 0: no bound.
-    pub fn set_agent_max(&self, most: Option<usize>) {
-        let kept = most.map_or(0, |most| most.saturating_add(1));
-        self.agent_max.store(kept, Ordering::Relaxed);
-        self.limit_requests();
-    }
-
-    /// The same of its weight, in percent; whether that is news.
-    pub(super) fn set_agent_weight(&self, percent: Option<u32>) -> bool {
-        let kept = percent.map_or(0, |percent| percent.saturating_add(1));
-        self.agent_weight.swap(kept, Ordering::Relaxed) != kept
-    }
-
-    pub(super) fn order_weight(&self, weight: Option<u32>) {
-        self.ordered_weight
-            .store(weight.unwrap_or(0), Ordering::Relaxed);
-    }
-
-    /// The weight that an administrator has ordered.
-    pub fn ordered_weight(&self) -> Option<u32> {
-        Some(self.ordered_weight.load(Ordering::Relaxed)).filter(|weight| *weight > 0)
-    }
-
-    /// Its share of what no session binds: as ordered, else as the file says.
-    pub(super) fn wished_weight(&self) -> u32 {
-        let filed = || self.settings().weight;
-        self.ordered_weight().unwrap_or_else(filed)
-    }
-
-    /// The same in whole numbers, and of that as much as its agent says; zero: nothing new.
-    pub fn weight(&self) -> u32 {
-        match self.agent_percent() {
-            0 => 0,
-            percent => (self.wished_weight().saturating_mul(percent) / 100).clamp(1, 65_535),
-        }
     }
 
     /// How its sessions are being moved.
@@ -256,6 +212,7 @@ impl Backend {
             state: watched.machine.state(),
             wish: watched.machine.wish(),
             ordered: watched.machine.ordered(),
+            waits: watched.machine.waits(),
             last: watched.last,
         }
     }
@@ -427,6 +384,33 @@ impl Backend {
         debug_assert!(flip.is_none(), "a sign of life flipped a state");
         self.awaits_progress
             .store(watched.machine.awaits_progress(), Ordering::Relaxed);
+    }
+
+    /// It gave a good answer: the row of bad ones is over.
+    #[inline]
+    pub fn note_good(&self) {
+        if self.row.load(Ordering::Relaxed) > 0 {
+            self.row.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// It gave a bad answer, or none.
+    #[cold]
+    pub fn note_bad(&self) {
+        self.bad.fetch_add(1, Ordering::Relaxed);
+        let row = self.row.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        self.longest_row.fetch_max(row, Ordering::Relaxed);
+    }
+
+    /// Bad answers since the process was started, and the longest row of them since the last call.
+    pub fn bad_answers(&self) -> (u64, u32) {
+        let longest = self.longest_row.swap(0, Ordering::Relaxed);
+        (self.bad.load(Ordering::Relaxed), longest)
+    }
+
+    /// Whether it gets no new sessions because of its answers.
+    pub fn is_outlying(&self) -> bool {
+        self.machine().machine.is_outlying()
     }
 
     /// What its monitor should try.

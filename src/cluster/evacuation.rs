@@ -146,8 +146,11 @@ impl Evacuation {
         }
         let now = self.began.elapsed();
         match lock(&self.recent).since(key.number(), now) {
-            Some(since) if since < self.plan.delay => Leave::After(self.plan.delay - since),
-            _ => Leave::Now,
+            Some(since) => match self.plan.delay.saturating_sub(since) {
+                Duration::ZERO => Leave::Now,
+                rest => Leave::After(rest),
+            },
+            None => Leave::Now,
         }
     }
 

@@ -10,7 +10,7 @@ mod words;
 
 pub use words::{AgentWord, Cause, Fault, State, Transition, Wish};
 
-use crate::config::{Health, WantedState};
+use crate::config::{FailBack, Health, WantedState};
 
 /// Response time-outs in a row, without a byte from the backend in between, that count as silence.
 pub const SILENT_AFTER: u32 = 3;
@@ -103,6 +103,10 @@ pub struct Machine {
     warms: bool,
     /// Whether it came back and is not warm yet.
     warming: bool,
+    /// Whether it comes back by itself (`fail_back`).
+    returns: bool,
+    /// Whether it was down, and waits to be enabled by hand.
+    waits: bool,
 }
 
 /// Only the agent changes it.
@@ -144,7 +148,16 @@ impl Machine {
             timed_out: 0,
             warms: false,
             warming: false,
+            returns: true,
+            waits: false,
         }
+    }
+
+    /// Whether it comes back by itself once it was down.
+    #[must_use]
+    pub fn returning(mut self, policy: FailBack) -> Self {
+        self.returns = policy == FailBack::NewSessions;
+        self
     }
 
     /// Whether it warms up after it has come back (`slow_start`). Never at the start: all would.
@@ -202,9 +215,15 @@ impl Machine {
     /// Whether some checks in a row have gone against its state, and not enough to change it.
     pub fn wavers(&self) -> bool {
         match self.fault {
-            Some(_) => self.passed > 0,
+            // One that waits for an administrator is in no hurry.
+            Some(_) => self.passed > 0 && !self.waits,
             None => self.failed > 0,
         }
+    }
+
+    /// Whether it was down, and waits to be enabled by hand.
+    pub fn waits(&self) -> bool {
+        self.waits
     }
 
     /// Whether it takes no new sessions because of its answers.
@@ -237,9 +256,11 @@ impl Machine {
         &mut self,
         wanted: WantedState,
         health: &Health,
-        warms: bool,
+        (warms, policy): (bool, FailBack),
     ) -> Option<Transition> {
         let from = self.state();
+        self.returns = policy == FailBack::NewSessions;
+        self.waits &= !self.returns;
         self.filed = wanted.into();
         self.check = Check::of(health);
         self.warms = warms;
@@ -252,6 +273,7 @@ impl Machine {
     pub fn order(&mut self, wish: Option<Wish>) -> Option<Transition> {
         let from = self.state();
         self.ordered = wish;
+        self.waits = false;
         self.wish_changed(from, Cause::Ordered)
     }
 
@@ -283,7 +305,6 @@ impl Machine {
             return None;
         }
         let cause = match event {
-            Event::Agent(_) => return None,
             Event::Refused => self.fell(Fault::Refused),
             Event::Unreachable => self.fell(Fault::Unreachable),
             Event::ResponseTimeout(peers) => self.timed_out(peers.can_spare(from))?,
@@ -303,7 +324,7 @@ impl Machine {
                 self.outlying = true;
                 Cause::Outlying
             }
-            Event::Outlying(_) => return None,
+            Event::Outlying(_) | Event::Agent(_) => return None,
             Event::Readmitted => {
                 self.outlying = false;
                 Cause::Readmitted
@@ -365,7 +386,7 @@ impl Machine {
             Fault::Silent | Fault::CheckFailed | Fault::Agent => rise,
         };
         self.passed = self.passed.saturating_add(1);
-        (self.passed >= enough).then(|| self.rose(Cause::CheckPassed))
+        (self.passed >= enough && !self.waits).then(|| self.rose(Cause::CheckPassed))
     }
 
     fn check_failed(&mut self) -> Option<Cause> {
@@ -394,13 +415,14 @@ impl Machine {
 
     fn answered(&mut self) -> Option<Cause> {
         // With an active check, any answer is not enough.
-        let waits = self.fault.is_some() && self.check.is_none();
-        waits.then(|| self.rose(Cause::Answered))
+        let comes_back = self.fault.is_some() && self.check.is_none() && !self.waits;
+        comes_back.then(|| self.rose(Cause::Answered))
     }
 
     /// A refusal while Down takes the place of the older fault: what comes back is a new process.
     fn fell(&mut self, fault: Fault) -> Cause {
         self.clear();
+        self.waits = !self.returns;
         self.fault = Some(fault);
         Cause::Fault(fault)
     }

@@ -88,6 +88,7 @@ impl Cluster {
                                 .of(config.name.as_str(), settings.name.as_str());
                             let machine = Machine::new(settings.state, &config.health)
                                 .warming_up(!config.slow_start.is_zero())
+                                .returning(config.fail_back)
                                 .under(order.wish);
                             // Others serve already: it is the only cold one.
                             let machine = if before.is_some() {
@@ -146,7 +147,8 @@ impl Cluster {
             }
             let flip = backend.advance(&self.changes, |machine| {
                 let warms = !self.config.slow_start.is_zero();
-                machine.configure(settings.state, &self.config.health, warms)
+                let policy = self.config.fail_back;
+                machine.configure(settings.state, &self.config.health, (warms, policy))
             });
             self.tell(backend, flip);
         }
@@ -239,6 +241,14 @@ impl Cluster {
         // One at a time: two that fall silent at once must not both count on the other.
         let _one = self.judging.lock().unwrap_or_else(PoisonError::into_inner);
         self.report(slot, Event::ResponseTimeout(self.peers()));
+    }
+
+    /// Too many answers of a backend were bad or slow. The answer is whether it could be spared.
+    pub fn report_outlying(&self, slot: Slot) -> bool {
+        let _one = self.judging.lock().unwrap_or_else(PoisonError::into_inner);
+        self.report(slot, Event::Outlying(self.peers()));
+        self.backend(slot)
+            .is_some_and(|backend| backend.is_outlying())
     }
 
     /// Tells a backend's state machine what was seen; publishes and logs what follows from it.

@@ -248,8 +248,13 @@ impl Cluster {
     /// The session has another store node in its id, and its client does not know that yet.
     pub fn session_renamed(&self, key: Key) {
         let common = &self.sessions.common;
-        let until = common.now().after(seconds(self.config.sessions.idle));
+        let until = common.now().after(self.most_moved());
         common.ledger.renamed(key, until);
+    }
+
+    /// Seconds for which a session counts as moved whose client does not show that it knows.
+    pub fn most_moved(&self) -> u32 {
+        seconds(self.config.sessions.idle)
     }
 
     fn taken_over_by(&self, to: Slot) -> TakeOver {
@@ -261,7 +266,7 @@ impl Cluster {
             life: self.backend(to).map_or(0, |backend| backend.life()),
             kind: Kind::Claimed,
             store: None,
-            until: now.after(seconds(self.config.sessions.idle)),
+            until: now.after(self.most_moved()),
         }
     }
 

@@ -1,10 +1,10 @@
 //! The stores of a cluster as all workers share them: who answers, and what leaves whom. Which
 //! sessions that puts out of reach is found in `reach`.
 
+mod doubt;
 mod moves;
 mod reach;
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,8 +13,9 @@ use tokio::time::Instant;
 use super::Cluster;
 use crate::config::{StoreNode, Stores};
 use crate::observe::metrics::{Direction, StoreEvents, StoreLook, StoreMoves};
-use crate::session::ledger::{Key, OTHER};
+use crate::session::ledger::{OTHER, Seconds};
 use crate::store::{Fault, StoreError};
+pub use doubt::Turns;
 use moves::Flapping;
 use reach::Told;
 
@@ -23,6 +24,8 @@ const FALL: u32 = 2;
 /// Seconds for which a Tomcat may take a store for dead that answers again: the client of MSM
 /// waits up to 30 s before it tries to connect once more.
 const DOUBT: u32 = 35;
+/// Seconds more for which an id that names it may be one from before.
+const AFTERMATH: u32 = 10;
 
 /// The stores of a cluster.
 #[derive(Debug)]
@@ -37,23 +40,6 @@ pub struct ClusterStores {
     told: Arc<Mutex<Told>>,
 }
 
-/// The sessions of which a request is under way that others must wait for. There are as many as
-/// such requests at most.
-#[derive(Debug, Default)]
-pub struct Turns(Mutex<HashSet<Key>>);
-
-impl Turns {
-    /// Whether it is this session's turn; if so, it is nobody's until it is given back.
-    pub fn take(&self, key: Key) -> bool {
-        lock(&self.0).insert(key)
-    }
-
-    /// The next may go.
-    pub fn give_back(&self, key: Key) {
-        lock(&self.0).remove(&key);
-    }
-}
-
 /// One store.
 #[derive(Debug)]
 pub struct WatchedNode {
@@ -64,6 +50,10 @@ pub struct WatchedNode {
     is_down: AtomicBool,
     /// Whether a Tomcat may take it for dead.
     in_doubt: AtomicBool,
+    /// The same, and for a while after that.
+    was_in_doubt: AtomicBool,
+    /// The second of the ledger after that in which it was found down; 0: never.
+    fell: AtomicU32,
     /// When it answered again.
     back: AtomicU32,
     born: Instant,
@@ -79,6 +69,8 @@ impl WatchedNode {
             events: StoreEvents::default(),
             is_down: AtomicBool::new(false),
             in_doubt: AtomicBool::new(false),
+            was_in_doubt: AtomicBool::new(false),
+            fell: AtomicU32::new(0),
             back: AtomicU32::new(0),
             born: Instant::now(),
             failed: AtomicU32::new(0),
@@ -105,21 +97,36 @@ impl WatchedNode {
         self.in_doubt.load(Relaxed)
     }
 
+    /// Whether it was not long ago that a Tomcat took it for dead.
+    pub fn was_in_doubt(&self) -> bool {
+        self.was_in_doubt.load(Relaxed)
+    }
+
+    /// Whether it was found down in this second or later.
+    pub fn has_fallen_since(&self, then: Seconds) -> bool {
+        self.fell.load(Relaxed) > then.0
+    }
+
     /// Counts a question on the way of a request.
     pub fn looked(&self, result: StoreLook) {
         self.events.looks.inc(result);
     }
 
-    /// Takes in what a question found; whether the state has changed.
-    fn note(&self, failure: Option<&StoreError>) -> bool {
+    /// Takes in what a question found, at `second` of the ledger; whether the state has changed.
+    fn note(&self, failure: Option<&StoreError>, second: Seconds) -> bool {
         let Some(failure) = failure else {
             self.failed.store(0, Relaxed);
             let now = u32::try_from(self.born.elapsed().as_secs()).unwrap_or(u32::MAX);
             let is_back = self.is_down.swap(false, Relaxed);
             if is_back {
                 self.back.store(now, Relaxed);
-            } else if now.saturating_sub(self.back.load(Relaxed)) >= DOUBT {
+            }
+            let back_for = now.saturating_sub(self.back.load(Relaxed));
+            if back_for >= DOUBT {
                 self.in_doubt.store(false, Relaxed);
+            }
+            if back_for >= DOUBT + AFTERMATH {
+                self.was_in_doubt.store(false, Relaxed);
             }
             return is_back;
         };
@@ -128,8 +135,13 @@ impl WatchedNode {
         let is_certain = matches!(&failure.fault, Fault::Io(error)
             if error.kind() == std::io::ErrorKind::ConnectionRefused);
         if is_certain || failed >= FALL {
+            let falls = !self.is_down.swap(true, Relaxed);
+            if falls {
+                self.fell.store(second.after(1).0, Relaxed);
+            }
+            self.was_in_doubt.store(true, Relaxed);
             self.in_doubt.store(true, Relaxed);
-            return !self.is_down.swap(true, Relaxed);
+            return falls;
         }
         false
     }
@@ -169,12 +181,6 @@ impl ClusterStores {
         }
     }
 
-    /// Whether a Tomcat may take any of them for dead.
-    #[inline]
-    pub fn any_in_doubt(&self) -> bool {
-        self.nodes.iter().any(|node| node.is_in_doubt())
-    }
-
     /// The place of the node that an id names; of an id without a name, that of the only one that
     /// has none.
     pub fn place(&self, name: Option<&[u8]>) -> Option<usize> {
@@ -207,7 +213,8 @@ impl Cluster {
         };
         let failure = asked.err();
         let (cluster, store_node) = (&self.config.name, node.label());
-        let has_changed = node.note(failure.as_ref());
+        let second = self.sessions.common.now();
+        let has_changed = node.note(failure.as_ref(), second);
         if let Some(within_a_minute) = node.flapped(failure.is_none()) {
             tracing::warn!(
                 %cluster, store_node, within_a_minute,

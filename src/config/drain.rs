@@ -26,18 +26,10 @@ pub enum FailBack {
     NewSessions,
     /// Nothing, until it is enabled by hand.
     Never,
-    /// Also the sessions that another has served for it, once they are at rest.
-    WhenIdle,
-    /// Also the sessions that another has served for it.
-    AtOnce,
 }
 
 impl FailBack {
     /// The word of each.
-    pub const WORDS: [(&'static str, Self); 4] = [
-        ("new_sessions", Self::NewSessions),
-        ("never", Self::Never),
-        ("when_idle", Self::WhenIdle),
-        ("at_once", Self::AtOnce),
-    ];
+    pub const WORDS: [(&'static str, Self); 2] =
+        [("new_sessions", Self::NewSessions), ("never", Self::Never)];
 }

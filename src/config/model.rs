@@ -15,7 +15,7 @@ use crate::observe::{AccessLog, Diagnostics};
 
 use super::{
     Access, BackendAddr, BackendName, ByteSize, ClusterName, Drain, FailBack, Health, JvmRoute,
-    Networks, Problem, Sessions, Stores, Template,
+    Networks, Outliers, Problem, Sessions, Stores, Template,
 };
 
 /// A whole configuration that passed every check.
@@ -260,6 +260,8 @@ pub struct Cluster {
     pub pool: Pool,
     /// Checks of the backends.
     pub health: Health,
+    /// When a backend's answers speak against it.
+    pub outliers: Outliers,
     /// When a request is tried again.
     pub retry: Retry,
     /// Which Host the backend sees.

@@ -19,7 +19,7 @@ pub struct Sessions {
     pub strict: bool,
     /// How long a request waits for an owner that is down.
     pub hold: Duration,
-    /// Requests that may wait so at a time.
+    /// Requests that may wait so at a time; as many again for their turn.
     pub hold_requests: usize,
     /// How long a session lives without a request: Tomcat's `session-timeout`.
     pub idle: Duration,

@@ -9,6 +9,7 @@ pub mod answer;
 mod connect;
 mod failure;
 pub mod monitor;
+pub mod outliers;
 mod pace;
 pub mod probe;
 mod question;

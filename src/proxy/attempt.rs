@@ -158,6 +158,7 @@ impl Attempt<'_> {
         let response = outcome?;
         let now = Instant::now();
         cells.response(response.status());
+        self.judge_answer(response.status());
         cells.response_time.record(now.duration_since(self.started));
         match disbelief(&response, self.offer) {
             None => Ok((response, now)),
@@ -165,6 +166,17 @@ impl Attempt<'_> {
                 let kind = FailureKind::Protocol(reason);
                 Err((Stage::AwaitHead, Sent::Perhaps, kind))
             }
+        }
+    }
+
+    /// Whether the answer speaks against the backend.
+    #[inline]
+    fn judge_answer(&self, status: StatusCode) {
+        let backend = &self.chosen.upstream.backend;
+        if self.cluster.config.outliers.statuses.contains(&status) {
+            backend.note_bad();
+        } else {
+            backend.note_good();
         }
     }
 

@@ -15,6 +15,7 @@ use super::affinity::{self, Missing, Pin, Seeking, Session, Turn};
 use super::answer::{Asked, Failed};
 use super::attempt::{Attempt, Connections};
 use super::back::{Passed, first_piece, pass_back};
+use super::dead;
 use super::decision;
 use super::errors::ProxyError;
 use super::failed::{consider, given_up, log_failure, told};
@@ -42,6 +43,8 @@ pub(super) struct Forwarding<'a> {
     pub(super) session: Session,
     /// Backends that the request could not use.
     pub(super) tried: Vec<Slot>,
+    /// Whether the backend is not to see the session that the request shows.
+    pub(super) drops_session: bool,
 }
 
 impl<'a> Forwarding<'a> {
@@ -76,6 +79,7 @@ impl<'a> Forwarding<'a> {
             account,
             session,
             tried: Vec::new(),
+            drops_session: false,
         })
     }
 }
@@ -100,12 +104,24 @@ pub(super) async fn forward(
     if let Some(source) = &outgoing.source {
         forwarding.account.reads(source);
     }
-    let began = collect(&mut forwarding, &outgoing).await;
-    let turn = forwarding.turn().await;
+    let mut began = collect(&mut forwarding, &outgoing).await;
+    let turn = forwarding.turn(&mut began).await;
     match attempts(&mut forwarding, &outgoing, began).await {
-        Ok(won) => {
-            if forwarding.session.must_look_again(won.response.headers()) {
-                let (view, head) = (forwarding.cluster, forwarding.asked.head);
+        Ok(mut won) => {
+            if dead::is_dead(&forwarding, &outgoing, &won) {
+                let began = forwarding.account.elapsed();
+                // The first answer is kept until there is another.
+                if let Some(other) = Box::pin(dead::replay(&mut forwarding, &outgoing, began)).await
+                {
+                    won = other;
+                }
+            }
+            let (view, head) = (forwarding.cluster, forwarding.asked.head);
+            let subject = (&*view.cluster, head);
+            if forwarding
+                .session
+                .must_look_again(subject, won.response.headers())
+            {
                 Box::pin(forwarding.session.look_again(view, head)).await;
             }
             let talk = Rc::clone(&forwarding.asked.caller.talk);
@@ -189,7 +205,7 @@ pub(super) struct History {
     last: Option<(Slot, RetryReason, UpstreamFailure)>,
 }
 
-async fn attempts(
+pub(super) async fn attempts(
     forwarding: &mut Forwarding<'_>,
     outgoing: &Outgoing,
     began: Duration,
@@ -250,8 +266,8 @@ async fn attempts(
 }
 
 impl Forwarding<'_> {
-    /// Waits for other requests of the session, if it must.
-    async fn turn(&mut self) -> Option<Turn> {
+    /// Waits for other requests of the session, if it must. Adds to `began` how long that took.
+    async fn turn(&mut self, began: &mut Duration) -> Option<Turn> {
         let (cluster, head) = (&self.cluster.cluster, self.asked.head);
         if !self.session.waits_for_its_turn(cluster, head) {
             return None;
@@ -265,10 +281,13 @@ impl Forwarding<'_> {
             talk: &self.asked.caller.talk,
         };
         // On the heap: as rare as it is, it would make every request's future larger.
-        Box::pin(self.session.turn(&seeking)).await
+        let waits = Instant::now();
+        let turn = Box::pin(self.session.turn(&seeking)).await;
+        *began += waits.elapsed();
+        turn
     }
 
-    /// Adds to `began` how long the request was held.
+    /// Adds to `began` how long the request was held, and how long its session's store was asked.
     async fn choose(
         &mut self,
         hash: Option<KeyHash>,
@@ -283,23 +302,20 @@ impl Forwarding<'_> {
             talk: &self.asked.caller.talk,
         };
         loop {
-            match self.session.choose(&seeking) {
+            let missing = match self.session.choose(&seeking) {
                 Ok(chosen) => return Ok(chosen),
-                Err(Missing::Nobody(nobody)) => return Err(nobody),
+                Err(missing) => missing,
+            };
+            let held = Instant::now();
+            match missing {
+                Missing::Nobody(nobody) => return Err(nobody),
                 // On the heap: as rare as it is, it would make every request's future larger.
-                Err(Missing::Copy) => Box::pin(self.session.look(&seeking)).await?,
-                Err(Missing::CopyToLeave) => Box::pin(self.session.look_to_leave(&seeking)).await,
-                Err(Missing::Rest(rest)) => {
-                    let held = Instant::now();
-                    Box::pin(self.session.rest(&seeking, rest)).await;
-                    *began += held.elapsed();
-                }
-                Err(Missing::Owner(owner)) => {
-                    let held = Instant::now();
-                    seeking.wait_for(owner).await;
-                    *began += held.elapsed();
-                }
+                Missing::Copy => Box::pin(self.session.look(&seeking)).await?,
+                Missing::CopyToLeave => Box::pin(self.session.look_to_leave(&seeking)).await,
+                Missing::Rest(rest) => Box::pin(self.session.rest(&seeking, rest)).await,
+                Missing::Owner(owner) => seeking.wait_for(owner).await,
             }
+            *began += held.elapsed();
         }
     }
 
@@ -319,7 +335,11 @@ impl Forwarding<'_> {
     /// The request for the backend in `slot`.
     fn request(&self, outgoing: &Outgoing, slot: Slot) -> Request<RequestBody> {
         let renewed = self.session.renewed(&self.cluster.cluster, self.asked.head);
-        outgoing.request((self.asked, renewed.as_ref()), self.plans, slot)
+        let mut request = outgoing.request((self.asked, renewed.as_ref()), self.plans, slot);
+        if self.drops_session || self.session.is_hidden_from(slot) {
+            affinity::hide(&mut request, &self.cluster.cluster);
+        }
+        request
     }
 
     /// Whether the request could be sent once more, to another than `slot`.
@@ -470,6 +490,9 @@ async fn attempt(
     };
     if failure.request == Sent::Nothing {
         chosen.in_flight.tell(Pin::unsent);
+    }
+    if failure.is_the_backends() {
+        chosen.upstream.backend.note_bad();
     }
     lease.failed(failure.stage);
     Err(failure)

@@ -12,6 +12,7 @@ mod back;
 pub mod client;
 pub mod client_address;
 pub mod conversation;
+mod dead;
 mod decision;
 pub mod errors;
 pub mod explain;

@@ -125,6 +125,12 @@ impl Outgoing {
         }
         let headers = self.headers(asked, plans, plans.host(asked, slot));
         *request.headers_mut() = headers;
+        if let Some(name) = &plans.config.drain.state_header
+            && let Some(backend) = plans.shared.backend(slot)
+        {
+            let state = HeaderValue::from_static(backend.state().as_str());
+            request.headers_mut().insert(name, state);
+        }
         if let Some(renewed) = renewed {
             renewed.apply(request.headers_mut());
         }

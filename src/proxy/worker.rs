@@ -128,6 +128,8 @@ pub struct ClusterView {
     /// Paths that touch no session. A copy of this worker's own: copies share nothing that
     /// another worker could hold.
     pub ignore: Option<Regex>,
+    /// Paths for which a dead session is begun elsewhere; a copy of this worker's own too.
+    pub replay_dead: Option<Regex>,
 }
 
 /// A snapshot as one worker sees it; requests hold it by `Rc`.
@@ -278,6 +280,7 @@ impl View {
                 ClusterView {
                     cluster: Arc::clone(cluster),
                     ignore: cluster.config.sessions.ignore.clone().map(|it| it.0),
+                    replay_dead: cluster.config.drain.replay_dead.clone().map(|it| it.0),
                     upstreams: upstreams.collect(),
                     askers: askers(cluster),
                 }

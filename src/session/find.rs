@@ -109,6 +109,23 @@ pub fn read_again<'a>(headers: &'a HeaderMap, path: &'a str, place: Place) -> Op
     text.get(place.range())
 }
 
+/// `target`, a path and a query, without the path parameters of these names; `None`: it has none.
+pub fn without_parameters(target: &str, names: &[String]) -> Option<String> {
+    let end = target.find('?').unwrap_or(target.len());
+    let (path, _) = target.split_at_checked(end)?;
+    let (mut kept, mut done) = (String::new(), 0);
+    for value in parameters(path.as_bytes(), names) {
+        let from = path.get(..value.start)?.rfind(';')?;
+        kept.push_str(target.get(done..from)?);
+        done = value.end;
+    }
+    if done == 0 {
+        return None;
+    }
+    kept.push_str(target.get(done..)?);
+    Some(kept)
+}
+
 /// The iterator of [`each`].
 #[derive(Debug)]
 pub struct Each<'a> {

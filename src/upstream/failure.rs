@@ -111,6 +111,26 @@ impl fmt::Display for Reason {
 }
 
 impl UpstreamFailure {
+    /// Whether the backend took the request and gave no answer that can be used. One that went
+    /// down, or that answered with a status, is judged by that.
+    pub fn is_the_backends(&self) -> bool {
+        match self.kind {
+            // A kept connection ends now and then, as Tomcat's settings have it.
+            FailureKind::Closed(_) => {
+                self.request == Sent::Perhaps && self.connection == Connection::Fresh
+            }
+            FailureKind::TimedOut => self.stage != Stage::Connect,
+            FailureKind::Protocol(_) => true,
+            FailureKind::Refused(_)
+            | FailureKind::Unreachable(_)
+            | FailureKind::Local(_)
+            | FailureKind::WentDown
+            | FailureKind::RequestBody
+            | FailureKind::Farewell(_)
+            | FailureKind::Status(_) => false,
+        }
+    }
+
     /// A failure before a connection existed.
     pub fn connect(kind: FailureKind) -> Self {
         Self {

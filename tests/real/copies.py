@@ -91,8 +91,7 @@ clusters:
         self.assertEqual(self.since("cattail_sessions_lost_total"), {})
         looks = self.since("cattail_store_looks_total")
         self.assertGreaterEqual(looks.pop("there"), 1)
-        # Those that came while the first was at the survivor were not believed, or not asked.
-        self.assertLessEqual(looks.pop("gone", 0), 4)
+        # What came while the first was at the survivor was not believed, or not asked.
         self.assertEqual(looks, {})
 
     def test_a_store_out_of_reach_costs_no_session(self):

@@ -350,6 +350,60 @@ fn a_sticky_sessions_files_come_from_its_owner_so_that_no_copy_is_left_elsewhere
 }
 
 #[test]
+fn while_the_owner_is_down_files_come_without_the_session_and_take_none_over() {
+    let [one, two] = tomcats(["jvm1", "jvm2"]);
+    let settings = format!("{CHECKED}\nignore: '\\.css$'");
+    let proxy = Proxy::start(&sticky(&[&one, &two], &settings));
+    assert_eq!(served(proxy.address(), &shows("/echo", "A.jvm1")), "jvm1");
+    lose(&proxy, &one);
+    let cookies = [
+        "Set-Cookie: lang=en; Path=/",
+        "Set-Cookie: JSESSIONID=NEW.jvm2; Path=/",
+    ];
+    says(&two, "/a/b.css", &cookies);
+    for (target, cookie, seen) in [
+        ("/a/b.css?x=;jsessionid=A.jvm1", "JSESSIONID=A.jvm1", ""),
+        (
+            "/a/b.css?x=;jsessionid=A.jvm1",
+            "l=1; JSESSIONID=A.jvm1; n=2",
+            "l=1; n=2",
+        ),
+        (
+            "/a;jsessionid=A.jvm1/b.css;jsessionid=A.jvm1?x=;jsessionid=A.jvm1",
+            "l=1",
+            "l=1",
+        ),
+    ] {
+        let request = Request::get(target).header("Cookie", cookie);
+        let answer = request.send(proxy.address()).expect(200);
+        assert_eq!(answer.all("Set-Cookie"), ["lang=en; Path=/"]);
+        let requests = two.requests_to("/a/b.css?x=;jsessionid=A.jvm1");
+        let last = requests.last().expect("without ids in its path");
+        assert_eq!(last.header("Cookie").unwrap_or_default(), seen);
+    }
+    // One that is under way, and one that nobody waits for to its end.
+    two.hold("/held.css");
+    let held = [(), ()].map(|()| begun(proxy.address(), &shows("/held.css", "A.jvm1")));
+    eventually("both came", || two.requests_to("/held.css").len() == 2);
+    let [mut held, reset] = held;
+    reset.reset();
+    two.wait_for("one request", |counts| counts.in_progress == 1);
+    find_again(&proxy, &one);
+    for path in ["/echo", "/c.css"] {
+        says(&one, "/c.css", &[]);
+        assert_eq!(served(proxy.address(), &shows(path, "A.jvm1")), "jvm1");
+        let requests = one.requests_to(path);
+        let last = requests.last().expect("a request");
+        assert_eq!(last.header("Cookie"), Some("JSESSIONID=A.jvm1"));
+    }
+    assert_eq!(bindings(&proxy), counts([("owner", 3), ("survivor", 5)]));
+    two.release("/held.css");
+    held.read_response();
+    let verdicts = counted(&proxy, "cattail_session_verdicts_total", "verdict");
+    assert_eq!(verdicts, counts([("carried_on", 2)]));
+}
+
+#[test]
 fn an_ignored_path_takes_no_session_away_from_who_has_one() {
     let [one] = tomcats(["jvm1"]);
     let cookies = [

@@ -9,7 +9,7 @@ use super::harness::*;
 
 /// A cluster of Tomcats with these stores, which are asked often and may take their time: the
 /// machine may be busy.
-fn stored(tomcats: &[&Tomcat], stores: &[(&str, &Pulse)]) -> String {
+pub(super) fn stored(tomcats: &[&Tomcat], stores: &[(&str, &Pulse)]) -> String {
     let nodes = stores
         .iter()
         .map(|(name, store)| format!("{name}: '{}'", store.address()));
@@ -25,7 +25,7 @@ fn of_node(proxy: &Proxy, name: &str, node: &str) -> i64 {
     proxy.metrics().exactly(name, &[("store_node", node)])
 }
 
-fn is_up(proxy: &Proxy, node: &str) -> bool {
+pub(super) fn is_up(proxy: &Proxy, node: &str) -> bool {
     of_node(proxy, "cattail_store_node_up", node) == 1
 }
 
@@ -34,7 +34,7 @@ fn at_risk(proxy: &Proxy) -> BTreeMap<String, u64> {
 }
 
 /// Sessions that moved, by direction and store node.
-fn moves(proxy: &Proxy) -> [BTreeMap<String, u64>; 2] {
+pub(super) fn moves(proxy: &Proxy) -> [BTreeMap<String, u64>; 2] {
     let text = get(proxy.admin(), "/metrics").expect(200).text();
     ["from", "to"].map(|direction| {
         let is_it = |line: &&str| {
@@ -53,7 +53,7 @@ fn moves(proxy: &Proxy) -> [BTreeMap<String, u64>; 2] {
 
 /// A Tomcat makes this session.
 #[track_caller]
-fn makes(proxy: &Proxy, tomcat: &Tomcat, id: &str) {
+pub(super) fn makes(proxy: &Proxy, tomcat: &Tomcat, id: &str) {
     let path = format!("/login/{id}");
     issues(tomcat, &path, id);
     // A new visitor may be balanced to any of them.

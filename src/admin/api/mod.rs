@@ -90,7 +90,7 @@ async fn openapi_file() -> Response {
 async fn all(State(shown): State<Arc<Shown>>, headers: HeaderMap) -> Response {
     match admit(&shown, &headers) {
         Ok(()) => json(&shown.source.status()),
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
     }
 }
 
@@ -100,7 +100,7 @@ async fn one(
     headers: HeaderMap,
 ) -> Response {
     if let Err(refusal) = admit(&shown, &headers) {
-        return refusal;
+        return *refusal;
     }
     answer(shown.source.backend(&at.cluster, &at.backend))
 }
@@ -167,7 +167,7 @@ async fn some_events(
     wanted: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
 ) -> Response {
     if let Err(refusal) = admit(&shown, &headers) {
-        return refusal;
+        return *refusal;
     }
     let Ok(Query(wanted)) = wanted else {
         return Unfit::Query.into_response();
@@ -191,10 +191,10 @@ async fn some_events(
     json(&Events { events, last })
 }
 
-fn follow(shown: &Shown, at: &Backend, order: Result<(Order, String), Response>) -> Response {
+fn follow(shown: &Shown, at: &Backend, order: Result<(Order, String), Box<Response>>) -> Response {
     match order {
         Ok((order, by)) => answer(shown.source.order(&at.cluster, &at.backend, order, &by)),
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
     }
 }
 
@@ -205,28 +205,36 @@ fn answer<T: Serialize>(outcome: Result<T, Unfit>) -> Response {
     }
 }
 
-fn admit(shown: &Shown, headers: &HeaderMap) -> Result<(), Response> {
-    guard::admit(headers, shown.source.token().as_ref()).map_err(IntoResponse::into_response)
+fn admit(shown: &Shown, headers: &HeaderMap) -> Result<(), Box<Response>> {
+    guard::admit(headers, shown.source.token().as_ref()).map_err(refusal)
 }
 
 /// Reads an order, and who gives it.
 async fn order<T: DeserializeOwned>(
     shown: &Shown,
     request: Request,
-) -> Result<(T, String), Response> {
+) -> Result<(T, String), Box<Response>> {
     let by = by(&request);
     let (head, body) = request.into_parts();
     admit(shown, &head.headers)?;
-    guard::must_be_json(&head.headers).map_err(IntoResponse::into_response)?;
+    guard::must_be_json(&head.headers).map_err(refusal)?;
     let body: Body = body;
     let bytes = match timeout(BODY_TIME, to_bytes(body, MOST_BYTES)).await {
         Ok(Ok(bytes)) => bytes,
-        Ok(Err(_)) => return Err(Unfit::TooLong.into_response()),
-        Err(_) => return Err(Unfit::TooSlow.into_response()),
+        Ok(Err(_)) => return Err(refusal(Unfit::TooLong)),
+        Err(_) => return Err(refusal(Unfit::TooSlow)),
     };
     serde_json::from_slice(&bytes)
         .map(|order| (order, by))
-        .map_err(|error| Unfit::Json(error.to_string()).into_response())
+        .map_err(|error| refusal(Unfit::Json(error.to_string())))
+}
+
+#[expect(
+    clippy::unnecessary_box_returns,
+    reason = "an answer is too large to be the error of everything"
+)]
+fn refusal(why: impl IntoResponse) -> Box<Response> {
+    Box::new(why.into_response())
 }
 
 /// Who is connected, as an event names it.

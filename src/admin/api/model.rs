@@ -26,8 +26,8 @@ pub struct ClusterStatus {
     pub tunnels: u64,
     /// Requests that wait for the owner of their session.
     pub held: usize,
-    /// Whether sessions can be moved: `replicated: true`.
-    pub replicated: bool,
+    /// Whether sessions can be moved: `replicated: true`, or `stores`.
+    pub sessions_can_move: bool,
     /// Its backends, in the order of the file.
     pub backends: Vec<BackendStatus>,
 }
@@ -49,6 +49,9 @@ pub struct BackendStatus {
     /// Why it is in it, in a word; absent: it began in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+    /// Whether it was down, and waits to be enabled by hand (`fail_back: never`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waits: bool,
     /// Since when it is in it, in RFC 3339; absent: it began in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,

@@ -1,5 +1,6 @@
 //! Speaks to the admin listener of a running cattail.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,7 +11,7 @@ use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::admin::api::model::{BackendStatus, Problem, Status};
+use crate::admin::api::model::{BackendStatus, Events, Problem, Status};
 use crate::cli::Failure;
 use crate::cli::health::reachable;
 
@@ -105,6 +106,14 @@ impl Client {
         wait: Duration,
     ) -> Result<T, Failure> {
         self.ask("GET", path, None, wait)
+    }
+
+    /// Waits until something happens, for this long at most; the number of the last event.
+    pub(super) fn next_event(&self, known: u64, most: Duration) -> Result<u64, Failure> {
+        let wait = most.as_secs();
+        let path = format!("/api/v1/events?after={known}&most=1000&wait_s={wait}");
+        let events: Events = self.get(&path, most)?;
+        Ok(events.last)
     }
 
     /// The backend that is meant by `cluster/backend`, or by `backend` alone where only one cluster
@@ -205,7 +214,8 @@ fn encoded(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
             text.push(char::from(byte));
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            let written = write!(text, "%{byte:02X}");
+            debug_assert!(written.is_ok(), "a String takes everything");
         }
     }
     text

@@ -148,7 +148,7 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<(), Failure> {
     match arguments.format {
         Format::Text => print(show::status(&status).trim_end())?,
         Format::Json => {
-            print(&serde_json::to_string_pretty(&status).map_err(std::io::Error::other)?)?
+            print(&serde_json::to_string_pretty(&status).map_err(std::io::Error::other)?)?;
         }
     }
     Ok(())
@@ -251,7 +251,7 @@ pub(super) fn events(arguments: &EventsArguments) -> Result<(), Failure> {
                     print(&format!("{time} {cluster}/{backend}: {}{by}", news.text))?;
                 }
                 Format::Json => {
-                    print(&serde_json::to_string(event).map_err(std::io::Error::other)?)?
+                    print(&serde_json::to_string(event).map_err(std::io::Error::other)?)?;
                 }
             }
         }

@@ -46,9 +46,10 @@ pub(in crate::cli) fn roll(arguments: &RollArguments) -> Result<(), Failure> {
     let client = arguments.admin.client()?;
     let status = client.status()?;
     let cluster = which(&status.clusters, arguments.cluster.as_deref())?;
-    if !cluster.replicated && !arguments.drain {
+    if !cluster.sessions_can_move && !arguments.drain {
         let text = format!(
-            "the sessions of {} cannot be moved (replicated: false); --drain waits until they have ended",
+            "the sessions of {} cannot be moved (neither `stores` nor `replicated: true`); --drain waits \
+             until they have ended",
             cluster.name
         );
         return Err(Failure::Unusable(text.into()));

@@ -19,8 +19,8 @@ fn cluster(cluster: &ClusterStatus) -> String {
     if cluster.held > 0 {
         more.push(format!("{} held", cluster.held));
     }
-    if !cluster.replicated {
-        more.push("sessions cannot be moved (replicated: false)".to_owned());
+    if !cluster.sessions_can_move {
+        more.push("sessions cannot be moved".to_owned());
     }
     let more = if more.is_empty() {
         String::new()
@@ -65,6 +65,9 @@ fn row(backend: &BackendStatus) -> [String; 6] {
         most => format!("{}/{most}", backend.requests_in_flight),
     };
     let why = match (&backend.cause, &backend.since) {
+        (Some(cause), Some(since)) if backend.waits => {
+            format!("{cause} since {since}, waits to be enabled")
+        }
         (Some(cause), Some(since)) => format!("{cause} since {since}"),
         _ => String::new(),
     };

@@ -1,8 +1,10 @@
 //! Waiting for a backend, and telling how far it is.
 
 use std::io::{self, IsTerminal, Write};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::thread::park_timeout;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::client::{Client, Named};
 use super::show::progress;
@@ -10,8 +12,8 @@ use crate::admin::api::model::BackendStatus;
 use crate::cli::Failure;
 use crate::cli::output::print;
 
-/// Between two looks.
-const PAUSE: Duration = Duration::from_millis(250);
+/// Between two looks while nothing happens, and while nobody answers.
+const PAUSE: Duration = Duration::from_secs(1);
 /// Between two lines where nobody sees a line change.
 const QUIET: Duration = Duration::from_secs(10);
 /// So long a cattail that does not answer is asked again: it may be about to reload its listener.
@@ -78,6 +80,7 @@ pub(super) fn wait_for(
     };
     let mut teller = Teller::new();
     let mut silent_since = None;
+    let mut last_event = client.status()?.last_event;
     loop {
         let now = match client.backend(named) {
             Ok(now) => now,
@@ -87,7 +90,7 @@ pub(super) fn wait_for(
                 if since.elapsed() > PATIENCE {
                     return Err(failure);
                 }
-                sleep(PAUSE);
+                park_timeout(PAUSE);
                 continue;
             }
         };
@@ -112,7 +115,7 @@ pub(super) fn wait_for(
             eprintln_line(&format!("cattail: {named}: the deadline came first"))?;
             return Err(Failure::Incomplete);
         }
-        sleep(PAUSE);
+        last_event = client.next_event(last_event, PAUSE).unwrap_or(last_event);
     }
 }
 
@@ -165,7 +168,7 @@ mod tests {
     use super::*;
     use crate::admin::api::model::{EvacuationStatus, SessionCount};
 
-    fn backend(state: &str, sessions: usize, stage: Option<&str>) -> BackendStatus {
+    fn backend(state: &str, sessions: usize, evacuation: Option<&str>) -> BackendStatus {
         BackendStatus {
             cluster: "shop".to_owned(),
             name: "jvm1".to_owned(),
@@ -173,6 +176,7 @@ mod tests {
             jvm_route: None,
             state: state.to_owned(),
             cause: None,
+            waits: false,
             since: None,
             file_state: "up".to_owned(),
             ordered_state: None,
@@ -190,7 +194,7 @@ mod tests {
             unsure_for_s: None,
             empty_in_s: None,
             open: Vec::new(),
-            evacuation: stage.map(|stage| EvacuationStatus {
+            evacuation: evacuation.map(|stage| EvacuationStatus {
                 stage: stage.to_owned(),
                 rate: 50,
                 deadline_s: None,

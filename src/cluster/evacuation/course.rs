@@ -292,7 +292,7 @@ mod tests {
                 attempts += more;
                 lost += losses;
                 let step = course.advance(Seen {
-                    in_flight, attempts, lost, all_looked, ..seen(now)
+                    all_looked, in_flight, attempts, lost, ..seen(now)
                 });
                 ends += usize::from(course.stage().is_over() && step.is_some());
                 if course.stage() == Stage::Stopped {

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 mod checks;
+mod voices;
 
 const PAIR: Peers = Peers {
     usable: 2,
@@ -12,6 +13,9 @@ const LAST: Peers = Peers {
     usable: 1,
     total: 2,
 };
+
+/// Not warming up, and returning by itself.
+const STAYS: (bool, FailBack) = (false, FailBack::NewSessions);
 
 fn health(path: Option<&str>) -> Health {
     path.map_or_else(Health::unchecked, Health::of_path)
@@ -233,17 +237,17 @@ fn a_reload_keeps_what_was_seen() {
     let mut machine = unchecked();
     story(&mut machine, &[Event::Refused]);
     assert_eq!(
-        machine.configure(WantedState::Draining, &health(None), false),
+        machine.configure(WantedState::Draining, &health(None), STAYS),
         None
     );
     assert_eq!(machine.state(), State::Down);
     assert_eq!(
-        machine.configure(WantedState::Up, &health(Some("/")), false),
+        machine.configure(WantedState::Up, &health(Some("/")), STAYS),
         None
     );
     assert_eq!(machine.needed(), Needed::Check);
     assert_eq!(
-        machine.configure(WantedState::Up, &health(None), false),
+        machine.configure(WantedState::Up, &health(None), STAYS),
         None
     );
     assert_eq!(machine.needed(), Needed::Answer);
@@ -253,13 +257,13 @@ fn a_reload_keeps_what_was_seen() {
 fn a_backend_that_was_disabled_starts_anew() {
     let mut machine = unchecked();
     story(&mut machine, &[Event::Refused]);
-    let flip = machine.configure(WantedState::Disabled, &health(None), false);
+    let flip = machine.configure(WantedState::Disabled, &health(None), STAYS);
     assert_eq!(
         flip.unwrap().to_string(),
         "down -> disabled: the configuration says so"
     );
     assert_eq!(machine.needed(), Needed::Nothing);
-    let flip = machine.configure(WantedState::Up, &health(None), false);
+    let flip = machine.configure(WantedState::Up, &health(None), STAYS);
     assert_eq!(
         flip.unwrap().to_string(),
         "disabled -> down: the configuration says so"
@@ -269,109 +273,6 @@ fn a_backend_that_was_disabled_starts_anew() {
     assert_eq!(
         story(&mut machine, &[Event::Answered]),
         ["down -> up: it answers again"]
-    );
-}
-
-#[test]
-fn an_order_takes_the_place_of_the_file() {
-    let mut machine = Machine::new(WantedState::Draining, &health(None));
-    let told = |flip: Option<Transition>| flip.map(|flip| flip.to_string());
-    assert_eq!(
-        told(machine.order(Some(Wish::Up))).as_deref(),
-        Some("draining -> up: an administrator says so")
-    );
-    assert_eq!(
-        machine.configure(WantedState::Disabled, &health(None), false),
-        None
-    );
-    assert_eq!(machine.state(), State::Up);
-    assert_eq!(
-        told(machine.order(Some(Wish::Evacuating))).as_deref(),
-        Some("up -> evacuating: an administrator says so")
-    );
-    assert!(machine.state().serves_its_own() && !machine.state().takes_new());
-    assert_eq!(
-        told(machine.order(None)).as_deref(),
-        Some("evacuating -> disabled: an administrator says so")
-    );
-}
-
-#[test]
-fn a_check_may_ask_for_no_new_sessions() {
-    use Event::{CheckDrains, CheckFailed, CheckPassed, Refused};
-    let mut machine = checked();
-    let events = [
-        CheckFailed,
-        CheckFailed,
-        CheckDrains,
-        CheckDrains,
-        CheckFailed,
-        CheckPassed,
-    ];
-    assert_eq!(
-        story(&mut machine, &events),
-        [
-            "up -> draining: its health check asks for no new sessions",
-            "draining -> up: its health check passes"
-        ]
-    );
-    assert_eq!(
-        story(&mut machine, &[Refused, CheckDrains, CheckPassed]),
-        [
-            "up -> down: it refused a connection",
-            "down -> up: its health check passes"
-        ]
-    );
-}
-
-#[test]
-fn only_the_agent_takes_back_what_the_agent_has_said() {
-    use AgentWord::{Down, Drain, Maint, Ready, Up};
-    use Event::{Agent, Answered, CheckPassed};
-    let mut machine = checked();
-    let words = [Drain, Up, Maint, Ready, Down, Ready, Up].map(Agent);
-    assert_eq!(
-        story(&mut machine, &words),
-        [
-            "up -> draining: its agent says so",
-            "draining -> disabled: its agent says so",
-            "disabled -> down: its agent says so",
-        ]
-    );
-    // It was not watched while it was disabled: its check comes first.
-    assert_eq!(
-        story(&mut machine, &[Answered, CheckPassed]),
-        ["down -> up: its health check passes"]
-    );
-    assert_eq!(
-        story(
-            &mut machine,
-            &[Agent(Down), CheckPassed, CheckPassed, Agent(Up)]
-        ),
-        [
-            "up -> down: its agent says so",
-            "down -> up: its agent says so"
-        ]
-    );
-}
-
-#[test]
-fn bad_answers_stop_new_sessions_for_a_while() {
-    let mut machine = unchecked();
-    assert_eq!(story(&mut machine, &[Event::Outlying(LAST)]), [""; 0]);
-    assert_eq!(
-        story(
-            &mut machine,
-            &[
-                Event::Outlying(PAIR),
-                Event::Outlying(PAIR),
-                Event::Readmitted
-            ]
-        ),
-        [
-            "up -> draining: too many of its answers are bad or slow",
-            "draining -> up: it gets another try"
-        ]
     );
 }
 

@@ -17,6 +17,7 @@ use super::backends::backends;
 use super::balance::balance;
 use super::headers::{changeable, header_rules};
 use super::health::health;
+use super::outliers::outliers;
 use super::owner::refuse_unfit_names;
 use super::pattern::any_pattern;
 use super::section::Section;
@@ -73,6 +74,7 @@ fn cluster(key: &At<'_>, at: &At<'_>) -> (Cluster, Option<PathBuf>) {
         timeouts: timeouts(&section.get("timeouts").section()),
         pool: pool(&section.get("pool").section()),
         health: health(&section.get("health").section(), &backends),
+        outliers: outliers(&section.get("outliers").section()),
         retry: retry(&section.get("retry").section()),
         host: host(&section.get("host")),
         forwarded: forwarded(&section.get("forwarded").section()),

@@ -13,6 +13,7 @@ mod health;
 mod listeners;
 mod logs;
 mod network_lists;
+mod outliers;
 mod owner;
 mod pattern;
 mod rules;

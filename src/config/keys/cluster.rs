@@ -3,7 +3,7 @@
 use super::backend::BACKEND;
 use super::health::HEALTH;
 use super::stores::STORES;
-use super::upstream::{POOL, RETRY, TIMEOUTS};
+use super::upstream::{OUTLIERS, POOL, RETRY, TIMEOUTS};
 use super::{HEADERS, HOUR, Key, Kind, MINUTE, SECOND};
 
 const DAY: u64 = 24 * HOUR;
@@ -66,7 +66,7 @@ pub(in crate::config) const CLUSTER: &[Key] = &[
     Key::new(
         "hold_requests",
         Kind::Count(0, 1_000_000),
-        "Requests that may wait so at a time.",
+        "Requests that may wait so at a time; as many again for their turn.",
     )
     .or("1000"),
     Key::new(
@@ -124,8 +124,8 @@ pub(in crate::config) const CLUSTER: &[Key] = &[
     .or("{}"),
     Key::new(
         "fail_back",
-        Kind::Choice(&["new_sessions", "never", "when_idle", "at_once"]),
-        "What goes to a backend that was down and is back: new sessions and ids that name it; nothing until it is enabled by hand; also sessions that another has served for it, at rest or at once.",
+        Kind::Choice(&["new_sessions", "never"]),
+        "What goes to a backend that was down and is back: new sessions and ids that name it, or nothing until it is enabled by hand.",
     )
     .or("new_sessions"),
     Key::new(
@@ -141,6 +141,12 @@ pub(in crate::config) const CLUSTER: &[Key] = &[
     )
     .or("{}"),
     Key::new("health", Kind::Section(HEALTH), "Checks of the backends.").or("{}"),
+    Key::new(
+        "outliers",
+        Kind::Section(OUTLIERS),
+        "When a backend's answers cost it its new sessions for a while.",
+    )
+    .or("{}"),
     Key::new(
         "retry",
         Kind::Section(RETRY),

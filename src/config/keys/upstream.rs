@@ -44,6 +44,63 @@ pub(super) const POOL: &[Key] = &[
     .or("10m"),
 ];
 
+pub(super) const OUTLIERS: &[Key] = &[
+    Key::new(
+        "consecutive",
+        Kind::Count(0, 1_000_000),
+        "Bad answers in a row that are too many; 0: nobody counts.",
+    )
+    .or("5"),
+    Key::new(
+        "statuses",
+        Kind::List(&Kind::Text("a status from 400 to 599")),
+        "Which answers are bad; attempts that end without an answer always are.",
+    )
+    .or("[502, 503, 504]"),
+    Key::new(
+        "bad_percent",
+        Kind::Count(0, 100),
+        "Share of bad answers within `window` that is too large; 0: nobody counts.",
+    )
+    .or("0"),
+    Key::new(
+        "slow_factor",
+        Kind::Count(0, 1000),
+        "How many times as slow as the others, on average within `window`, is too slow; 0: nobody counts.",
+    )
+    .or("0"),
+    Key::new(
+        "slow_time",
+        Kind::Duration(1, HOUR),
+        "What is faster on average is never too slow.",
+    )
+    .or("1s"),
+    Key::new(
+        "window",
+        Kind::Duration(SECOND, 10 * MINUTE),
+        "Over which time shares and averages are taken.",
+    )
+    .or("10s"),
+    Key::new(
+        "requests",
+        Kind::Count(1, 1_000_000),
+        "With fewer answers within `window` nothing is said of shares and averages.",
+    )
+    .or("20"),
+    Key::new(
+        "time",
+        Kind::Duration(SECOND, HOUR),
+        "How long it gets no new sessions the first time; twice as long each further time.",
+    )
+    .or("10s"),
+    Key::new(
+        "longest",
+        Kind::Duration(SECOND, 24 * HOUR),
+        "The longest such time.",
+    )
+    .or("5m"),
+];
+
 pub(super) const RETRY: &[Key] = &[
     Key::new(
         "on",

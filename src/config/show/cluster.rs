@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::config::units::show_duration;
 use crate::config::{
-    Affinity, Backend, Balance, Cluster, Drain, FailBack, HashKey, HostHeader, Retry, Rewrite,
-    WantedState,
+    Affinity, Backend, Balance, Cluster, Drain, FailBack, HashKey, HostHeader, Outliers, Retry,
+    Rewrite, WantedState,
 };
 
 use super::health::health;
@@ -41,6 +41,7 @@ pub(super) fn named(cluster: &Cluster, key_file: Option<&Path>) -> (String, Valu
             "lifetime": show_duration(pool.lifetime),
         },
         "health": health(&cluster.health),
+        "outliers": outliers(&cluster.outliers),
         "retry": retry(&cluster.retry),
         "host": match &cluster.host {
             HostHeader::Keep => "keep",
@@ -103,6 +104,21 @@ fn fail_back(wanted: FailBack) -> &'static str {
     let words = FailBack::WORDS.into_iter();
     let mut fits = words.filter(|(_, policy)| *policy == wanted);
     fits.next().map_or("", |(word, _)| word)
+}
+
+fn outliers(outliers: &Outliers) -> Value {
+    let statuses = outliers.statuses.iter().map(http::StatusCode::as_u16);
+    json!({
+        "consecutive": outliers.consecutive,
+        "statuses": statuses.collect::<Vec<_>>(),
+        "bad_percent": outliers.bad_percent,
+        "slow_factor": outliers.slow_factor,
+        "slow_time": show_duration(outliers.slow_time),
+        "window": show_duration(outliers.window),
+        "requests": outliers.requests,
+        "time": show_duration(outliers.time),
+        "longest": show_duration(outliers.longest),
+    })
 }
 
 fn retry(retry: &Retry) -> Value {

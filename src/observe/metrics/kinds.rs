@@ -392,6 +392,8 @@ kind!(
         UnknownRoute = "unknown_route",
         /// To a survivor, since its owner is being emptied.
         Evacuated = "evacuated",
+        /// Balanced as a new visitor, since its session is dead and its backend is being emptied.
+        Replayed = "replayed",
         /// Balanced, since its owner or survivor is full or slow (`affinity: prefer`).
         Spilled = "spilled",
         /// Refused, since its owner cannot serve and no other may (`strict: true`), or its copy cannot

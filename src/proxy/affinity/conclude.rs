@@ -53,6 +53,13 @@ pub(in crate::proxy) fn conclude(
 ) -> Concluded {
     let bound = match session {
         Session::Unfollowed => return Concluded::default(),
+        // Who was not shown the session says nothing of it, and gives no other one in its place.
+        Session::Bound(bound) if bound.is_hidden_from(answered.slot) => {
+            if answered.sets_cookies {
+                answered.keep_from_replacing(headers);
+            }
+            None
+        }
         // A path that touches no session says nothing of it, unless by a cookie.
         Session::Bound(bound) if bound.is_ignored && !answered.sets_cookies => None,
         Session::Bound(bound) if answered.is_plain(bound) => {
@@ -109,6 +116,14 @@ fn conclude_fully(
     }
 }
 
+/// What a `Set-Cookie` line says of a session; `None`: it is of another cookie.
+pub(super) fn issued_by<'h>(line: &'h HeaderValue, sessions: &Sessions) -> Option<SetCookie<'h>> {
+    let cookie = SetCookie::read(line.as_bytes())?;
+    let mut names = sessions.cookies.iter();
+    let is_known = names.any(|known| known.as_bytes() == cookie.name);
+    is_known.then_some(cookie)
+}
+
 impl Answered<'_> {
     /// The usual answer: the owner says nothing of a session that is known to be its own, and
     /// nothing is added either. What follows would come to the same, at five times the cost.
@@ -120,6 +135,7 @@ impl Answered<'_> {
             && bound.seen.owner == Some(self.slot)
             && bound.known.as_ref().is_some_and(|known| {
                 known.owner == self.cluster.sessions.member(self.slot)
+                    && !known.lost
                     && self
                         .cluster
                         .backend(self.slot)
@@ -133,10 +149,7 @@ impl Answered<'_> {
 
     /// What a `Set-Cookie` line says of a session; `None`: it is of another cookie.
     pub(super) fn session_cookie<'h>(&self, line: &'h HeaderValue) -> Option<SetCookie<'h>> {
-        let cookie = SetCookie::read(line.as_bytes())?;
-        let mut names = self.sessions().cookies.iter();
-        let is_known = names.any(|known| known.as_bytes() == cookie.name);
-        is_known.then_some(cookie)
+        issued_by(line, self.sessions())
     }
 
     /// Who answered, seen from the session.
@@ -225,7 +238,9 @@ impl Answered<'_> {
                 self.cluster
                     .session_moved_elsewhere(bound.key, from, self.slot);
             }
-            Some(known) if known.life != life => ledger.served(bound.key, self.now, life),
+            Some(known) if known.life != life || known.lost => {
+                ledger.served(bound.key, self.now, life);
+            }
             Some(_) => {}
         }
     }
@@ -236,9 +251,13 @@ impl Answered<'_> {
         if !self.sessions().ignore_drops_cookie {
             return;
         }
-        if ids(self.head, self.sessions()).next().is_none() {
-            return;
+        if ids(self.head, self.sessions()).next().is_some() {
+            self.keep_from_replacing(headers);
         }
+    }
+
+    /// Takes off all session cookies but those of the session that the client has.
+    fn keep_from_replacing(&self, headers: &mut HeaderMap) {
         let kept: Vec<_> = headers
             .get_all(SET_COOKIE)
             .iter()

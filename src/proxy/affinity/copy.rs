@@ -8,13 +8,15 @@ use http::HeaderMap;
 use http::header::SET_COOKIE;
 use http::request::Parts;
 
+use super::conclude::issued_by;
 use super::route::Seeking;
 use super::shown::{Bound, Session};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, WatchedNode};
 use crate::observe::metrics::StoreLook;
 use crate::proxy::select::Nobody;
 use crate::proxy::worker::ClusterView;
 use crate::session::classify::StoreCopy;
+use crate::session::id::Id;
 use crate::store::asker::NoAnswer;
 use crate::store::key::{Key, Kind};
 
@@ -29,12 +31,27 @@ enum Found {
     Unasked,
 }
 
+impl Found {
+    /// Counts what a node was asked for, once it is believed.
+    fn count(self, node: Option<&WatchedNode>) {
+        if let Some(node) = node {
+            node.looked(match self {
+                Self::There => StoreLook::There,
+                Self::Gone => StoreLook::Gone,
+                Self::OutOfReach => StoreLook::OutOfReach,
+                Self::Unasked => StoreLook::Unasked,
+            });
+        }
+    }
+}
+
 impl Bound {
     /// Whether the store is to be asked before the session goes to a survivor.
     pub(super) fn must_look(&self, cluster: &Cluster) -> bool {
-        // What touches no session takes none over.
+        // What touches no session takes none over; and one whose owner nobody knows leaves nobody.
         self.copy == StoreCopy::Unasked
             && !self.is_ignored
+            && self.seen.owner.is_some()
             && cluster
                 .stores
                 .as_ref()
@@ -50,22 +67,46 @@ impl Bound {
         self.named.is_some() && owner.is_some() && owner != self.named
     }
 
-    async fn find_copy(&self, view: &ClusterView, head: &Parts) -> Found {
+    /// Whether a response issues a session with another base.
+    #[cold]
+    fn is_replaced(&self, (cluster, head): (&Cluster, &Parts), headers: &HeaderMap) -> bool {
+        let shown = self.id(head, cluster);
+        let base = shown.as_ref().map(Id::base);
+        let mut lines = headers.get_all(SET_COOKIE).iter();
+        lines.any(|line| {
+            issued_by(line, &cluster.config.sessions)
+                .and_then(|cookie| Id::read(cluster.config.sessions.dialect, cookie.value).ok())
+                .is_some_and(|id| Some(id.base()) != base)
+        })
+    }
+
+    /// Asks for the copy under the id that the survivor would be shown; which node is asked too.
+    async fn find_copy<'v>(
+        &self,
+        view: &'v ClusterView,
+        head: &Parts,
+    ) -> (Found, Option<&'v WatchedNode>) {
         let cluster = &view.cluster;
-        let Some((stores, id)) = cluster.stores.as_ref().zip(self.id(head, cluster)) else {
-            return Found::Unasked;
+        let renewed = self.renewed(cluster, head);
+        let id = match &renewed {
+            Some(renewed) => Id::read(cluster.config.sessions.dialect, renewed.id()).ok(),
+            None => self.id(head, cluster),
+        };
+        let Some((stores, id)) = cluster.stores.as_ref().zip(id) else {
+            return (Found::Unasked, None);
         };
         let name = id.store_node();
         let Some(place) = stores.place(name) else {
             // One without a store node was never stored; one with a strange name may be.
-            return if name.is_none() {
+            let found = if name.is_none() {
                 Found::Gone
             } else {
                 Found::Unasked
             };
+            return (found, None);
         };
         let (Some(node), Some(asker)) = (stores.nodes.get(place), view.askers.get(place)) else {
-            return Found::Unasked;
+            return (Found::Unasked, None);
         };
         let found = if node.is_up() {
             let key = Key {
@@ -85,13 +126,7 @@ impl Bound {
         } else {
             Found::OutOfReach
         };
-        node.looked(match found {
-            Found::There => StoreLook::There,
-            Found::Gone => StoreLook::Gone,
-            Found::OutOfReach => StoreLook::OutOfReach,
-            Found::Unasked => StoreLook::Unasked,
-        });
-        found
+        (found, Some(node))
     }
 }
 
@@ -101,12 +136,15 @@ impl Session {
         let Self::Bound(bound) = self else {
             return Ok(());
         };
-        let found = bound.find_copy(seeking.view, seeking.head).await;
+        let (found, node) = bound.find_copy(seeking.view, seeking.head).await;
         bound.refresh(&seeking.view.cluster);
-        let is_moving = bound.seen.pin.is_some() || bound.seen.moved;
-        bound.copy = match found {
+        if bound.seen.pin.is_some() || bound.seen.moved {
             // Another request of the session was faster: its survivor may have deleted the copy.
-            _ if is_moving => StoreCopy::Unknown,
+            bound.copy = StoreCopy::Unknown;
+            return Ok(());
+        }
+        found.count(node);
+        bound.copy = match found {
             Found::There => StoreCopy::There,
             Found::Gone => {
                 // Others of the session's requests may be answered before this one.
@@ -129,25 +167,33 @@ impl Session {
         let Self::Bound(bound) = self else {
             return;
         };
-        let found = bound.find_copy(seeking.view, seeking.head).await;
+        let (found, node) = bound.find_copy(seeking.view, seeking.head).await;
         bound.refresh(&seeking.view.cluster);
+        if !bound.seen.moved {
+            found.count(node);
+        }
         bound.copy = match found {
             Found::There => StoreCopy::There,
             Found::Gone | Found::OutOfReach | Found::Unasked => StoreCopy::Unknown,
         };
     }
 
-    /// Whether only the store can tell if a survivor's answer means that the session is lost.
+    /// Whether only the store can tell if a survivor's answer means that the session is lost: it
+    /// issues another one.
     #[inline]
-    pub(in crate::proxy) fn must_look_again(&self, headers: &HeaderMap) -> bool {
-        matches!(self, Self::Bound(bound) if bound.copy == StoreCopy::There)
-            && headers.contains_key(SET_COOKIE)
+    pub(in crate::proxy) fn must_look_again(
+        &self,
+        (cluster, head): (&Cluster, &Parts),
+        headers: &HeaderMap,
+    ) -> bool {
+        matches!(self, Self::Bound(bound) if bound.copy == StoreCopy::There
+            && bound.is_replaced((cluster, head), headers))
     }
 
-    /// Asks once more, after the answer.
+    /// Asks once more, after the answer. That is no look on the way of a request, and not counted.
     pub(in crate::proxy) async fn look_again(&mut self, view: &ClusterView, head: &Parts) {
         if let Self::Bound(bound) = self
-            && bound.find_copy(view, head).await == Found::Gone
+            && bound.find_copy(view, head).await.0 == Found::Gone
         {
             bound.copy = StoreCopy::Taken;
         }

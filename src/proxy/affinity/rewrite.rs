@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use http::header::{CONTENT_LOCATION, COOKIE, Entry, LOCATION, SET_COOKIE};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 
 use super::conclude::Answered;
 use super::shown::{Bound, unseal};
@@ -13,7 +13,7 @@ use crate::cluster::{Cluster, OwnCookie};
 use crate::config::OwnerBy;
 use crate::session::append;
 use crate::session::classify::Cookie;
-use crate::session::find::Names;
+use crate::session::find::{self, Names};
 use crate::session::id::Id;
 use crate::session::seal::{Attributes, Opened, Owner};
 use crate::session::set_cookie::{SetCookie, private};
@@ -33,7 +33,7 @@ fn clean_all(headers: &mut HeaderMap, cluster: &Cluster) {
         (OwnerBy::Append, _) => edit(headers, &COOKIE, |line| {
             append::strip_cookie_line(line, Names::from(sessions), |name| is_ours(cluster, name))
         }),
-        (OwnerBy::Cookie(_), Some(own)) => take_out(headers, own),
+        (OwnerBy::Cookie(_), Some(own)) => take_out(headers, &own.names),
     }
 }
 
@@ -63,12 +63,25 @@ fn is_ours(cluster: &Cluster, name: &[u8]) -> bool {
     str::from_utf8(name).is_ok_and(|name| cluster.slot_named(name).is_some())
 }
 
-/// Takes our own cookie out of the `Cookie` lines.
-fn take_out(headers: &mut HeaderMap, own: &OwnCookie) {
-    let [name] = &own.names;
+/// Takes all session ids out of a request.
+pub(in crate::proxy) fn hide<B>(request: &mut Request<B>, cluster: &Cluster) {
+    let sessions = &cluster.config.sessions;
+    take_out(request.headers_mut(), &sessions.cookies);
+    let target = request.uri().path_and_query().map(PathAndQuery::as_str);
+    let bare = target.and_then(|target| find::without_parameters(target, &sessions.parameters));
+    if let Some(bare) = bare.and_then(|bare| bare.parse::<PathAndQuery>().ok()) {
+        *request.uri_mut() = Uri::from(bare);
+    }
+}
+
+/// Takes the cookies of these names out of the `Cookie` lines.
+fn take_out(headers: &mut HeaderMap, names: &[String]) {
     let is_own = |pair: &[u8]| {
-        let rest = pair.trim_ascii().strip_prefix(name.as_bytes());
-        rest.is_some_and(|rest| rest.trim_ascii_start().starts_with(b"="))
+        let is_it = |name: &String| {
+            let rest = pair.trim_ascii().strip_prefix(name.as_bytes());
+            rest.is_some_and(|rest| rest.trim_ascii_start().starts_with(b"="))
+        };
+        names.iter().any(is_it)
     };
     let mut is_empty = false;
     edit(headers, &COOKIE, |line| {

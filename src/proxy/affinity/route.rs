@@ -104,6 +104,12 @@ impl Session {
         at.is_some_and(|backend| backend.state().serves_its_own())
     }
 
+    /// Whether the backend in `slot` gets the request without its session.
+    #[inline]
+    pub(in crate::proxy) fn is_hidden_from(&self, slot: Slot) -> bool {
+        matches!(self, Self::Bound(bound) if bound.is_hidden_from(slot))
+    }
+
     /// The jvm route that the client showed, as a log shows it.
     pub(in crate::proxy) fn route(&self, head: &Parts, cluster: &Cluster) -> Option<Box<[u8]>> {
         let Self::Bound(bound) = self else {
@@ -152,12 +158,14 @@ impl Bound {
         };
         let serves = |slot| candidates.serves(slot);
         match decide(seen, policy, serves, |slot| candidates.is_busy(slot)) {
-            Decision::To(slot, binding) if Self::is_to_leave(cluster, slot) => {
+            Decision::To(slot, binding)
+                if Self::is_to_leave(cluster, slot) && !self.is_hidden_from(slot) =>
+            {
                 self.at_evacuating(seeking, (candidates, policy), (slot, binding))
             }
             Decision::To(slot, binding) => {
                 self.is_decided(binding, seeking);
-                if seen.pin == Some(slot) {
+                if seen.pin == Some(slot) && !self.is_ignored {
                     Ok(self.pinned(seeking, candidates, slot)?)
                 } else {
                     seeking.at(slot)
@@ -220,8 +228,11 @@ impl Bound {
     ) -> Result<Chosen, Nobody> {
         let id = self.id(seeking.head, candidates.cluster);
         let hash = KeyHash::of(id.ok_or(Nobody::Usable)?.base());
-        if let Some(slot) = self.survivor(hash, candidates, policy) {
-            return self.pinned(seeking, candidates, slot);
+        match self.survivor(hash, candidates, policy) {
+            // What touches no session takes none over.
+            Some(slot) if self.is_ignored => return seeking.at(slot),
+            Some(slot) => return self.pinned(seeking, candidates, slot),
+            None => {}
         }
         let cluster = candidates.cluster;
         let balancing = cluster.balancing();

@@ -11,7 +11,7 @@ use super::shown::Bound;
 use crate::session::classify::{Cookie, weight};
 use crate::session::find;
 use crate::session::id::{Id, own_token};
-use crate::session::ledger::{Issue, Key, Known, Loss, Member, PathNumber, Store};
+use crate::session::ledger::{Issue, Key, Loss, Member, PathNumber, Store};
 use crate::session::routes::Named;
 use crate::session::set_cookie::SetCookie;
 
@@ -62,19 +62,33 @@ impl Answered<'_> {
         book.common.ledger.lose(bound.key, self.now, by)
     }
 
-    /// The session is over, unless another backend has taken it over meanwhile.
+    /// The session is over, unless it has moved meanwhile.
     fn end(&self, bound: &Bound) {
-        if self.moved_meanwhile(bound).is_none() {
+        if !self.has_moved_meanwhile(bound) {
             self.cluster.sessions.common.ledger.end(bound.key);
         }
     }
 
-    /// What is known of a session that another backend has taken over: a late answer of its old
-    /// owner undoes nothing of that.
-    fn moved_meanwhile(&self, bound: &Bound) -> Option<Known> {
+    /// Whether another backend has taken the session over, or its owner has given it another store
+    /// node: a late answer to the old id undoes nothing of that.
+    fn has_moved_meanwhile(&self, bound: &Bound) -> bool {
         let book = &self.cluster.sessions;
-        let known = book.common.ledger.peek(bound.key, self.now)?;
-        (known.moved && known.owner != book.member(self.slot)).then_some(known)
+        let ledger = &book.common.ledger;
+        let Some(known) = ledger.peek(bound.key, self.now) else {
+            return false;
+        };
+        let shown = bound.id(self.head, self.cluster);
+        let sent = self.node_sent(bound, shown.as_ref());
+        let sent = sent.map_or(Store::NONE, |node| ledger.known_store(book.number, node));
+        let is_elsewhere = known.owner != book.member(self.slot)
+            || (self.cluster.stores.is_some() && known.store != sent);
+        known.moved && is_elsewhere
+    }
+
+    /// The store node in the id that the backend was sent: the client may have shown an older one.
+    fn node_sent<'n>(&'n self, bound: &Bound, shown: Option<&'n Id<'_>>) -> Option<&'n [u8]> {
+        let newer = bound.newer_node(self.cluster, self.head);
+        newer.or_else(|| shown?.store_node())
     }
 
     fn taken_away(&self, bound: &Bound, cookie: &SetCookie<'_>) -> Cookie {
@@ -145,10 +159,10 @@ impl Answered<'_> {
         let shown = shown.as_ref();
         let own = |route: &&[u8]| own_token(route).is_none();
         let route_changed = shown.and_then(Id::route).filter(own) != id.route();
-        let node_shown = shown.and_then(Id::store_node);
-        let node_changed = node_shown != id.store_node();
+        let node_sent = self.node_sent(bound, shown);
+        let node_changed = node_sent != id.store_node();
         if node_changed {
-            self.cluster.store_node_changed(node_shown, id.store_node());
+            self.cluster.store_node_changed(node_sent, id.store_node());
         }
         if route_changed {
             // Also where it was taken for the owner already: others of the client's requests still

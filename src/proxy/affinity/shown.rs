@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use http::HeaderValue;
 use http::request::Parts;
 
 use super::decide::Seen;
@@ -11,11 +12,12 @@ use crate::cluster::{Cluster, OwnCookie};
 use crate::observe::metrics::{Binding, ClusterCells, RejectedId, RouteAlarm};
 use crate::proxy::worker::{ClusterView, Worker};
 use crate::session::classify::StoreCopy;
-use crate::session::find::{self, Names, Place};
+use crate::session::find::{self, Names, Place, Source};
 use crate::session::id::Id;
 use crate::session::ledger::{Key, Known};
 use crate::session::routes::Named;
 use crate::session::seal::{Opened, Room};
+use crate::session::set_cookie::SetCookie;
 
 /// Affinity cookies of one request that are opened.
 const MOST_OPENED: usize = 8;
@@ -57,8 +59,8 @@ pub(in crate::proxy) struct Bound {
     pub(in crate::proxy) decided: Option<Binding>,
     /// What its store node said when it had to leave its owner.
     pub(in crate::proxy) copy: StoreCopy,
-    /// Whether the path is one of those that touch no session: it goes where the session is, so
-    /// that no copy is left elsewhere.
+    /// Whether the path is one of those that touch no session: it goes where the session is, or
+    /// without it, so that no copy is left elsewhere.
     pub(in crate::proxy) is_ignored: bool,
 }
 
@@ -68,6 +70,12 @@ impl Bound {
         let common = &cluster.sessions.common;
         let known = common.ledger.peek(self.key, common.now());
         seen_by(known.as_ref(), self.named, cluster)
+    }
+
+    /// Whether the backend in `slot` gets the request without its session: the path touches none, and
+    /// who is shown that of another backend may keep a copy of it, which a take-over would trust.
+    pub(super) fn is_hidden_from(&self, slot: Slot) -> bool {
+        self.is_ignored && self.seen.owner.is_some_and(|owner| owner != slot)
     }
 
     /// Looks at the ledger again: another attempt follows, and much may have happened.
@@ -80,6 +88,42 @@ impl Bound {
     /// The id, read again from the request that it was found in.
     pub(in crate::proxy) fn id<'h>(&self, head: &'h Parts, cluster: &Cluster) -> Option<Id<'h>> {
         id_at(self.place, head, cluster)
+    }
+}
+
+impl Session {
+    /// Whether a `Set-Cookie` line puts another session in the place of the one that a cookie of the
+    /// request shows.
+    pub(in crate::proxy) fn is_replaced_by(
+        &self,
+        line: &HeaderValue,
+        head: &Parts,
+        cluster: &Cluster,
+    ) -> bool {
+        let Self::Bound(bound) = self else {
+            return false;
+        };
+        let sessions = &cluster.config.sessions;
+        let Some(cookie) = SetCookie::read(line.as_bytes()) else {
+            return false;
+        };
+        let mut names = sessions.cookies.iter();
+        if !names.any(|name| name.as_bytes() == cookie.name)
+            || bound.place.source != Source::Cookie
+            || cookie.ends(SystemTime::now())
+        {
+            return false;
+        }
+        let told = Id::read(sessions.dialect, cookie.value);
+        let shown = bound.id(head, cluster);
+        told.is_ok_and(|told| shown.is_some_and(|shown| shown.base() != told.base()))
+    }
+}
+
+/// Nobody serves the session any more.
+pub(in crate::proxy) fn bury(session: &Session, cluster: &Cluster) {
+    if let Session::Bound(bound) = session {
+        cluster.sessions.common.ledger.end(bound.key);
     }
 }
 
@@ -117,8 +161,10 @@ fn bind(
         None if bound.named.is_none() && shown.named == Named::Nobody => {
             tell_strange(&bound, cluster, cells, head);
         }
-        Some(known) if known.moved && !bound.seen.moved => {
-            // The client shows the new route.
+        Some(known)
+            if known.moved && !bound.seen.moved && bound.newer_node(cluster, head).is_none() =>
+        {
+            // The client shows the new route, or the new store node.
             ledger.shown(shown.key, now, GRACE_SECONDS);
         }
         None | Some(_) => {}

@@ -17,6 +17,8 @@ pub struct Known {
     pub pin: Option<Member>,
     /// The owner has taken the session over and the client has yet to show that it knows.
     pub moved: bool,
+    /// Until when, if the client does not show it.
+    pub moved_until: Seconds,
     /// It was told to be lost, or its store has no copy of it.
     pub lost: bool,
     /// Where the entry comes from.
@@ -68,8 +70,9 @@ enum State {
     Free,
     Claimed,
     ClaimedSeen,
-    /// Its owner is gone and its store has no copy; nobody has answered for it yet.
-    Missed,
+    /// Its owner is gone and its store has no copy; nobody has answered for it yet. Whether a backend
+    /// had issued it.
+    Missed(bool),
     /// Nobody has such a session any more: remembered so that its loss is told once.
     Lost,
     Issued,
@@ -105,6 +108,7 @@ impl Entry {
             owner: self.owner,
             pin: (self.pins > 0).then_some(self.pin),
             moved: self.is_moved(now),
+            moved_until: self.moved_until,
             lost: self.is_lost() || self.is_missed(),
             kind: self.kind().unwrap_or(Kind::Claimed),
             store: self.store,
@@ -120,7 +124,7 @@ impl Entry {
     pub(super) fn kind(&self) -> Option<Kind> {
         match self.state {
             State::Free => None,
-            State::Claimed | State::ClaimedSeen | State::Missed | State::Lost => {
+            State::Claimed | State::ClaimedSeen | State::Missed(_) | State::Lost => {
                 Some(Kind::Claimed)
             }
             State::Issued | State::IssuedSeen => Some(Kind::Issued),
@@ -158,7 +162,7 @@ impl Entry {
         self.state = match self.state {
             State::Free => State::Free,
             State::Claimed | State::ClaimedSeen => State::ClaimedSeen,
-            State::Missed => State::Missed,
+            State::Missed(was_issued) => State::Missed(was_issued),
             State::Lost => State::Lost,
             State::Issued | State::IssuedSeen => State::IssuedSeen,
         };
@@ -184,7 +188,7 @@ impl Entry {
     }
 
     pub(super) fn is_missed(&self) -> bool {
-        self.state == State::Missed
+        matches!(self.state, State::Missed(_))
     }
 
     pub(super) fn is_lost(&self) -> bool {
@@ -193,7 +197,18 @@ impl Entry {
 
     /// A claimed entry from now on.
     pub(super) fn now_missed(&mut self) {
-        self.state = State::Missed;
+        self.state = State::Missed(self.kind() == Some(Kind::Issued));
+    }
+
+    /// Its owner has answered: what was missed was never away.
+    pub(super) fn found(&mut self) {
+        if let State::Missed(was_issued) = self.state {
+            self.state = if was_issued {
+                State::IssuedSeen
+            } else {
+                State::ClaimedSeen
+            };
+        }
     }
 
     /// A claimed entry from now on, and without a pin.

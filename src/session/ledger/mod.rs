@@ -174,14 +174,15 @@ impl Ledger {
         }
     }
 
-    /// Remembers an id that only a client has shown, if there is room. An entry that a backend has
-    /// issued is left as it is, and so is the owner of one with a confirmed pin in force.
+    /// Remembers an id that only a client has shown, if there is room, and that a backend has answered
+    /// for. An entry that a backend has issued is left as it is, and so is the owner of one with a confirmed pin in force.
     pub fn claim(&self, key: Key, now: Seconds, claim: Claim) {
         let Some(mut shard) = self.shard(key) else {
             return;
         };
         let changed = shard.change(key, &self.tallies, |entry| {
             entry.seen_at(now);
+            entry.found();
             if entry.kind() == Some(Kind::Claimed) && !entry.is_moved(now) {
                 entry.set_owner(claim.owner);
                 (entry.life, entry.store) = (claim.life, claim.store);
@@ -204,13 +205,15 @@ impl Ledger {
         }
     }
 
-    /// The owner has answered, in another life than [`Known::life`].
+    /// The owner has answered, in another life than [`Known::life`], or for a session that was
+    /// [missed](Self::miss).
     pub fn served(&self, key: Key, now: Seconds, life: u8) {
-        if let Some(mut shard) = self.shard(key)
-            && let Some(entry) = shard.find_mut(key)
-        {
-            entry.life = life;
-            entry.seen_at(now);
+        if let Some(mut shard) = self.shard(key) {
+            shard.change(key, &self.tallies, |entry| {
+                entry.life = life;
+                entry.seen_at(now);
+                entry.found();
+            });
         }
     }
 
@@ -226,7 +229,7 @@ impl Ledger {
     pub fn miss(&self, key: Key, now: Seconds) {
         if let Some(mut shard) = self.shard(key) {
             shard.replace(key, now, &self.tallies, |entry| {
-                let may_be = !entry.is_pinned(now) && !entry.is_lost();
+                let may_be = !(entry.is_pinned(now) || entry.is_lost() || entry.is_missed());
                 if may_be {
                     entry.now_missed();
                 }

@@ -114,6 +114,7 @@ fn what_a_response_says_is_known_at_the_next_request() {
             owner: B,
             pin: None,
             moved: false,
+            moved_until: Seconds::default(),
             lost: false,
             kind: Kind::Issued,
             store,
@@ -223,6 +224,36 @@ fn what_was_taken_over_is_not_lost_to_who_took_it() {
     assert_eq!(ledger.lose(session, NOW, (B, 0)), Loss::None);
     // Its next life knows nothing of it.
     assert_eq!(ledger.lose(session, NOW, (B, 1)), Loss::New);
+}
+
+#[test]
+fn a_session_that_was_missed_and_is_answered_for_is_what_it_was() {
+    let ledger = Ledger::new(100);
+    let (issued, claimed, told) = (key(&ledger, 1), key(&ledger, 2), key(&ledger, 3));
+    ledger.issue(issued, NOW, issued_by(A));
+    ledger.claim(claimed, NOW, claimed_of(A));
+    ledger.issue(told, NOW, issued_by(A));
+    for session in [issued, claimed, told] {
+        ledger.miss(session, NOW);
+    }
+    ledger.lose(told, NOW, (B, 0));
+    assert_eq!((ledger.issued(A), ledger.claimed(A)), (0, 3));
+    for session in [issued, claimed, told] {
+        ledger.served(session, NOW, 1);
+    }
+    let known = |session| {
+        ledger
+            .peek(session, NOW)
+            .map(|it| (it.kind, it.lost))
+            .unwrap()
+    };
+    assert_eq!(known(issued), (Kind::Issued, false));
+    assert_eq!(known(claimed), (Kind::Claimed, false));
+    // Only an id that is issued anew undoes what was said.
+    assert_eq!(known(told), (Kind::Claimed, true));
+    assert_eq!((ledger.issued(A), ledger.claimed(A)), (1, 2));
+    assert_eq!(ledger.lose(issued, NOW, (B, 0)), Loss::New);
+    expect_exact(&ledger);
 }
 
 #[test]

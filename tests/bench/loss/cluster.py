@@ -1,6 +1,7 @@
 """The Tomcats and memcacheds behind all proxies: hit by events, and made whole again in between."""
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -46,6 +47,7 @@ class Cluster:
             for at, name in enumerate(TOMCATS)
         }
         bed.parts.extend(self.tomcats.values())
+        self._folder = bed.folder
         self.addresses = {name: tomcat.address for name, tomcat in self.tomcats.items()}
         self.stores = {name: memcached.address for name, memcached in self.memcacheds.items()}
         self._dead = {*self.tomcats, *self.memcacheds}
@@ -82,6 +84,28 @@ class Cluster:
             self._cold.add(name)
         self._doubtful = True
 
+    @contextlib.asynccontextmanager
+    async def restarts_on_request(self):
+        """As long as this is open: a shell command that has the Tomcat in `$CATTAIL_BACKEND` killed and started again."""
+        wanted, done = (os.path.join(self._folder, name) for name in ("restart-wanted", "restart-done"))
+        for fifo in (wanted, done):
+            os.mkfifo(fifo)
+
+        async def serve():
+            while name := (await asyncio.to_thread(_read, wanted)).strip():
+                await self.kill(name)
+                await self.start(name)
+                await asyncio.to_thread(_write, done, "done\n")
+
+        task = asyncio.create_task(serve())
+        try:
+            yield f'echo "$CATTAIL_BACKEND" > {wanted} && cat {done}'
+        finally:
+            await asyncio.to_thread(_write, wanted, "\n")
+            await task
+            for fifo in (wanted, done):
+                os.unlink(fifo)
+
     async def heal(self):
         """Starts what is dead, warms up what was started, and waits until sessions go from every Tomcat to every other."""
         for name in sorted(self._stopping):
@@ -109,6 +133,16 @@ class Cluster:
             for here, there in sorted({pair for pair, _ in missing}):
                 node = await _take_over(self.addresses[here], self.addresses[there])
                 missing.discard(((here, there), node))
+
+
+def _read(fifo):
+    with open(fifo, encoding="utf-8") as file:
+        return file.read()
+
+
+def _write(fifo, text):
+    with open(fifo, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 async def _warm_up(address):

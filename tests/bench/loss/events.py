@@ -16,6 +16,7 @@ HANG = 8.0
 AFTER_HANG = 2.0
 DEAD = 1.0
 AFTER_RETURN = 2.0
+EVACUATED_EACH_SECOND = 50
 # One of so many browsers is a reader, who shows the old cookie only some time after the event.
 ONE_READER_IN = 4
 
@@ -34,6 +35,10 @@ class Scene:
         """The event is now."""
         self._came = time.monotonic()
 
+    def note(self, what):
+        """For those who watch."""
+        print(f"  {what} after {self.seconds():.1f} s", flush=True)
+
     def seconds(self, moment=None):
         """Seconds since the event."""
         return (time.monotonic() if moment is None else moment) - self._came
@@ -49,6 +54,8 @@ class Event:
     # Readers go on within so many seconds after they may.
     reading: float
     hits_memcached: bool = False
+    # What only Cattail has a command for: there is nothing to compare with.
+    planned: bool = False
 
 
 async def _kill(scene):
@@ -105,6 +112,30 @@ async def _memcached(scene):
     return 0.0
 
 
+async def _evacuate(scene):
+    """The command, then the end of the Tomcat, at once and without a warning; all is over when it serves again."""
+    scene.signals.going_on.set()
+    await scene.way.command("evacuate", scene.victim, "--rate", f"{EVACUATED_EACH_SECOND}", "--wait", "--deadline", "60s")
+    scene.note("evacuated")
+    await scene.cluster.kill(scene.victim)
+    await scene.cluster.start(scene.victim)
+    await scene.way.command("enable", scene.victim)
+    await scene.way.command("wait", scene.victim, "--until", "up", "--deadline", "60s")
+    scene.note("serves again")
+    await asyncio.sleep(AFTER_RETURN)
+    return 0.0
+
+
+async def _roll(scene):
+    """The command, which restarts all of them."""
+    scene.signals.going_on.set()
+    async with scene.cluster.restarts_on_request() as request:
+        await scene.way.command("roll", "--rate", f"{EVACUATED_EACH_SECOND}", "--restart-command", request)
+    scene.note("rolled")
+    await asyncio.sleep(AFTER_RETURN)
+    return 0.0
+
+
 EVENTS = {
     event.name: event
     for event in (
@@ -113,6 +144,8 @@ EVENTS = {
         Event("stop", "a Tomcat is stopped in good order (SIGTERM)", _stop, TAIL - 1),
         Event("hang", f"a Tomcat hangs for {HANG:.0f} s (SIGSTOP)", _hang, HANG + 1),
         Event("memcached", "a memcached is killed", _memcached, TAIL - 1, hits_memcached=True),
+        Event("evacuate", "a Tomcat is evacuated, killed, and started again", _evacuate, 3.0, planned=True),
+        Event("roll", "all Tomcats are restarted, one after the other", _roll, 6.0, planned=True),
     )
 }
 

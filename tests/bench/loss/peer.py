@@ -25,6 +25,10 @@ class Peer(Process):
     def command(self):
         return self._command
 
+    def administer(self, *words):
+        """The command line of one of Cattail's commands for administrators."""
+        return self._place.administer(words)
+
     def is_ready(self):
         """Whether it reaches every Tomcat by a session id that names it."""
         for route in self._routes:

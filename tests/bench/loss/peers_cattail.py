@@ -4,6 +4,9 @@ NOTE = """The smallest file, with the [stores](stores.md#when-a-memcached-dies) 
 the default pace a hang is noticed after 6 to 8 s; nothing else differs."""
 
 
+TOKEN = "of-the-benchmark-alone"
+
+
 def tuned(addresses, health, stores):
     """See NOTE."""
     backends = "\n".join(f"      - {{ address: {address}, jvm_route: {name} }}" for name, address in addresses.items())
@@ -25,7 +28,7 @@ def command(place, essence):
         f"""\
 listeners:
   - address: 127.0.0.1:{place.port}
-admin: {{ address: 127.0.0.1:{place.admin_port} }}
+admin: {{ address: 127.0.0.1:{place.admin_port}, token_file: {place.write("token", TOKEN)} }}
 access_log: {{ path: {place.folder}/access.log, format: json }}
 {essence}""",
     )

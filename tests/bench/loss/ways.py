@@ -67,8 +67,18 @@ class Way:
 class Through(Way):
     """Every request goes to the proxy."""
 
-    def __init__(self, address):
-        self._address = address
+    def __init__(self, peer):
+        self._address = peer.address
+        self._peer = peer
+
+    async def command(self, *words):
+        """Runs a command of the proxy's own against it; it must succeed."""
+        process = await asyncio.create_subprocess_exec(
+            *self._peer.administer(*words), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        )
+        _, told = await process.communicate()
+        if process.returncode != 0:
+            raise RuntimeError(f"{' '.join(words)}: exit code {process.returncode}: {told.decode()}")
 
     async def ask(self, lane, cookie):
         """The answer, and how often the request was sent again."""

@@ -9,7 +9,7 @@
 //! - `browsers`: many browsers with parallel requests, and what they saw of their sessions
 //! - `load`: clients that go on asking while something happens
 //! - `store`: fake memcacheds and redises, and some that are neither
-//! - `pulse`: fake stores of which only is asked whether they live
+//! - `pulse`: fake stores of which is asked whether they live, and have a key
 //! - `wait`: deadlines and polling; nothing sleeps a fixed time and hopes
 //! - `proxy`: the real app in-process, from YAML text, on port 0, joined on drop
 //!

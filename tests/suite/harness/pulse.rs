@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-/// A store that answers `version`, `PING` and `SELECT`. It listens on one port, through deaths too.
+/// A store that answers `version`, `PING` and `SELECT`, and has the keys that a test gives it. It
+/// listens on one port, through deaths too.
 #[derive(Debug)]
 pub(crate) struct Pulse {
     address: SocketAddr,
@@ -19,6 +20,9 @@ struct Seen {
     connections: AtomicUsize,
     questions: AtomicUsize,
     is_silent: AtomicBool,
+    keys: Mutex<Vec<String>>,
+    /// Keys that it was asked for.
+    looked_for: Mutex<Vec<String>>,
     hangs_up: AtomicBool,
     is_chatty: AtomicBool,
 }
@@ -54,6 +58,16 @@ impl Pulse {
     /// Questions so far.
     pub(crate) fn questions(&self) -> usize {
         self.seen.questions.load(SeqCst)
+    }
+
+    /// It has these keys, and no others.
+    pub(crate) fn holds(&self, keys: &[&str]) {
+        *self.seen.keys.lock().unwrap() = keys.iter().map(|key| (*key).to_owned()).collect();
+    }
+
+    /// The keys that it was asked for, in order.
+    pub(crate) fn looked_for(&self) -> Vec<String> {
+        self.seen.looked_for.lock().unwrap().clone()
     }
 
     /// Whether it takes questions and says nothing.
@@ -138,6 +152,20 @@ fn accept(
     }
 }
 
+impl Seen {
+    /// What a memcached says of the key in `mg KEY t s u`.
+    fn look(&self, asked: &[u8]) -> &'static [u8] {
+        let asked = String::from_utf8_lossy(asked);
+        let key = asked.split(' ').nth(1).unwrap_or_default();
+        self.looked_for.lock().unwrap().push(key.to_owned());
+        if self.keys.lock().unwrap().iter().any(|held| held == key) {
+            b"HD t1800 s100\r\n"
+        } else {
+            b"EN\r\n"
+        }
+    }
+}
+
 fn answer(mut stream: TcpStream, seen: &Seen) {
     let mut buffer = [0; 512];
     while let Ok(length @ 1..) = stream.read(&mut buffer) {
@@ -147,6 +175,7 @@ fn answer(mut stream: TcpStream, seen: &Seen) {
         let says: &[u8] = match asked {
             _ if seen.is_silent.load(SeqCst) => b"",
             b"version\r\n" => b"VERSION 1.6.18\r\n",
+            _ if asked.starts_with(b"mg ") => seen.look(asked),
             _ if has(b"PING") => b"+PONG\r\n",
             _ if has(b"SELECT") => b"+OK\r\n",
             _ => b"ERROR\r\n",

@@ -12,7 +12,7 @@ fn a_check_that_drains_brings_nobody_back_and_ends_with_the_checks() {
     assert_eq!(story(&mut machine, &[CheckPassed]).len(), 1);
     // Nobody asks any more.
     story(&mut machine, &[CheckDrains]);
-    let flip = machine.configure(WantedState::Up, &health(None), false);
+    let flip = machine.configure(WantedState::Up, &health(None), STAYS);
     assert_eq!(flip.unwrap().to, State::Up);
 }
 

@@ -107,7 +107,8 @@ struct Session {
     in_flight: u32,
     moved_until: u32,
     former: Vec<(Member, u8)>,
-    missed: bool,
+    /// If it was missed, what it was before.
+    missed: Option<Kind>,
 }
 
 #[derive(Default)]
@@ -123,6 +124,7 @@ impl Model {
                 owner,
                 pin: None,
                 moved: false,
+                moved_until: Seconds::default(),
                 lost: false,
                 kind,
                 store: Store::NONE,
@@ -136,7 +138,7 @@ impl Model {
             in_flight: 0,
             moved_until: 0,
             former: Vec::new(),
-            missed: false,
+            missed: None,
         })
     }
 
@@ -144,6 +146,7 @@ impl Model {
         let session = self.sessions.get(&number)?;
         let known = Known {
             moved: session.moved_until > now.0,
+            moved_until: Seconds(session.moved_until),
             ..session.known
         };
         Some((known, session.former.clone()))
@@ -157,13 +160,14 @@ impl Model {
         session.own(issue.owner);
         let known = &mut session.known;
         (known.kind, known.seen, known.lost) = (Kind::Issued, now, false);
-        session.missed = false;
+        session.missed = None;
         (known.life, known.store, known.path) = (issue.life, issue.store, issue.path);
     }
 
     fn claim(&mut self, number: u32, now: Seconds, claim: Claim) {
         let session = self.session(number, now, Kind::Claimed, claim.owner);
         session.known.seen = now;
+        session.found();
         if session.known.kind == Kind::Claimed && session.moved_until <= now.0 {
             session.own(claim.owner);
             (session.known.life, session.known.store) = (claim.life, claim.store);
@@ -219,7 +223,7 @@ impl Model {
         }
         if take.kind == Kind::Issued {
             (session.known.kind, session.known.lost) = (Kind::Issued, false);
-            session.missed = false;
+            session.missed = None;
         }
         session.moved_until = take.until.0;
         (session.known.seen, session.known.life) = (now, take.life);
@@ -234,7 +238,7 @@ impl Model {
         let session = self.session(number, now, Kind::Claimed, Member::NOBODY);
         let known = &mut session.known;
         let was_missed = std::mem::take(&mut session.missed);
-        if known.lost && !was_missed {
+        if known.lost && was_missed.is_none() {
             return Loss::Told;
         }
         if session.moved_until > now.0 && (known.owner, known.life) == by {
@@ -242,20 +246,31 @@ impl Model {
             return Loss::None;
         }
         (known.lost, known.kind, known.pin) = (true, Kind::Claimed, None);
-        if was_missed { Loss::Missed } else { Loss::New }
+        if was_missed.is_some() {
+            Loss::Missed
+        } else {
+            Loss::New
+        }
     }
 
     fn miss(&mut self, number: u32, now: Seconds) {
         let session = self.session(number, now, Kind::Claimed, Member::NOBODY);
         let is_pinned = session.known.pin.is_some() || session.moved_until > now.0;
         if !is_pinned && !session.known.lost {
+            session.missed = Some(session.known.kind);
             (session.known.lost, session.known.kind) = (true, Kind::Claimed);
-            session.missed = true;
         }
     }
 }
 
 impl Session {
+    /// Its owner has answered.
+    fn found(&mut self) {
+        if let Some(kind) = self.missed.take() {
+            (self.known.lost, self.known.kind) = (false, kind);
+        }
+    }
+
     fn own(&mut self, owner: Member) {
         self.known.owner = owner;
         self.former.retain(|former| former.0 != owner);
@@ -380,6 +395,7 @@ proptest! {
                             Step::Touch => session.known.seen = now,
                             Step::Served(life) => {
                                 (session.known.life, session.known.seen) = (life, now);
+                                session.found();
                             }
                             Step::Shown(grace) => {
                                 let end = session.moved_until.min(now.0 + grace);
