@@ -20,7 +20,7 @@ import report
 import ways
 from bed import Bed, PartError
 from cluster import Cluster, Unhealthy
-from events import EVENTS, NOTHING, ONE_READER_IN, Unfit, run_event
+from events import EVENTS, NOTHING, ONE_READER_IN, Crowd, Unfit, run_event
 from peer import Peer
 from results import Results
 from rows import IDEAL, ROWS
@@ -36,6 +36,8 @@ def arguments():
     parser.add_argument("--proxies", default=",".join(ROWS), help="rows, with commas: %(default)s")
     parser.add_argument("--events", default=",".join(EVENTS), help="which, with commas: %(default)s")
     parser.add_argument("--browsers", type=int, default=60, help="at a time: %(default)s")
+    parser.add_argument("--pace", type=float, default=1.0, help="browsers think so many times as long: %(default)s")
+    parser.add_argument("--one-reader-in", type=int, default=ONE_READER_IN, help="of so many browsers is silent when the event comes: %(default)s")
     parser.add_argument("--seed", type=int, help="of all random choices; default: another one each time, printed")
     parser.add_argument("--binary", help="the cattail to measure; default: built with profile dist")
     parser.add_argument("--smoke", action="store_true", help="one run of cattail for kill and stop; fails if anything is lost")
@@ -53,8 +55,8 @@ def arguments():
     options.proxies = _choice(parser, options.proxies, ROWS)
     options.events = _choice(parser, options.events, EVENTS)
     options.output = os.path.abspath(options.output)
-    if options.runs < 1 or options.browsers < ONE_READER_IN:
-        parser.error(f"at least one run, and {ONE_READER_IN} browsers")
+    if options.runs < 1 or options.browsers < options.one_reader_in:
+        parser.error(f"at least one run, and {options.one_reader_in} browsers")
     return options
 
 
@@ -107,14 +109,19 @@ async def measure(bed, options, seed, results, path):
 
 async def check_ourselves(cluster, choices):
     """Without losses that must be there, losses that are not seen would mean nothing."""
-    scattered = await run_event(NOTHING, cluster, ways.Anywhere(cluster.addresses, choices), FEW, choices)
-    kept = await run_event(NOTHING, cluster, ways.Oracle(cluster.addresses), FEW, choices)
+    scattered = await run_event(NOTHING, cluster, ways.Anywhere(cluster.addresses, choices), Crowd(FEW), choices)
+    kept = await run_event(NOTHING, cluster, ways.Oracle(cluster.addresses), Crowd(FEW), choices)
     for run, wanted in ((scattered, True), (kept, False)):
         found = accounting.before(run)
         seen = {"split": found.split, "forked": found.forked, "stale reads": found.stale_reads}
         if any((count > 0) != wanted for count in seen.values()) or (not wanted and found.lost + found.failed):
             raise Unfit(f"the self-check: without affinity losses must be seen, with the oracle none: {seen}")
     print(f"self-check: without affinity {accounting.before(scattered).split} of {FEW} sessions are split; the oracle keeps all")
+
+
+def crowd(options):
+    """As the command line has it."""
+    return Crowd(options.browsers, options.pace, options.one_reader_in)
 
 
 def folder_of(bed, options, number, event, row):
@@ -139,11 +146,11 @@ async def one_run(folder, cluster, event, row, choices, options):
     """One event under one proxy, with all parts healthy before."""
     await cluster.heal()
     if row == IDEAL:
-        return await run_event(event, cluster, ways.Oracle(cluster.addresses), options.browsers, choices)
+        return await run_event(event, cluster, ways.Oracle(cluster.addresses), crowd(options), choices)
     peer = Peer(row, folder, cluster, options.binary)
     try:
         peer.start().wait_ready()
-        return await run_event(event, cluster, ways.Through(peer), options.browsers, choices)
+        return await run_event(event, cluster, ways.Through(peer.address, peer), crowd(options), choices)
     finally:
         peer.end()
 

@@ -27,12 +27,13 @@ class Signals:
 class Browser:
     """One user. The cookie is taken from answers in the order in which they arrive."""
 
-    def __init__(self, number, way, random, reads=None):
+    def __init__(self, number, way, random, reads=None, think=THINK):
         self.number = number
         self.cookie = ""
         self.answers = []
         self._way = way
         self._random = random
+        self._think = think
         # A reader: is silent when the event comes, and goes on so many seconds after the others were told to.
         self._reads = reads
         self._lanes = [Lane() for _ in range(PARALLEL)]
@@ -46,14 +47,14 @@ class Browser:
     async def browse(self, signals):
         """Groups of requests until it is over."""
         # Not all at once.
-        await asyncio.sleep(self._random.uniform(0, THINK[1]))
+        await asyncio.sleep(self._random.uniform(0, self._think[1]))
         while not signals.over.is_set():
             if self._reads is not None and signals.reading.is_set():
                 await self._read(signals)
                 continue
             self._group += 1
             await asyncio.gather(*(self._ask(lane, self._group) for lane in self._lanes))
-            await asyncio.sleep(self._random.uniform(*THINK))
+            await asyncio.sleep(self._random.uniform(*self._think))
 
     async def _read(self, signals):
         wait, self._reads = self._reads, None

@@ -5,7 +5,7 @@ import dataclasses
 import time
 
 from answers import Run
-from browsers import Browser, Signals
+from browsers import THINK, Browser, Signals
 
 # Seconds. Before the event: browsers at full load, so that all is warm, then readers fall silent.
 LOAD = 1.2
@@ -19,6 +19,35 @@ AFTER_RETURN = 2.0
 EVACUATED_EACH_SECOND = 50
 # One of so many browsers is a reader, who shows the old cookie only some time after the event.
 ONE_READER_IN = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Crowd:
+    """How many browsers, how slow they are, and how many of them are readers."""
+
+    count: int
+    # So many times as long as a browser thinks by default.
+    pace: float = 1.0
+    one_reader_in: int = ONE_READER_IN
+
+    @property
+    def think(self):
+        """Seconds between two groups, from and to."""
+        return tuple(self.pace * bound for bound in THINK)
+
+    @property
+    def load(self):
+        """Seconds until each has begun."""
+        return max(LOAD, self.think[1])
+
+    def browsers(self, event, scene, random):
+        """Them."""
+        readers = set(random.sample(range(self.count), self.count // self.one_reader_in))
+        crowd = []
+        for number in range(self.count):
+            reads = random.uniform(0.0, event.reading) if number in readers else None
+            crowd.append(Browser(number, scene.way, type(random)(random.random()), reads, self.think))
+        return crowd
 
 
 class Scene:
@@ -157,17 +186,17 @@ class Unfit(Exception):
     """The bed or the proxy was not well before the event: the run says nothing."""
 
 
-async def run_event(event, cluster, way, count, random):
+async def run_event(event, cluster, way, crowd, random):
     """Fresh browsers with fresh sessions, the event, and what they recorded."""
     victims = cluster.memcacheds if event.hits_memcached else cluster.tomcats
     scene = Scene(cluster, way, random.choice(sorted(victims)))
-    crowd = _crowd(event, scene, count, random)
+    load, crowd = crowd.load, crowd.browsers(event, scene, random)
     try:
         await _log_in(crowd)
         async with asyncio.TaskGroup() as tasks:
             for browser in crowd:
                 tasks.create_task(browser.browse(scene.signals))
-            await asyncio.sleep(LOAD)
+            await asyncio.sleep(load)
             scene.signals.reading.set()
             # At any moment of a group.
             await asyncio.sleep(SILENCE + random.uniform(0.0, 0.2))
@@ -186,15 +215,6 @@ async def run_event(event, cluster, way, count, random):
         at_end={browser.number: browser.cookie for browser in crowd},
         since=since,
     )
-
-
-def _crowd(event, scene, count, random):
-    readers = set(random.sample(range(count), count // ONE_READER_IN))
-    crowd = []
-    for number in range(count):
-        reads = random.uniform(0.0, event.reading) if number in readers else None
-        crowd.append(Browser(number, scene.way, type(random)(random.random()), reads))
-    return crowd
 
 
 async def _log_in(crowd):

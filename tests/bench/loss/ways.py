@@ -67,8 +67,8 @@ class Way:
 class Through(Way):
     """Every request goes to the proxy."""
 
-    def __init__(self, peer):
-        self._address = peer.address
+    def __init__(self, address, peer=None):
+        self._address = address
         self._peer = peer
 
     async def command(self, *words):
