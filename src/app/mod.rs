@@ -4,12 +4,15 @@
 //! runs, and whatever fails there is a [`StartFailure`] that names it.
 
 mod background;
+mod guarded;
+mod judging;
 mod reload;
 mod shown;
 mod signals;
 mod start;
 mod state_file;
 mod status;
+mod watched;
 mod worker;
 
 use std::io;

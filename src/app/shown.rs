@@ -123,6 +123,7 @@ impl Source for Shown {
                     serves: state.serves_its_own(),
                     in_flight: backend.in_flight(),
                     limit: backend.max_requests(),
+                    percent: backend.agent_percent(),
                     weight: backend.weight(),
                 };
                 scrape.backend_status(name, backend_name, status);

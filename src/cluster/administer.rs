@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::evacuation::{Evacuation, Plan, Step};
-use super::machine::{Cause, Transition, Wish};
+use super::machine::{Cause, Machine, Transition, Wish};
 use super::{Backend, Cluster};
 use crate::balance::Slot;
 use crate::config::Affinity;
@@ -108,12 +108,29 @@ impl Cluster {
     }
 
     /// What the backend's agent says of its weight, in percent, and of the most requests at a time.
+    /// What it does not speak of stays as it was.
     pub fn agent_weighs(&self, slot: Slot, percent: Option<u32>, most: Option<usize>) {
-        if let Some(backend) = self.backend(slot) {
+        let Some(backend) = self.backend(slot) else {
+            return;
+        };
+        let before = backend.max_requests();
+        if most.is_some() {
             backend.set_agent_max(most);
-            if backend.set_agent_weight(percent) {
-                self.changes.announce();
-            }
+        }
+        let is_news = percent.is_some() && backend.set_agent_weight(percent);
+        // Who waits for room may have it now.
+        if is_news || backend.max_requests() != before {
+            self.changes.announce();
+        }
+    }
+
+    /// A backend has no agent any more: what that one said is forgotten.
+    pub(super) fn forget_agent(&self, backend: &Backend) {
+        let flip = backend.advance(&self.changes, Machine::forget_agent);
+        self.tell(backend, flip);
+        backend.set_agent_max(None);
+        if backend.set_agent_weight(None) {
+            self.changes.announce();
         }
     }
 

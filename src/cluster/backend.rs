@@ -1,5 +1,7 @@
 //! One Tomcat as all workers share it: its state, its requests in flight, its counters.
 
+mod share;
+
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -167,52 +169,6 @@ impl Backend {
     pub(super) fn change_settings(&self, settings: config::Backend) {
         self.settings.store(Arc::new(settings));
         self.limit_requests();
-    }
-
-    /// The most requests at a time: by its agent, else by the file.
-    fn limit_requests(&self) {
-        let by_agent = self.agent_max.load(Ordering::Relaxed).checked_sub(1);
-        let limit = by_agent.unwrap_or_else(|| self.settings().max_requests);
-        self.places().change(limit);
-        // There may be room for those who wait.
-        self.queue.settle();
-    }
-
-    /// Takes over what its agent says of `max_requests`; `None`: nothing any more. `0`: no bound.
-    pub fn set_agent_max(&self, most: Option<usize>) {
-        let kept = most.map_or(0, |most| most.saturating_add(1));
-        self.agent_max.store(kept, Ordering::Relaxed);
-        self.limit_requests();
-    }
-
-    /// Takes over what its agent says of its weight, in percent; `None`: nothing any more. The
-    /// answer is whether that is news.
-    pub(super) fn set_agent_weight(&self, percent: Option<u32>) -> bool {
-        let kept = percent.map_or(0, |percent| percent.saturating_add(1));
-        self.agent_weight.swap(kept, Ordering::Relaxed) != kept
-    }
-
-    pub(super) fn order_weight(&self, weight: Option<u32>) {
-        self.ordered_weight
-            .store(weight.unwrap_or(0), Ordering::Relaxed);
-    }
-
-    /// The weight that an administrator has ordered.
-    pub fn ordered_weight(&self) -> Option<u32> {
-        Some(self.ordered_weight.load(Ordering::Relaxed)).filter(|weight| *weight > 0)
-    }
-
-    /// Its share of what no session binds: as ordered, else as the file says, and of that as much
-    /// as its agent says; zero: nothing new.
-    pub fn weight(&self) -> u32 {
-        let weight = self
-            .ordered_weight()
-            .unwrap_or_else(|| self.settings().weight);
-        match self.agent_weight.load(Ordering::Relaxed).checked_sub(1) {
-            None => weight,
-            Some(0) => 0,
-            Some(percent) => (weight.saturating_mul(percent) / 100).clamp(1, 65_535),
-        }
     }
 
     /// How its sessions are being moved.
@@ -471,6 +427,11 @@ impl Backend {
         self.machine().machine.needed()
     }
 
+    /// Whether checks go against its state, and not enough of them to change it.
+    pub fn wavers(&self) -> bool {
+        self.machine().machine.wavers()
+    }
+
     fn machine(&self) -> MutexGuard<'_, Watched> {
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -503,12 +464,11 @@ impl Backend {
             changes.announce();
         }
         drop(watched);
-        if transition.is_some() {
+        transition.inspect(|_| {
             // Those who wait for it need wait no more, or can be served.
             self.queue.settle();
             self.changed.notify_one();
-        }
-        transition
+        })
     }
 }
 

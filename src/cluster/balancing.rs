@@ -28,13 +28,18 @@ pub struct Standing {
     pub settings: config::Backend,
     /// Its state.
     pub state: State,
-    /// Its share of what no session binds; zero: nothing.
+    /// Its share of what no session binds, as ordered or as the file says.
     pub weight: u32,
     /// The share of a Warming one, in steps.
     pub step: u32,
+    /// What its agent makes of the weight, in percent; zero: nothing new.
+    pub percent: u32,
     /// The jvm route that its Tomcat was seen to use.
     pub learned: Option<JvmRoute>,
 }
+
+/// All of a weight, in percent.
+const WHOLE: u32 = 100;
 
 impl Balancing {
     /// Lays out who is usable: backends that are up (or warming), backup ones only if no other
@@ -43,7 +48,7 @@ impl Balancing {
     pub fn of(backends: &[Standing], appends: bool) -> Self {
         let tier = |backup: bool| {
             backends.iter().zip(0_u16..).filter(move |(it, _)| {
-                it.settings.backup == backup && it.state.takes_new() && it.weight > 0
+                it.settings.backup == backup && it.state.takes_new() && it.percent > 0
             })
         };
         let backup = tier(false).next().is_none();
@@ -54,10 +59,13 @@ impl Balancing {
             State::Warming => it.step,
             _ => STEPS,
         };
+        // In percent only where an agent speaks of it.
+        let is_told = tier(backup).any(|(it, _)| it.percent != WHOLE);
+        let part = |it: &Standing| if is_told { it.percent } else { 1 };
         let members: Vec<Member> = tier(backup)
             .map(|(it, slot)| Member {
                 slot: Slot(slot),
-                weight: it.weight.saturating_mul(share(it)),
+                weight: (it.weight.saturating_mul(share(it))).saturating_mul(part(it)),
             })
             .collect();
         let candidates = tier(backup).map(|(it, slot)| {

@@ -125,7 +125,7 @@ struct Check {
 
 impl Check {
     fn of(health: &Health) -> Option<Self> {
-        health.path.as_ref().map(|_| Self {
+        health.check.as_ref().map(|_| Self {
             rise: health.rise,
             fall: health.fall,
         })
@@ -212,6 +212,15 @@ impl Machine {
         self.fault.or(agent)
     }
 
+    /// Whether some checks in a row have gone against its state, and not enough to change it.
+    pub fn wavers(&self) -> bool {
+        match self.fault {
+            // One that waits for an administrator is in no hurry.
+            Some(_) => self.passed > 0 && !self.waits,
+            None => self.failed > 0,
+        }
+    }
+
     /// Whether it was down, and waits to be enabled by hand.
     pub fn waits(&self) -> bool {
         self.waits
@@ -227,10 +236,11 @@ impl Machine {
         match (self.state(), self.check) {
             (State::Disabled, _) => Needed::Nothing,
             (_, Some(_)) => Needed::Check,
-            (State::Down, None) => Needed::Answer,
-            (State::Up | State::Warming | State::Draining | State::Evacuating, None) => {
-                Needed::Nothing
-            }
+            (State::Down, None) if self.fault.is_some() => Needed::Answer,
+            (
+                State::Down | State::Up | State::Warming | State::Draining | State::Evacuating,
+                None,
+            ) => Needed::Nothing,
         }
     }
 
@@ -275,6 +285,13 @@ impl Machine {
             _ => {}
         }
         self.flip(from, cause)
+    }
+
+    /// It has no agent any more: what that one said is forgotten.
+    pub fn forget_agent(&mut self) -> Option<Transition> {
+        let from = self.state();
+        self.agent = Agent::default();
+        self.wish_changed(from, Cause::Configured)
     }
 
     /// Takes in what was seen. A Disabled backend is not watched: nothing seen counts, except what
@@ -350,7 +367,7 @@ impl Machine {
             _ => {}
         }
         let cause = match self.state() {
-            State::Down => Cause::Fault(Fault::Agent),
+            State::Down if self.agent.is_down => Cause::Fault(Fault::Agent),
             _ => Cause::Agent,
         };
         self.flip(from, cause)
@@ -382,13 +399,18 @@ impl Machine {
         (self.failed >= fall).then(|| self.fell(Fault::CheckFailed))
     }
 
-    /// It speaks, so it is not down; it wants no new sessions.
+    /// It serves, so this is no failure; nor is it enough to come back with: a Tomcat whose
+    /// applications are not deployed yet says the same.
     fn check_drains(&mut self) -> Option<Cause> {
         self.check?;
-        let had = self.check_drains;
-        let rose = self.check_passed();
-        self.check_drains = true;
-        rose.or((!had).then_some(Cause::CheckDrains))
+        self.timed_out = 0;
+        self.failed = 0;
+        self.passed = 0;
+        if self.fault.is_some() {
+            return None;
+        }
+        let had = std::mem::replace(&mut self.check_drains, true);
+        (!had).then_some(Cause::CheckDrains)
     }
 
     fn answered(&mut self) -> Option<Cause> {

@@ -155,6 +155,9 @@ impl Cluster {
     pub fn take_over(&self) {
         for (backend, settings) in self.backends.iter().zip(&self.config.backends) {
             backend.change_settings(settings.clone());
+            if !self.config.health.has_agent(settings) {
+                self.forget_agent(backend);
+            }
             let flip = backend.advance(&self.changes, |machine| {
                 let warms = !self.config.slow_start.is_zero();
                 let policy = self.config.fail_back;
@@ -205,8 +208,9 @@ impl Cluster {
             .map(|(backend, settings)| Standing {
                 settings: settings.clone(),
                 state: backend.state(),
-                weight: backend.weight(),
+                weight: backend.wished_weight(),
                 step: backend.warmth().step(),
+                percent: backend.agent_percent(),
                 learned: backend.learned_route().as_deref().cloned(),
             })
             .collect();
@@ -243,9 +247,7 @@ impl Cluster {
 
     /// Whether any backend takes new requests.
     pub fn has_usable(&self) -> bool {
-        self.backends
-            .iter()
-            .any(|backend| backend.state().takes_new())
+        self.backends.iter().any(|backend| backend.takes_new())
     }
 
     /// A request waited the whole response time-out for a backend.
@@ -347,7 +349,7 @@ impl Cluster {
         let usable = self
             .backends
             .iter()
-            .filter(|backend| backend.state().takes_new())
+            .filter(|backend| backend.takes_new())
             .count();
         let wanted = |backend: &&Arc<Backend>| backend.stand().wish == Wish::Up;
         Peers {

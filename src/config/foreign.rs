@@ -172,6 +172,22 @@ const WORDS: &[(&str, &str)] = &[
     ),
     ("httpchk", "use health: { path: /ping }"),
     ("inter", "use health: { interval: 2s }"),
+    ("fastinter", "use health: { fast_interval: 500ms }"),
+    (
+        "downinter",
+        "not needed: health: { interval: 2s } holds for backends that are down too",
+    ),
+    ("spread-checks", "use health: { jitter: 10 }"),
+    (
+        "http-check",
+        "use health: { path: /ping, expect: { statuses: [200] } }; disable-on-404 is drain_on: [404]",
+    ),
+    ("disable-on-404", "use health: { drain_on: [404] }"),
+    ("agent-check", "use health: { agent: { port: 9999 } }"),
+    ("agent-port", "use health: { agent: { port: 9999 } }"),
+    ("agent-addr", "use health: { agent: { address: 10.0.0.5 } }"),
+    ("agent-inter", "use health: { agent: { interval: 2s } }"),
+    ("agent-send", "use health: { agent: { send: TEXT } }"),
     (
         "cookie",
         "use session_cookies: [JSESSIONID] and affinity: sticky; HAProxy's cookie NAME insert is owner: cookie",

@@ -14,8 +14,8 @@ use http::{HeaderName, StatusCode};
 use crate::observe::{AccessLog, Diagnostics};
 
 use super::{
-    Access, BackendAddr, BackendName, ByteSize, ClusterName, Drain, FailBack, JvmRoute, Networks,
-    Outliers, Priority, Problem, Queue, Sessions, Stores, Template,
+    Access, BackendAddr, BackendName, ByteSize, ClusterName, Drain, FailBack, Health, JvmRoute,
+    Networks, Outliers, Priority, Problem, Queue, Sessions, Stores, Template,
 };
 
 /// A whole configuration that passed every check.
@@ -310,6 +310,10 @@ pub struct Backend {
     pub state: WantedState,
     /// Requests in flight over all workers; zero: unlimited.
     pub max_requests: usize,
+    /// Where checks connect instead of [`Health::port`].
+    pub check_port: Option<u16>,
+    /// Where its agent listens instead of [`super::AgentCheck::port`].
+    pub agent_port: Option<u16>,
 }
 
 /// What the administrator wants of a backend.
@@ -382,23 +386,6 @@ pub struct Pool {
     pub idle: Duration,
     /// How long one may be used in all.
     pub lifetime: Duration,
-}
-
-/// Checks of a cluster's backends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Health {
-    /// What is asked for; `None`: no active HTTP check, only re-admission by a connect.
-    pub path: Option<String>,
-    /// The Host that the check sends; `None`: the backend's address.
-    pub host: Option<String>,
-    /// Time between two checks.
-    pub interval: Duration,
-    /// Longest wait for a check's answer.
-    pub timeout: Duration,
-    /// Good checks in a row that bring a backend up.
-    pub rise: u32,
-    /// Bad checks in a row that take it down.
-    pub fall: u32,
 }
 
 /// When a request is tried again beyond what is always safe.

@@ -34,12 +34,12 @@ pub(super) fn size(text: &str) -> Result<ByteSize, NoUnit> {
     })
 }
 
-/// Prints a duration in its largest whole unit, as [`duration`] reads it.
 /// A duration as a command line has it.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     duration(text).ok()
 }
 
+/// Prints a duration in its largest whole unit, as [`duration`] reads it.
 pub(super) fn show_duration(duration: Duration) -> String {
     let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let unit = DURATIONS.iter().rev().find(|(_, factor)| ms % factor == 0);

@@ -9,12 +9,14 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use crate::balance::xxh64;
 use crate::cluster::ConnectFault;
 use crate::cluster::machine::{Event, Needed};
-use crate::config::Health;
 
-use super::probe::{Probe, ProbeFailure, Target};
+use super::connect::Endpoint;
+use super::failure::ProbeFailure;
+use super::pace::{Mood, Pace};
+use super::probe::{Aim, Probe};
+use super::question::Verdict;
 
 /// How soon a backend that just went Down is asked.
 pub const SOON: Duration = Duration::from_millis(100);
@@ -23,23 +25,42 @@ pub const SOON: Duration = Duration::from_millis(100);
 pub trait Subject {
     /// What it needs now: its machine's answer.
     fn needed(&self) -> Needed;
+    /// Whether it is about to change: its machine's answer.
+    fn mood(&self) -> Mood;
+    /// Whether it is Down.
+    fn is_down(&self) -> bool;
     /// Where it is now.
-    fn target(&self) -> Target;
+    fn endpoint(&self) -> Endpoint;
     /// Takes in what was found; [`Outcome::event`] says what it is to the machine.
     fn report(&self, outcome: Outcome);
+    /// Takes in whether a check's answer made a session.
+    fn note_session(&self, made: Made);
     /// To be notified (`notify_one`) when the backend goes Down or its needs change otherwise.
     fn wake(&self) -> &Notify;
+}
+
+/// What a check's answer did with sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    /// It made one, which nobody will use.
+    Session,
+    /// Nothing.
+    Nothing,
 }
 
 /// What a question found.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The check passed, in this time.
-    CheckPassed(Duration),
+    /// The check passed.
+    CheckPassed,
+    /// The check passed, and the backend wants no new sessions.
+    CheckDrains,
     /// The check failed.
     CheckFailed(ProbeFailure),
-    /// It answered `OPTIONS *`, in this time.
-    Answered(Duration),
+    /// The check failed, and asked elsewhere than where requests go.
+    FailedElsewhere(ProbeFailure),
+    /// It answered `OPTIONS *`.
+    Answered,
     /// It did not.
     Unanswered(ProbeFailure),
 }
@@ -48,9 +69,14 @@ impl Outcome {
     /// What it is to the state machine; `None`: it says nothing about the backend.
     pub fn event(&self) -> Option<Event> {
         match self {
-            Self::CheckPassed(_) => Some(Event::CheckPassed),
-            Self::Answered(_) => Some(Event::Answered),
+            Self::CheckPassed => Some(Event::CheckPassed),
+            Self::CheckDrains => Some(Event::CheckDrains),
+            Self::Answered => Some(Event::Answered),
             Self::CheckFailed(failure) => event_of(failure, Some(Event::CheckFailed)),
+            // Nobody there is no proof that nobody is here.
+            Self::FailedElsewhere(failure) => {
+                event_of(failure, Some(Event::CheckFailed)).map(|_| Event::CheckFailed)
+            }
             Self::Unanswered(failure) => event_of(failure, None),
         }
     }
@@ -71,13 +97,15 @@ fn event_of(failure: &ProbeFailure, otherwise: Option<Event>) -> Option<Event> {
         | ProbeFailure::AnswerTimeout(_)
         | ProbeFailure::NotHttp(_)
         | ProbeFailure::HeadTooLong
-        | ProbeFailure::Status(_) => otherwise,
+        | ProbeFailure::BadBody
+        | ProbeFailure::Status(_)
+        | ProbeFailure::Body => otherwise,
     }
 }
 
 /// Watches a backend until it is dropped; dropping it at any time is safe. `offset` delays the
-/// first look ([`start_offset`]).
-pub async fn watch(subject: impl Subject, probe: impl Probe, health: Health, offset: Duration) {
+/// first look ([`Pace::first`]).
+pub async fn watch(subject: impl Subject, mut probe: impl Probe, mut pace: Pace, offset: Duration) {
     let mut next = Instant::now() + offset;
     loop {
         tokio::select! {
@@ -90,36 +118,56 @@ pub async fn watch(subject: impl Subject, probe: impl Probe, health: Health, off
             }
         }
         let started = Instant::now();
-        if let Some(outcome) = question(&subject, &probe, &health).await {
+        if let Some(outcome) = question(&subject, &mut probe).await {
             subject.report(outcome);
         }
-        next = started + health.interval;
+        next = started + pace.next(subject.mood());
     }
 }
 
-async fn question(subject: &impl Subject, probe: &impl Probe, health: &Health) -> Option<Outcome> {
+async fn question(subject: &impl Subject, probe: &mut impl Probe) -> Option<Outcome> {
+    let endpoint = subject.endpoint();
     match subject.needed() {
         Needed::Nothing => None,
-        Needed::Check => Some(match probe.check(&subject.target(), health).await {
-            Ok(time) => Outcome::CheckPassed(time),
-            Err(failure) => Outcome::CheckFailed(failure),
+        Needed::Check => check(subject, probe, &endpoint).await,
+        Needed::Answer => Some(match probe.speaks_http(&endpoint).await {
+            Ok(()) => Outcome::Answered,
+            Err(failure) => Outcome::Unanswered(failure),
         }),
-        Needed::Answer => {
-            let target = subject.target();
-            Some(match probe.speaks_http(&target, health.timeout).await {
-                Ok(time) => Outcome::Answered(time),
-                Err(failure) => Outcome::Unanswered(failure),
-            })
-        }
     }
 }
 
-/// Where in the first interval a backend's watch begins: spread by name, so that hundreds of
-/// backends are not asked at one moment.
-pub fn start_offset(cluster: &str, backend: &str, interval: Duration) -> Duration {
-    let hash = xxh64(cluster.as_bytes()) ^ xxh64(backend.as_bytes()).rotate_left(1);
-    let part = u32::try_from(hash >> 48).unwrap_or(0);
-    interval * part / (1 << 16)
+async fn check(
+    subject: &impl Subject,
+    probe: &mut impl Probe,
+    endpoint: &Endpoint,
+) -> Option<Outcome> {
+    let was_down = subject.is_down();
+    if was_down {
+        probe.forget_connection();
+    }
+    let found = probe.check(endpoint).await;
+    if let Some(made) = found.made {
+        subject.note_session(made);
+    }
+    // It fell while it was asked: a good answer is one of its former life.
+    if found.verdict.is_ok() && !was_down && subject.is_down() {
+        return None;
+    }
+    Some(match found.verdict {
+        // An open port, or an answer from elsewhere, brings nobody back alone: a Tomcat opens its
+        // port before it can serve.
+        Ok(Verdict::Passes) if was_down && probe.aim() != Aim::Service => {
+            match probe.speaks_http(endpoint).await {
+                Ok(()) => Outcome::CheckPassed,
+                Err(failure) => Outcome::CheckFailed(failure),
+            }
+        }
+        Ok(Verdict::Passes) => Outcome::CheckPassed,
+        Ok(Verdict::Drains) => Outcome::CheckDrains,
+        Err(failure) if probe.aim() == Aim::Elsewhere => Outcome::FailedElsewhere(failure),
+        Err(failure) => Outcome::CheckFailed(failure),
+    })
 }
 
 #[cfg(test)]

@@ -1,244 +1,303 @@
-//! One question to one backend, over a connection of its own.
+//! One question to one backend.
 //!
-//! Small on purpose: no pool, no cookies, no body. The answer is read up to the end of its head
-//! and the connection is closed.
+//! Small on purpose: no pool, no cookies. The connection is kept for the next question where the
+//! backend allows it and the answer's end is beyond doubt.
 
-use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
-use std::path::Path;
-use std::sync::Arc;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::time::{Instant, timeout_at};
 
-use crate::cluster::ConnectFault;
-use crate::config::Health;
+use crate::config::{Check, Health};
 
-/// Most bytes of an answer that are read, interim answers included.
-const MAX_HEAD_BYTES: usize = 8 * 1024;
-const MAX_FIELDS: usize = 100;
+use super::answer::{Body, Head, MAX_HEAD_BYTES, Progress, read_head};
+use super::connect::{Endpoint, Stream, connect};
+use super::failure::ProbeFailure;
+use super::monitor::Made;
+use super::question::{Keep, Question, Verdict};
 
-/// Where a backend is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// Where to connect.
-    pub endpoint: Endpoint,
-    /// What `Host` says unless the check has its own; a valid field value.
-    pub host: String,
+/// A backend closes an idle connection after some time, Tomcat after 20 s: where questions are
+/// further apart than this, each has a connection of its own.
+const KEPT: Duration = Duration::from_secs(15);
+/// How long the rest of an answer is awaited that only makes the connection usable again.
+const REST: Duration = Duration::from_millis(100);
+/// Bytes read at a time.
+const PIECE: usize = 2 * 1024;
+
+/// What a check found.
+#[derive(Debug)]
+pub struct Found {
+    /// What the answer says.
+    pub verdict: Result<Verdict, ProbeFailure>,
+    /// Whether it made a session for us; `None`: there was no answer.
+    pub made: Option<Made>,
 }
 
-/// Where to connect.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Endpoint {
-    /// Addresses of one backend, tried in order.
-    Tcp(Arc<[SocketAddr]>),
-    /// A Unix-domain socket.
-    Unix(Arc<Path>),
+/// What a check asks, and so what its outcome proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aim {
+    /// For an answer, where requests go.
+    Service,
+    /// For a connection, where requests go.
+    Port,
+    /// At another port.
+    Elsewhere,
 }
 
-/// Why a question found no good answer.
-#[derive(Debug, thiserror::Error)]
-pub enum ProbeFailure {
-    /// No connection could be made.
-    #[error("cannot connect to {to}")]
-    Connect {
-        /// The address or path.
-        to: String,
-        /// What it says about the backend.
-        fault: ConnectFault,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// No connection was made in time.
-    #[error("no connection to {to} in time")]
-    ConnectTimeout {
-        /// The address or path.
-        to: String,
-    },
-    /// The name has no address yet.
-    #[error("no address is known")]
-    NoAddress,
-    /// The connection broke.
-    #[error("the connection broke before the answer's head was complete")]
-    Broken(#[source] io::Error),
-    /// The backend closed the connection.
-    #[error("the connection ended before the answer's head was complete")]
-    Ended,
-    /// Nothing, or not enough, came in time.
-    #[error("no answer within {} ms", .0.as_millis())]
-    AnswerTimeout(Duration),
-    /// What came is not HTTP/1.
-    #[error("the answer is not HTTP")]
-    NotHttp(#[source] httparse::Error),
-    /// The head is too long.
-    #[error("the answer's head is longer than {MAX_HEAD_BYTES} bytes")]
-    HeadTooLong,
-    /// It answered, and the answer says no.
-    #[error("answered with status {0}")]
-    Status(u16),
-}
-
-/// Asks backends. The monitor's view, so that its pace can be tested without sockets.
+/// Asks a backend. The monitor's view, so that its pace can be tested without sockets.
 pub trait Probe {
-    /// `GET` of the check's path; 2xx and 3xx pass. Says how long it took.
-    fn check(
-        &self,
-        target: &Target,
-        health: &Health,
-    ) -> impl Future<Output = Result<Duration, ProbeFailure>> + Send;
+    /// The configured check.
+    fn check(&mut self, endpoint: &Endpoint) -> impl Future<Output = Found> + Send;
 
-    /// `OPTIONS *`; any answer in HTTP passes. Tomcat's connector answers it by itself: no
-    /// application sees it and no session is made.
+    /// `OPTIONS *`; any answer in HTTP passes.
     fn speaks_http(
-        &self,
-        target: &Target,
-        time: Duration,
-    ) -> impl Future<Output = Result<Duration, ProbeFailure>> + Send;
+        &mut self,
+        endpoint: &Endpoint,
+    ) -> impl Future<Output = Result<(), ProbeFailure>> + Send;
+
+    /// What the check asks.
+    fn aim(&self) -> Aim;
+
+    /// The next check needs a connection of its own: one that was made before the backend fell
+    /// says nothing about the next one.
+    fn forget_connection(&mut self);
 }
 
-/// Asks over real sockets.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Network;
+/// Asks one backend over real sockets.
+pub struct Network {
+    /// `None`: no check by HTTP.
+    question: Option<Question>,
+    /// `OPTIONS *`.
+    hello: Question,
+    port: Option<u16>,
+    time: Duration,
+    keep: Keep,
+    kept: Option<Kept>,
+}
+
+struct Kept {
+    stream: Stream,
+    /// Where it leads.
+    to: Endpoint,
+}
+
+impl Network {
+    /// For one backend: `host` is what `Host` says unless the file says otherwise, `port` where
+    /// checks connect, `cookies` the names of cookies that hold sessions.
+    pub fn new(health: &Health, host: &str, port: Option<u16>, cookies: &[String]) -> Self {
+        let keep = match &health.check {
+            Some(Check::Http(_)) if health.interval <= KEPT => Keep::Open,
+            _ => Keep::Close,
+        };
+        Self {
+            question: Question::of_check(health, host, keep, cookies),
+            hello: Question::of_the_server(health.host.as_deref().unwrap_or(host)),
+            port,
+            time: health.timeout,
+            keep,
+            kept: None,
+        }
+    }
+
+    /// Over the connection that is kept, else, or if that one is over, over a new one.
+    async fn ask(
+        &mut self,
+        question: &Question,
+        endpoint: &Endpoint,
+        deadline: Instant,
+    ) -> Result<Heard, ProbeFailure> {
+        let kept = self.kept.take().filter(|kept| kept.to == *endpoint);
+        if let Some(Kept { mut stream, .. }) = kept
+            && is_quiet(&mut stream).await
+        {
+            let mut bytes = Vec::with_capacity(PIECE);
+            match converse(&mut stream, question, &mut bytes, deadline).await {
+                // It had closed the connection before it knew of the question.
+                Err(failure) if bytes.is_empty() && failure.is_an_end() => {}
+                heard => return self.conclude(stream, endpoint, heard),
+            }
+        }
+        let mut stream = connect(endpoint, deadline).await?;
+        let mut bytes = Vec::with_capacity(PIECE);
+        let heard = converse(&mut stream, question, &mut bytes, deadline).await;
+        self.conclude(stream, endpoint, heard)
+    }
+
+    fn conclude(
+        &mut self,
+        stream: Stream,
+        endpoint: &Endpoint,
+        heard: Result<Heard, ProbeFailure>,
+    ) -> Result<Heard, ProbeFailure> {
+        if self.keep == Keep::Open && heard.as_ref().is_ok_and(|heard| heard.is_whole) {
+            let to = endpoint.clone();
+            self.kept = Some(Kept { stream, to });
+        }
+        heard
+    }
+
+    async fn ask_in_time(
+        &mut self,
+        question: &Question,
+        endpoint: &Endpoint,
+    ) -> Result<Heard, ProbeFailure> {
+        let time = self.time;
+        let deadline = Instant::now() + time;
+        timeout_at(deadline, self.ask(question, endpoint, deadline))
+            .await
+            .unwrap_or(Err(ProbeFailure::AnswerTimeout(time)))
+    }
+}
 
 impl Probe for Network {
-    async fn check(&self, target: &Target, health: &Health) -> Result<Duration, ProbeFailure> {
-        let host = health.host.as_deref().unwrap_or(&target.host);
-        let path = health.path.as_deref().unwrap_or("/");
-        let question = question("GET", path, host);
-        let started = Instant::now();
-        match ask(&target.endpoint, question.as_bytes(), health.timeout).await? {
-            200..=399 => Ok(started.elapsed()),
-            status => Err(ProbeFailure::Status(status)),
-        }
-    }
-
-    async fn speaks_http(&self, target: &Target, time: Duration) -> Result<Duration, ProbeFailure> {
-        let question = question("OPTIONS", "*", &target.host);
-        let started = Instant::now();
-        ask(&target.endpoint, question.as_bytes(), time).await?;
-        Ok(started.elapsed())
-    }
-}
-
-fn question(method: &str, path: &str, host: &str) -> String {
-    format!(
-        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: cattail-health\r\n\
-         Accept: */*\r\nConnection: close\r\n\r\n"
-    )
-}
-
-/// Connects, asks, and reads the status; all within `time`.
-async fn ask(endpoint: &Endpoint, question: &[u8], time: Duration) -> Result<u16, ProbeFailure> {
-    let deadline = Instant::now() + time;
-    let answer = async {
-        match endpoint {
-            Endpoint::Tcp(addresses) => {
-                converse(connect(addresses, deadline).await?, question).await
-            }
-            Endpoint::Unix(path) => converse(connect_unix(path, deadline).await?, question).await,
-        }
-    };
-    timeout_at(deadline, answer)
-        .await
-        .unwrap_or(Err(ProbeFailure::AnswerTimeout(time)))
-}
-
-/// Tries the addresses in order; each gets an equal part of the time that is left.
-async fn connect(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, ProbeFailure> {
-    let mut failure = ProbeFailure::NoAddress;
-    for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
-        let share = (deadline - Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
-        let to = || address.to_string();
-        match connected(timeout(share, TcpStream::connect(address)).await, to) {
-            Ok(stream) => return Ok(stream),
-            // One address that says nothing for sure is not outweighed by others that refuse.
-            Err(next) if failure.is_about_the_address() => failure = next,
-            Err(_) => {}
-        }
-    }
-    Err(failure)
-}
-
-async fn connect_unix(path: &Path, deadline: Instant) -> Result<UnixStream, ProbeFailure> {
-    let to = || path.display().to_string();
-    connected(timeout_at(deadline, UnixStream::connect(path)).await, to)
-}
-
-fn connected<S>(
-    outcome: Result<io::Result<S>, tokio::time::error::Elapsed>,
-    to: impl Fn() -> String,
-) -> Result<S, ProbeFailure> {
-    match outcome {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(source)) => Err(ProbeFailure::Connect {
-            to: to(),
-            fault: ConnectFault::of(&source),
-            source,
-        }),
-        Err(_) => Err(ProbeFailure::ConnectTimeout { to: to() }),
-    }
-}
-
-impl ProbeFailure {
-    /// Whether it proves that nobody can be reached there.
-    fn is_about_the_address(&self) -> bool {
-        match self {
-            Self::NoAddress => true,
-            Self::Connect { fault, .. } => match fault {
-                ConnectFault::Refused | ConnectFault::Unreachable => true,
-                ConnectFault::Inconclusive => false,
+    async fn check(&mut self, endpoint: &Endpoint) -> Found {
+        let moved = self.port.map(|port| endpoint.at_port(port));
+        let endpoint = moved.as_ref().unwrap_or(endpoint);
+        let Some(question) = self.question.take() else {
+            let connected = connect(endpoint, Instant::now() + self.time).await;
+            return Found {
+                verdict: connected.map(|_| Verdict::Passes),
+                made: None,
+            };
+        };
+        let heard = self.ask_in_time(&question, endpoint).await;
+        self.question = Some(question);
+        match heard {
+            Ok(heard) => Found {
+                made: Some(if heard.head.makes_session {
+                    Made::Session
+                } else {
+                    Made::Nothing
+                }),
+                verdict: heard.verdict,
             },
-            Self::ConnectTimeout { .. }
-            | Self::Broken(_)
-            | Self::Ended
-            | Self::AnswerTimeout(_)
-            | Self::NotHttp(_)
-            | Self::HeadTooLong
-            | Self::Status(_) => false,
+            Err(failure) => Found {
+                verdict: Err(failure),
+                made: None,
+            },
         }
+    }
+
+    async fn speaks_http(&mut self, endpoint: &Endpoint) -> Result<(), ProbeFailure> {
+        let (time, hello) = (self.time, &self.hello);
+        let deadline = Instant::now() + time;
+        let asked = async {
+            let mut stream = connect(endpoint, deadline).await?;
+            converse(&mut stream, hello, &mut Vec::new(), deadline).await
+        };
+        match timeout_at(deadline, asked).await {
+            Ok(heard) => heard.map(drop),
+            Err(_) => Err(ProbeFailure::AnswerTimeout(time)),
+        }
+    }
+
+    fn aim(&self) -> Aim {
+        match (self.port, &self.question) {
+            (Some(_), _) => Aim::Elsewhere,
+            (None, Some(_)) => Aim::Service,
+            (None, None) => Aim::Port,
+        }
+    }
+
+    fn forget_connection(&mut self) {
+        self.kept = None;
     }
 }
 
-/// Sends the question and reads the final answer's status.
+/// An answer.
+#[derive(Debug)]
+struct Heard {
+    head: Head,
+    verdict: Result<Verdict, ProbeFailure>,
+    /// Whether the connection is at the end of it and may be used again.
+    is_whole: bool,
+}
+
+/// Whether nothing, and no end, has come on a connection since its last answer.
+async fn is_quiet(stream: &mut Stream) -> bool {
+    poll_fn(|context| {
+        let mut byte = [0];
+        let read = Pin::new(&mut *stream).poll_read(context, &mut ReadBuf::new(&mut byte));
+        Poll::Ready(read.is_pending())
+    })
+    .await
+}
+
+/// Sends the question and reads the answer as far as it matters. `bytes` tells the caller whether
+/// any came.
 async fn converse(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    question: &[u8],
-) -> Result<u16, ProbeFailure> {
-    let sent = stream.write_all(question).await;
-    let mut head = Vec::with_capacity(1024);
-    loop {
-        if let Some(status) = final_status(&head)? {
-            return Ok(status);
+    stream: &mut Stream,
+    question: &Question,
+    bytes: &mut Vec<u8>,
+    deadline: Instant,
+) -> Result<Heard, ProbeFailure> {
+    let sent = stream.write_all(&question.text).await;
+    let head = loop {
+        let is_session = |line: &[u8]| question.is_session(line);
+        if let Some(head) = read_head(bytes, question.asked, is_session)? {
+            break head;
         }
-        let room = MAX_HEAD_BYTES.saturating_sub(head.len()) as u64;
+        let room = MAX_HEAD_BYTES.saturating_sub(bytes.len());
         if room == 0 {
             return Err(ProbeFailure::HeadTooLong);
         }
-        let read = (&mut stream).take(room).read_buf(&mut head).await;
+        bytes.reserve(room.min(PIECE));
+        let read = (&mut *stream).take(room as u64).read_buf(bytes).await;
         if read.map_err(ProbeFailure::Broken)? == 0 {
             // What could not be sent may still have been answered; if not, that is why.
             return Err(sent.err().map_or(ProbeFailure::Ended, ProbeFailure::Broken));
         }
+    };
+    let begun = bytes.get(head.len..).unwrap_or_default();
+    let mut body = Body::new(head.framing);
+    let Some(verdict) = question.judge_status(head.status) else {
+        let is_whole = read_body(stream, &mut body, begun).await?;
+        return Ok(Heard {
+            head,
+            verdict: question.judge_body(&body.text),
+            is_whole: is_whole && head.keeps,
+        });
+    };
+    let mut is_whole = head.keeps;
+    if is_whole {
+        let patience = deadline.min(Instant::now() + REST);
+        let rest = timeout_at(patience, read_body(stream, &mut body, begun)).await;
+        is_whole = matches!(rest, Ok(Ok(true)));
     }
+    Ok(Heard {
+        head,
+        verdict,
+        is_whole,
+    })
 }
 
-/// The status of the first head that is not an interim answer; `None`: not here yet.
-pub fn final_status(mut bytes: &[u8]) -> Result<Option<u16>, ProbeFailure> {
+/// Reads a body; whether the connection is at its end.
+async fn read_body(
+    stream: &mut Stream,
+    body: &mut Body,
+    begun: &[u8],
+) -> Result<bool, ProbeFailure> {
+    let mut progress = body.take(begun)?;
+    let mut piece = Vec::with_capacity(PIECE);
     loop {
-        let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
-        let mut response = httparse::Response::new(&mut fields);
-        let parsed = response.parse(bytes).map_err(ProbeFailure::NotHttp)?;
-        let (httparse::Status::Complete(length), Some(status)) = (parsed, response.code) else {
-            return Ok(None);
-        };
-        // Nobody asked to switch protocols: as a final answer, 101 is a bad one.
-        if status == 101 || status >= 200 {
-            return Ok(Some(status));
+        match progress {
+            Progress::Complete { beyond } => return Ok(beyond == 0),
+            Progress::TooLong => return Ok(false),
+            Progress::More => {}
         }
-        bytes = bytes.get(length..).unwrap_or_default();
+        piece.clear();
+        let read = (&mut *stream).take(PIECE as u64).read_buf(&mut piece).await;
+        if read.map_err(ProbeFailure::Broken)? == 0 {
+            return if body.ends_with_the_connection() {
+                Ok(false)
+            } else {
+                Err(ProbeFailure::Ended)
+            };
+        }
+        progress = body.take(&piece)?;
     }
 }
 

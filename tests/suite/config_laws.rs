@@ -47,6 +47,9 @@ const CLUSTER: &[&str] = &[
     "timeouts: { connect: 250ms, response: 10m }",
     "pool: { max_idle: 0, idle: 3s, lifetime: 1h }",
     "health: { path: '/ping?x=$${y}', host: www.example.com, rise: 9 }",
+    "health: { method: OPTIONS, path: '*', headers: { X-A: 'b # $${c}' }, drain_on: [404, 500-503], jitter: 0 }",
+    "health: { path: /a, port: 8081, expect: { statuses: [200, 300-301], body: '\"UP\"', body_regex: '^a$' }, fast_interval: 1s }",
+    "health: { type: tcp, agent: { port: 9999, address: '::1', interval: 1m, timeout: 1s, send: '$backend?' } }",
     "retry: { on: [503, timeout, 429], buffer: 1MiB, budget: { percent: 0, min: 0 } }",
     "host: backend",
     "host: www.example.com:8443",
@@ -87,7 +90,7 @@ const BACKENDS: &[&str] = &[
     "{ address: 10.0.0.1:1, jvm_route: jvm1, weight: 7, backup: true, state: draining }",
     "{ address: tomcat.internal:8080, name: two, max_requests: 5, state: disabled }",
     "{ address: unix:/run/tomcat.sock, jvm_route: a-b_c }",
-    "{ address: '[::1]:8080', name: six }",
+    "{ address: '[::1]:8080', name: six, check_port: 1, agent_port: 65535 }",
     "'[::2]:8080'",
 ];
 

@@ -1,4 +1,4 @@
-//! What stderr tells the operator of requests that failed: each failure once, where it was decided.
+//! What stderr tells the operator of requests and checks: each failure once, where it was decided.
 
 use std::process::{Child, Command, Stdio};
 
@@ -130,4 +130,56 @@ fn client_faults_are_told_to_those_who_search() {
     let errors: Vec<&Value> = answered.map(|line| &line["error"]).collect();
     assert_eq!(errors.len(), 2, "{said:#?}");
     assert_eq!(errors[0], "no rule for this host and path");
+}
+
+#[test]
+fn checks_that_make_sessions_and_agents_that_fail_are_told_of_once_per_change() {
+    let tomcat = Tomcat::start("jvm1");
+    let agent = Agent::saying("nonsense\n");
+    let more = "health: { path: /session, interval: 20ms, agent: { port: PORT, interval: 100ms } }";
+    let more = more.replace("PORT", &agent.port().to_string());
+    let process = Process::start("info", &cluster(&[&tomcat], &more));
+    tomcat.wait_for_requests(4);
+    let page = "HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n";
+    tomcat.raw_answer("/session", page);
+    tomcat.wait_for_requests(tomcat.count() + 3);
+    agent.says("drain#by \x1b hand\n");
+    agent.says("drain\n");
+    tomcat.unscript_all();
+    tomcat.wait_for_requests(tomcat.count() + 3);
+    let told: Vec<Value> = process
+        .said()
+        .iter()
+        .map(|line| fields(line, &["level", "backend", "message"]))
+        .collect();
+    let makes = "health checks make sessions; let health.path be a page that needs none";
+    for (expected, times) in [
+        (serde_json::json!(["WARN", "jvm1", makes]), 2),
+        (
+            serde_json::json!(["INFO", "jvm1", "health checks make no sessions any more"]),
+            1,
+        ),
+        (
+            serde_json::json!(["WARN", "jvm1", "its agent says nothing"]),
+            1,
+        ),
+        (
+            serde_json::json!(["INFO", "jvm1", "its agent speaks again"]),
+            1,
+        ),
+        (serde_json::json!(["INFO", "jvm1", "its agent says"]), 1),
+        (
+            serde_json::json!(["INFO", "jvm1", "up -> draining: its agent says so"]),
+            1,
+        ),
+    ] {
+        let count = told.iter().filter(|line| **line == expected).count();
+        assert_eq!(count, times, "{expected}: {told:#?}");
+    }
+    // That it is empty may be told as well.
+    let others = told.iter().filter(|line| {
+        let text = line[2].as_str().unwrap();
+        !text.starts_with("drained")
+    });
+    assert_eq!(others.count(), 7, "{told:#?}");
 }

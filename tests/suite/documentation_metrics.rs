@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use cattail::observe::metrics::{
-    BackendState, Binding, CheckResult, ConnectionRefusal, EjectionCause, EntryKind, ErrorReason,
-    EvacuationEnd, EvictedKind, LossCause, ParseError, RefusalReason, RejectedId, ReloadResult,
-    RetryReason, RouteAlarm, Stage, StatusClass, Verdict,
+    AgentResult, BackendState, Binding, CheckResult, ConnectionRefusal, EjectionCause, EntryKind,
+    ErrorReason, EvacuationEnd, EvictedKind, LossCause, ParseError, RefusalReason, RejectedId,
+    ReloadResult, RetryReason, RouteAlarm, Stage, StatusClass, Verdict,
     names::{self, Metric, MetricKind},
 };
 
@@ -97,6 +97,7 @@ fn every_closed_set_is_on_the_page_whole() {
         EvacuationEnd "of `cattail_backend_evacuations_total`**"
         EjectionCause "of `cattail_backend_ejections_total`**"
         CheckResult "of `cattail_backend_checks_total`**"
+        AgentResult "of `cattail_backend_agent_answers_total`**"
         Binding "of `cattail_session_requests_total`**"
         Verdict "of `cattail_session_verdicts_total`**"
         LossCause "of `cattail_sessions_lost_total`**"

@@ -25,17 +25,19 @@ fn ejections(proxy: &Proxy) -> i64 {
 fn a_check_is_a_plain_get_at_the_interval() {
     let tomcat = Tomcat::start("jvm1");
     let started = Instant::now();
-    let proxy = Proxy::in_front_of(&[&tomcat], &CHECKED.replace("20ms", "100ms"));
+    let more = CHECKED.replace("20ms", "100ms, jitter: 0");
+    let proxy = Proxy::in_front_of(&[&tomcat], &more);
     tomcat.wait_for_requests(4);
     let seen = tomcat.requests();
-    for check in &seen {
+    for (check, number) in seen.iter().zip(1..) {
         assert_eq!(
             (check.method.as_str(), check.target.as_str()),
             ("GET", "/alive")
         );
         assert_eq!(check.header("Host"), Some("check.example"));
         assert_eq!(check.header("Cookie"), None);
-        assert_eq!(check.number, 1, "each on a connection of its own");
+        let place = (check.connection, check.number);
+        assert_eq!(place, (1, number), "all on one connection");
     }
     // However late a check is, the next one begins an interval after it.
     let (count, time) = (tomcat.count(), started.elapsed());

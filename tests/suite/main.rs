@@ -52,6 +52,8 @@ mod harness;
 mod harness_itself;
 mod header_rules;
 mod health;
+mod health_agent;
+mod health_checks;
 mod keep_alive;
 mod layers;
 mod limits;

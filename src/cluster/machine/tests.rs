@@ -1,9 +1,8 @@
-use std::time::Duration;
-
 use proptest::prelude::*;
 
 use super::*;
 
+mod checks;
 mod voices;
 
 const PAIR: Peers = Peers {
@@ -19,14 +18,7 @@ const LAST: Peers = Peers {
 const STAYS: (bool, FailBack) = (false, FailBack::NewSessions);
 
 fn health(path: Option<&str>) -> Health {
-    Health {
-        path: path.map(str::to_owned),
-        host: None,
-        interval: Duration::from_secs(2),
-        timeout: Duration::from_secs(2),
-        rise: 2,
-        fall: 3,
-    }
+    path.map_or_else(Health::unchecked, Health::of_path)
 }
 
 fn unchecked() -> Machine {

@@ -115,6 +115,19 @@ pub enum AgentWord {
     Down,
 }
 
+impl AgentWord {
+    /// The word for logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Drain => "drain",
+            Self::Maint => "maint",
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+}
+
 /// Why a backend is Down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {

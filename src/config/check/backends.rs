@@ -75,6 +75,11 @@ fn backend(at: At<'_>) -> Option<Typed<'_>> {
     let backup = section.get("backup").switch();
     let state = state(&section.get("state"));
     let max_requests = section.get("max_requests").length();
+    let port = |key| {
+        let port = section.value(key).map(|at| at.count());
+        port.and_then(|port| u16::try_from(port).ok())
+    };
+    let (check_port, agent_port) = (port("check_port"), port("agent_port"));
     let address_at = section.required("address").unwrap_or_else(|| at.clone());
     let address = section
         .has("address")
@@ -91,6 +96,8 @@ fn backend(at: At<'_>) -> Option<Typed<'_>> {
         backup,
         state,
         max_requests,
+        check_port,
+        agent_port,
     };
     Some(Typed {
         backend,
@@ -112,6 +119,8 @@ fn short(at: At<'_>) -> Option<Typed<'_>> {
         backup: false,
         state: WantedState::Up,
         max_requests: 0,
+        check_port: None,
+        agent_port: None,
     };
     let address = at.clone();
     Some(Typed {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::config::{
-    Affinity, Balance, Buffers, Cluster, ClusterName, Drain, FailBack, Forwarded, Health,
-    HostHeader, OwnerBy, Pool, Retry, Rewrite, Timeouts,
+    Affinity, Balance, Buffers, Cluster, ClusterName, Drain, FailBack, Forwarded, HostHeader,
+    OwnerBy, Pool, Retry, Rewrite, Timeouts,
 };
 
 use super::addresses::{is_authority, is_host};
@@ -17,6 +17,7 @@ use super::backends::backends;
 use super::balance::balance;
 use super::capacity::capacity;
 use super::headers::{changeable, header_rules};
+use super::health::health;
 use super::outliers::outliers;
 use super::owner::refuse_unfit_names;
 use super::pattern::any_pattern;
@@ -76,7 +77,7 @@ fn cluster(key: &At<'_>, at: &At<'_>) -> (Cluster, Option<PathBuf>) {
         queue,
         timeouts: timeouts(&section.get("timeouts").section()),
         pool: pool(&section.get("pool").section()),
-        health: health(&section.get("health").section()),
+        health: health(&section.get("health").section(), &backends),
         outliers: outliers(&section.get("outliers").section()),
         retry: retry(&section.get("retry").section()),
         host: host(&section.get("host")),
@@ -149,30 +150,6 @@ fn pool(section: &Section<'_>) -> Pool {
     }
 }
 
-fn health(section: &Section<'_>) -> Health {
-    let path = section.value("path");
-    let path = path.and_then(|at| {
-        at.parse(|text| {
-            let path = text.split_once('?').map_or(text, |(path, _)| path);
-            is_path(path).then(|| text.to_owned()).ok_or(None)
-        })
-    });
-    let host = section.value("host").and_then(|at| authority(&at));
-    if host.is_some() && path.is_none() && !section.has("path") {
-        section
-            .get("host")
-            .warn("a path next to it", "without a path nothing is asked for");
-    }
-    Health {
-        path,
-        host,
-        interval: section.get("interval").duration(),
-        timeout: section.get("timeout").duration(),
-        rise: section.get("rise").small(),
-        fall: section.get("fall").small(),
-    }
-}
-
 fn retry(section: &Section<'_>) -> Retry {
     let mut statuses: Vec<StatusCode> = Vec::new();
     let mut timeouts = false;
@@ -231,10 +208,6 @@ fn host(at: &At<'_>) -> HostHeader {
             HostHeader::Fixed(text.to_owned())
         }
     }
-}
-
-fn authority(at: &At<'_>) -> Option<String> {
-    at.parse(|text| is_authority(text).then(|| text.to_owned()).ok_or(None))
 }
 
 fn forwarded(section: &Section<'_>) -> Forwarded {

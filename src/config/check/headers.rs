@@ -20,6 +20,11 @@ const OURS: &[&str] = &[
     "upgrade",
 ];
 
+/// Whether only the proxy itself may set this header.
+pub(super) fn is_ours(name: &HeaderName) -> bool {
+    OURS.contains(&name.as_str())
+}
+
 /// The section `request_headers` or `response_headers`.
 pub(super) fn header_rules(at: &At<'_>, used: Use) -> HeaderRules {
     let section = at.section();
@@ -64,7 +69,7 @@ pub(super) fn changeable(at: &At<'_>, used: Use) -> Option<HeaderName> {
         at.unlike("a header's name", None);
         return None;
     };
-    let hint = if OURS.contains(&name.as_str()) {
+    let hint = if is_ours(&name) {
         "this header belongs to the connection or frames the body; the proxy sets it itself"
     } else if name == http::header::HOST && used == Use::RequestHeader {
         "use the cluster's key host: keep, backend or a name"

@@ -10,6 +10,7 @@ mod clusters;
 mod context;
 mod files;
 mod headers;
+mod health;
 mod listeners;
 mod logs;
 mod network_lists;

@@ -1,4 +1,4 @@
-//! The regular expression of the paths that touch no session.
+//! Regular expressions; the one of the paths that touch no session with doubts of its own.
 
 use regex::{Regex, RegexBuilder};
 
@@ -23,7 +23,8 @@ pub(super) fn any_pattern(at: &At<'_>) -> Option<Pattern> {
     at.parse(compiled).map(Pattern)
 }
 
-fn compiled(text: &str) -> Result<Regex, Option<String>> {
+/// A regular expression of bounded size.
+pub(super) fn compiled(text: &str) -> Result<Regex, Option<String>> {
     if text.is_empty() {
         return Err(None);
     }

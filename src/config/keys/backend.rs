@@ -43,4 +43,14 @@ pub(super) const BACKEND: &[Key] = &[
         "Requests in flight over all workers; 0: no bound.",
     )
     .or("0"),
+    Key::new(
+        "check_port",
+        Kind::Count(1, 65_535),
+        "Where its check connects; absent: as `health.port` says.",
+    ),
+    Key::new(
+        "agent_port",
+        Kind::Count(1, 65_535),
+        "Where its agent listens; absent: as `health.agent.port` says.",
+    ),
 ];

@@ -1,8 +1,9 @@
 //! The keys of a cluster.
 
 use super::backend::BACKEND;
+use super::health::HEALTH;
 use super::stores::STORES;
-use super::upstream::{HEALTH, OUTLIERS, POOL, QUEUE, RETRY, TIMEOUTS};
+use super::upstream::{OUTLIERS, POOL, QUEUE, RETRY, TIMEOUTS};
 use super::{HEADERS, HOUR, Key, Kind, MINUTE, SECOND};
 
 const DAY: u64 = 24 * HOUR;

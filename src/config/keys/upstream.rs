@@ -1,4 +1,4 @@
-//! The keys about requests on their way to backends: queues, waits, pools, checks, further attempts.
+//! The keys about requests on their way to backends: queues, waits, pools, further attempts.
 
 use super::{HOUR, Key, Kind, MINUTE, SECOND};
 
@@ -62,43 +62,6 @@ pub(super) const POOL: &[Key] = &[
         "How long one may be used in all.",
     )
     .or("10m"),
-];
-
-pub(super) const HEALTH: &[Key] = &[
-    Key::new(
-        "path",
-        Kind::Text("a path that starts with '/'"),
-        "What is asked for; absent: no check by HTTP, a dead backend returns once it accepts a connection.",
-    ),
-    Key::new(
-        "host",
-        Kind::Text("a host name"),
-        "The Host that the check sends; absent: the backend's address.",
-    ),
-    Key::new(
-        "interval",
-        Kind::Duration(10, HOUR),
-        "Time between two checks.",
-    )
-    .or("2s"),
-    Key::new(
-        "timeout",
-        Kind::Duration(1, HOUR),
-        "Longest wait for a check's answer.",
-    )
-    .or("2s"),
-    Key::new(
-        "rise",
-        Kind::Count(1, 1000),
-        "Good checks in a row that bring a backend up.",
-    )
-    .or("2"),
-    Key::new(
-        "fall",
-        Kind::Count(1, 1000),
-        "Bad checks in a row that take it down.",
-    )
-    .or("3"),
 ];
 
 pub(super) const OUTLIERS: &[Key] = &[

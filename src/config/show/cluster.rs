@@ -6,10 +6,11 @@ use serde_json::{Map, Value, json};
 
 use crate::config::units::show_duration;
 use crate::config::{
-    Affinity, Backend, Balance, Cluster, Drain, FailBack, HashKey, Health, HostHeader, Outliers,
-    Queue, Retry, Rewrite, WantedState,
+    Affinity, Backend, Balance, Cluster, Drain, FailBack, HashKey, HostHeader, Outliers, Queue,
+    Retry, Rewrite, WantedState,
 };
 
+use super::health::health;
 use super::rule::header_rules;
 use super::sessions::sessions;
 
@@ -95,22 +96,6 @@ fn queue(queue: &Queue) -> Value {
     value
 }
 
-fn health(health: &Health) -> Value {
-    let mut keys = Map::new();
-    let mut put = |key: &str, value: Value| keys.insert(key.to_owned(), value);
-    if let Some(path) = &health.path {
-        put("path", json!(path));
-    }
-    if let Some(host) = &health.host {
-        put("host", json!(host));
-    }
-    put("interval", json!(show_duration(health.interval)));
-    put("timeout", json!(show_duration(health.timeout)));
-    put("rise", json!(health.rise));
-    put("fall", json!(health.fall));
-    Value::Object(keys)
-}
-
 fn drain(drain: &Drain) -> Value {
     let mut keys = Map::new();
     let mut put = |key: &str, value: Value| keys.insert(key.to_owned(), value);
@@ -132,7 +117,7 @@ fn fail_back(wanted: FailBack) -> &'static str {
 }
 
 fn outliers(outliers: &Outliers) -> Value {
-    let statuses = outliers.statuses.iter().map(|status| status.as_u16());
+    let statuses = outliers.statuses.iter().map(http::StatusCode::as_u16);
     json!({
         "consecutive": outliers.consecutive,
         "statuses": statuses.collect::<Vec<_>>(),
@@ -190,5 +175,11 @@ fn backend(backend: &Backend) -> Value {
     };
     put("state", json!(state));
     put("max_requests", json!(backend.max_requests));
+    if let Some(port) = backend.check_port {
+        put("check_port", json!(port));
+    }
+    if let Some(port) = backend.agent_port {
+        put("agent_port", json!(port));
+    }
     Value::Object(keys)
 }

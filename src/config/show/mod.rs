@@ -2,6 +2,7 @@
 //! gives an equal [`Config`].
 
 mod cluster;
+mod health;
 mod rule;
 mod sessions;
 mod stores;

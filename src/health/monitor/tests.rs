@@ -7,35 +7,29 @@ use tokio::net::TcpSocket;
 use tokio::time::{sleep, timeout};
 
 use crate::cluster::machine::{Machine, Peers, State};
-use crate::config::WantedState;
+use crate::config::{Health, WantedState};
 
-use super::super::probe::{Endpoint, Network};
+use super::super::probe::{Found, Network};
 use super::*;
 
 const INTERVAL: Duration = Duration::from_secs(2);
 
 fn health(path: Option<&str>) -> Health {
-    Health {
-        path: path.map(str::to_owned),
-        host: None,
-        interval: INTERVAL,
-        timeout: Duration::from_secs(1),
-        rise: 2,
-        fall: 3,
-    }
+    path.map_or_else(Health::unchecked, Health::of_path)
 }
 
-fn target(addresses: &[SocketAddr]) -> Target {
-    Target {
-        endpoint: Endpoint::Tcp(addresses.into()),
-        host: "tomcat".to_owned(),
-    }
+fn pace(health: &Health) -> Pace {
+    Pace::of_checks("shop", "jvm1", health)
+}
+
+fn endpoint(addresses: &[SocketAddr]) -> Endpoint {
+    Endpoint::Tcp(addresses.into())
 }
 
 /// A real machine behind a lock, with the flips and when they were.
 struct Watched {
     machine: Mutex<Machine>,
-    target: Target,
+    endpoint: Endpoint,
     wake: Notify,
     flipped: Notify,
     began: Instant,
@@ -46,7 +40,7 @@ impl Watched {
     fn new(path: Option<&str>) -> Self {
         Self {
             machine: Mutex::new(Machine::new(WantedState::Up, &health(path))),
-            target: target(&[]),
+            endpoint: endpoint(&[]),
             wake: Notify::new(),
             flipped: Notify::new(),
             began: Instant::now(),
@@ -76,9 +70,23 @@ impl Subject for &Watched {
         self.machine.lock().unwrap().needed()
     }
 
-    fn target(&self) -> Target {
-        self.target.clone()
+    fn mood(&self) -> Mood {
+        if self.machine.lock().unwrap().wavers() {
+            Mood::Wavering
+        } else {
+            Mood::Steady
+        }
     }
+
+    fn is_down(&self) -> bool {
+        self.machine.lock().unwrap().state() == State::Down
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        self.endpoint.clone()
+    }
+
+    fn note_session(&self, _: Made) {}
 
     fn report(&self, outcome: Outcome) {
         if let Some(event) = outcome.event() {
@@ -96,6 +104,9 @@ struct Clockwork {
     began: Instant,
     back: Duration,
     takes: Duration,
+    aim: Aim,
+    /// The status of a check that is answered: 200 passes, 404 drains, all others fail.
+    statuses: Mutex<Vec<u16>>,
     asked: Mutex<Vec<(&'static str, u128)>>,
 }
 
@@ -105,16 +116,18 @@ impl Clockwork {
             began: Instant::now(),
             back: Duration::from_secs(seconds),
             takes: Duration::ZERO,
+            aim: Aim::Service,
+            statuses: Mutex::default(),
             asked: Mutex::new(Vec::new()),
         }
     }
 
-    async fn answer(&self, kind: &'static str) -> Result<Duration, ProbeFailure> {
+    async fn answer(&self, kind: &'static str) -> Result<(), ProbeFailure> {
         let at = self.began.elapsed();
         self.asked.lock().unwrap().push((kind, at.as_millis()));
         sleep(self.takes).await;
         if at >= self.back {
-            return Ok(self.takes);
+            return Ok(());
         }
         Err(ProbeFailure::Connect {
             to: "tomcat".to_owned(),
@@ -131,12 +144,31 @@ impl Clockwork {
 }
 
 impl Probe for &Clockwork {
-    async fn check(&self, _: &Target, _: &Health) -> Result<Duration, ProbeFailure> {
-        self.answer("check").await
+    async fn check(&mut self, _: &Endpoint) -> Found {
+        let answer = self.answer("check").await;
+        let status = self.statuses.lock().unwrap().pop().unwrap_or(200);
+        let verdict = match (answer, status) {
+            (Err(failure), _) => Err(failure),
+            (Ok(()), 200) => Ok(Verdict::Passes),
+            (Ok(()), 404) => Ok(Verdict::Drains),
+            (Ok(()), status) => Err(ProbeFailure::Status(status)),
+        };
+        Found {
+            verdict,
+            made: None,
+        }
     }
 
-    async fn speaks_http(&self, _: &Target, _: Duration) -> Result<Duration, ProbeFailure> {
+    async fn speaks_http(&mut self, _: &Endpoint) -> Result<(), ProbeFailure> {
         self.answer("options").await
+    }
+
+    fn aim(&self) -> Aim {
+        self.aim
+    }
+
+    fn forget_connection(&mut self) {
+        self.asked.lock().unwrap().push(("forgot", 0));
     }
 }
 
@@ -148,7 +180,12 @@ async fn run(
     seconds: u64,
     meanwhile: impl Future<Output = ()>,
 ) {
-    let watch = watch(subject, probe, health(path), Duration::from_millis(500));
+    let watch = watch(
+        subject,
+        probe,
+        pace(&health(path)),
+        Duration::from_millis(500),
+    );
     let both = async { tokio::join!(watch, meanwhile) };
     assert!(timeout(Duration::from_secs(seconds), both).await.is_err());
 }
@@ -235,7 +272,7 @@ async fn a_restarted_backend_is_up_once_it_speaks_and_not_when_it_listens() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let subject = Watched {
-        target: target(&[socket.local_addr().unwrap()]),
+        endpoint: endpoint(&[socket.local_addr().unwrap()]),
         ..Watched::new(None)
     };
     let health = Health {
@@ -243,6 +280,7 @@ async fn a_restarted_backend_is_up_once_it_speaks_and_not_when_it_listens() {
         timeout: Duration::from_secs(20),
         ..health(None)
     };
+    let network = Network::new(&health, "tomcat", None, &[]);
     let restarts = async {
         subject.on(Event::Refused);
         subject.flipped.notified().await;
@@ -254,7 +292,7 @@ async fn a_restarted_backend_is_up_once_it_speaks_and_not_when_it_listens() {
     };
     tokio::select! {
         () = restarts => {}
-        () = watch(&subject, Network, health, Duration::ZERO) => {}
+        () = watch(&subject, network, pace(&health), Duration::ZERO) => {}
     }
     let states: Vec<_> = subject.flips().iter().map(|(_, state)| *state).collect();
     assert_eq!(states, [State::Down, State::Up]);
@@ -282,6 +320,16 @@ fn a_failure_of_ours_says_nothing_about_the_backend() {
         let Outcome::CheckFailed(failure) = checked else {
             unreachable!()
         };
+        // A refusal elsewhere does not prove that the backend is gone.
+        let elsewhere = Outcome::FailedElsewhere(failure);
+        assert_eq!(
+            elsewhere.event(),
+            check.and(Some(Event::CheckFailed)),
+            "{text}"
+        );
+        let Outcome::FailedElsewhere(failure) = elsewhere else {
+            unreachable!()
+        };
         assert_eq!(Outcome::Unanswered(failure).event(), answer, "{text}");
     }
 }
@@ -290,16 +338,95 @@ fn a_failure_of_ours_says_nothing_about_the_backend() {
 fn a_watch_may_move_between_threads() {
     fn moves<T: Send>(_: &T) {}
     let subject = Watched::new(None);
-    moves(&watch(&subject, Network, health(None), INTERVAL));
+    let health = health(None);
+    let network = Network::new(&health, "tomcat", None, &[]);
+    moves(&watch(&subject, network, pace(&health), INTERVAL));
 }
 
-#[test]
-fn watches_begin_all_over_the_first_interval() {
-    let offsets = (0..100).map(|n| start_offset("shop", &format!("jvm{n}"), INTERVAL));
-    let mut quarters = [0; 4];
-    for offset in offsets {
-        assert!(offset < INTERVAL);
-        quarters[usize::try_from(offset.as_millis() / 500).unwrap()] += 1;
+#[tokio::test(start_paused = true)]
+async fn a_backend_about_to_change_is_checked_faster() {
+    let (subject, probe) = (Watched::new(Some("/")), Clockwork::back_after(0));
+    // Popped from the end: one good, three bad, a good one between bad ones, two good.
+    *probe.statuses.lock().unwrap() = vec![200, 200, 500, 200, 500, 500, 500, 200];
+    run(&subject, &probe, Some("/"), 12, async {}).await;
+    assert_eq!(
+        probe.times("check"),
+        // Down with the third bad one: asked soon, and then at the interval until one passes.
+        [500, 2500, 3000, 3500, 3600, 4100, 6100, 6600, 8600, 10600]
+    );
+    assert_eq!(subject.flips(), [(3500, State::Down), (6600, State::Up)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_drains_is_neither_failure_nor_return() {
+    let (subject, probe) = (Watched::new(Some("/")), Clockwork::back_after(0));
+    *probe.statuses.lock().unwrap() = vec![404, 200, 404, 500, 500, 404, 500, 500];
+    let falls = async {
+        sleep(Duration::from_secs(8)).await;
+        subject.on(Event::Refused);
+    };
+    run(&subject, &probe, Some("/"), 11, falls).await;
+    let expected = [
+        // Two failures before it and two behind it are no three in a row.
+        (1500, State::Draining),
+        (6500, State::Up),
+        (8000, State::Down),
+        // Not at 8100, which drained.
+        (10100, State::Up),
+    ];
+    assert_eq!(subject.flips(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mere_connection_brings_nobody_back() {
+    for aim in [Aim::Port, Aim::Elsewhere] {
+        let subject = Watched::new(Some("/"));
+        let probe = Clockwork {
+            aim,
+            ..Clockwork::back_after(0)
+        };
+        let falls = async {
+            sleep(Duration::from_secs(1)).await;
+            subject.on(Event::Refused);
+        };
+        run(&subject, &probe, Some("/"), 4, falls).await;
+        assert_eq!(probe.times("check"), [500, 1100, 3100]);
+        assert_eq!(probe.times("options"), [1100], "only while it is down");
+        assert_eq!(subject.flips(), [(1000, State::Down), (1100, State::Up)]);
     }
-    assert!(quarters.iter().all(|count| *count > 10), "{quarters:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_is_down_is_checked_over_a_new_connection() {
+    let (subject, probe) = (Watched::new(Some("/")), Clockwork::back_after(3));
+    run(&subject, &probe, Some("/"), 10, async {}).await;
+    let asked = probe.asked.lock().unwrap();
+    let kinds: Vec<_> = asked.iter().map(|(kind, _)| *kind).take(7).collect();
+    assert_eq!(
+        kinds,
+        [
+            "check", "forgot", "check", "forgot", "check", "forgot", "check"
+        ]
+    );
+    assert_eq!(
+        asked.iter().filter(|(kind, _)| *kind == "forgot").count(),
+        3
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_from_before_the_fall_brings_nobody_back() {
+    let subject = Watched::new(Some("/"));
+    let probe = Clockwork {
+        takes: Duration::from_secs(1),
+        ..Clockwork::back_after(0)
+    };
+    let falls = async {
+        sleep(Duration::from_secs(1)).await;
+        subject.on(Event::Refused);
+    };
+    run(&subject, &probe, Some("/"), 5, falls).await;
+    // What was asked at 500 is answered at 1500.
+    assert_eq!(probe.times("check"), [500, 1600, 3600]);
+    assert_eq!(subject.flips(), [(1000, State::Down), (2600, State::Up)]);
 }

@@ -8,9 +8,9 @@ use http::StatusCode;
 use super::cells::{ByKind, Counter, Gauge, SharedCounter};
 use super::histogram::Histogram;
 use super::kinds::{
-    BackendState, Binding, CheckResult, ConnectionRefusal, Direction, EjectionCause, ErrorReason,
-    EvacuationEnd, LossCause, ParseError, RefusalReason, RejectedId, ReloadResult, RetryReason,
-    RouteAlarm, Stage, StatusClass, StoreLook, Verdict,
+    AgentResult, BackendState, Binding, CheckResult, ConnectionRefusal, Direction, EjectionCause,
+    ErrorReason, EvacuationEnd, LossCause, ParseError, RefusalReason, RejectedId, ReloadResult,
+    RetryReason, RouteAlarm, Stage, StatusClass, StoreLook, Verdict,
 };
 
 /// Answers by the first digit of their status.
@@ -133,6 +133,12 @@ pub struct BackendEvents {
     pub ejections: ByKind<EjectionCause, { EjectionCause::COUNT }, SharedCounter>,
     /// Active checks.
     pub checks: ByKind<CheckResult, { CheckResult::COUNT }, SharedCounter>,
+    /// Active checks whose answer made a session.
+    pub check_sessions: SharedCounter,
+    /// Questions to its agent.
+    pub agent_answers: ByKind<AgentResult, { AgentResult::COUNT }, SharedCounter>,
+    /// Words of its agent that are not known.
+    pub agent_unknown: SharedCounter,
     /// Changes of its state, by the new one.
     pub flips: ByKind<BackendState, { BackendState::COUNT }, SharedCounter>,
     /// Evacuations that have ended.

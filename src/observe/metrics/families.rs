@@ -23,6 +23,8 @@ pub struct BackendStatus<'a> {
     pub limit: usize,
     /// The configured weight.
     pub weight: u32,
+    /// What its agent makes of the weight.
+    pub percent: u32,
 }
 
 type NumberOf<T> = fn(&T) -> u64;
@@ -101,6 +103,8 @@ impl Scrape {
         self.gauge(names::BACKEND_UP, labels, u64::from(status.serves));
         self.one_of(names::BACKEND_STATE, labels, (status.states, status.state));
         self.gauge(names::BACKEND_WEIGHT, labels, u64::from(status.weight));
+        let percent = u64::from(status.percent);
+        self.gauge(names::BACKEND_AGENT_PERCENT, labels, percent);
         self.gauge(names::BACKEND_IN_FLIGHT, labels, whole(status.in_flight));
         self.gauge(names::BACKEND_LIMIT, labels, whole(status.limit));
     }
@@ -124,6 +128,14 @@ impl Scrape {
             let labels = with(names::BACKEND_CHECKS, labels, result.label());
             self.counter(names::BACKEND_CHECKS, &labels, count.value());
         }
+        for (result, count) in events.agent_answers.iter() {
+            let labels = with(names::BACKEND_AGENT_ANSWERS, labels, result.label());
+            self.counter(names::BACKEND_AGENT_ANSWERS, &labels, count.value());
+        }
+        let made = events.check_sessions.value();
+        self.counter(names::BACKEND_CHECK_SESSIONS, labels, made);
+        let unknown = events.agent_unknown.value();
+        self.counter(names::BACKEND_AGENT_UNKNOWN, labels, unknown);
     }
 
     /// Adds what the workers counted of a listener.

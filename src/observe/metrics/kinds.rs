@@ -284,13 +284,31 @@ kind!(
     CheckResult {
         /// As expected.
         Success = "success",
+        /// A status that `health.drain_on` names.
+        Drains = "drains",
         /// Not connected.
         Connect = "connect",
         /// No answer in time.
         Timeout = "timeout",
         /// An answer with another status than expected.
         Status = "status",
+        /// An answer with another body than expected.
+        Body = "body",
         /// An answer that is not HTTP, or none.
+        Protocol = "protocol",
+    }
+);
+
+kind!(
+    /// How a question to an agent ended.
+    AgentResult {
+        /// With a word that is known.
+        Success = "success",
+        /// Not connected.
+        Connect = "connect",
+        /// No answer in time.
+        Timeout = "timeout",
+        /// An answer without a word that is known, or none.
         Protocol = "protocol",
     }
 );

@@ -25,8 +25,8 @@ pub use exposition::{CONTENT_TYPE, Exposition};
 pub use families::BackendStatus;
 pub use histogram::{BOUNDS_SECONDS, Histogram, HistogramTotal};
 pub use kinds::{
-    BackendState, Binding, CheckResult, ConnectionRefusal, Direction, EjectionCause, EntryKind,
-    ErrorReason, EvacuationEnd, EvictedKind, Kind, LossCause, ParseError, RefusalReason,
+    AgentResult, BackendState, Binding, CheckResult, ConnectionRefusal, Direction, EjectionCause,
+    EntryKind, ErrorReason, EvacuationEnd, EvictedKind, Kind, LossCause, ParseError, RefusalReason,
     RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage, StatusClass, StoreLook, Verdict,
 };
 pub use scrape::{Labels, Scrape};

@@ -84,10 +84,12 @@ metrics! {
         "1 for the state that the backend is in, 0 for the others.";
     BACKEND_WEIGHT = Gauge "cattail_backend_weight" ["cluster", "backend"]
         "The weight in force: as ordered, else as configured, and of that what its agent says.";
+    BACKEND_AGENT_PERCENT = Gauge "cattail_backend_agent_weight_percent" ["cluster", "backend"]
+        "What its agent makes of the weight, in percent; 100 where it says nothing of it.";
     BACKEND_IN_FLIGHT = Gauge "cattail_backend_requests_in_flight" ["cluster", "backend"]
         "Requests at the backend now.";
     BACKEND_LIMIT = Gauge "cattail_backend_requests_limit" ["cluster", "backend"]
-        "The most requests that it gets at a time, as configured; 0 is unlimited.";
+        "The most requests that it gets at a time, as configured or as its agent says; 0 is unlimited.";
     BACKEND_QUEUED_REQUESTS = Gauge "cattail_backend_queued_requests" ["cluster", "backend"]
         "Requests of sessions that wait for a place at this backend and no other now.";
     BACKEND_ATTEMPTS = Counter "cattail_backend_attempts_total" ["cluster", "backend"]
@@ -120,6 +122,12 @@ metrics! {
         "Evacuations of the backend, by how they ended.";
     BACKEND_CHECKS = Counter "cattail_backend_checks_total" ["cluster", "backend", "result"]
         "Active health checks, by how they ended.";
+    BACKEND_CHECK_SESSIONS = Counter "cattail_backend_check_sessions_total" ["cluster", "backend"]
+        "Active health checks whose answer made a session that nobody will use.";
+    BACKEND_AGENT_ANSWERS = Counter "cattail_backend_agent_answers_total" ["cluster", "backend", "result"]
+        "Questions to the backend's agent, by how they ended.";
+    BACKEND_AGENT_UNKNOWN = Counter "cattail_backend_agent_unknown_words_total" ["cluster", "backend"]
+        "Words in its agent's answers that are not known.";
 
     // Sessions.
     SESSION_REQUESTS = Counter "cattail_session_requests_total" ["cluster", "binding"]

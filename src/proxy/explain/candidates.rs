@@ -20,11 +20,11 @@ pub(super) fn candidates(cluster: &Cluster, looked: &Looked) -> Vec<Candidate> {
             (Note::CannotServe, !state.serves_its_own()),
             (
                 Note::TakesNoNew,
-                state.serves_its_own() && !state.takes_new(),
+                state.serves_its_own() && !backend.takes_new(),
             ),
             (
                 Note::Backup,
-                settings.backup && state.takes_new() && !takes_part,
+                settings.backup && backend.takes_new() && !takes_part,
             ),
             (Note::FormerOwner, looked.fenced.contains(&slot)),
             (Note::Full, !backend.has_room()),

@@ -4,6 +4,7 @@
 //! - `backend`: fake Tomcats (`cattail::standin`), which fail the test if they fail inside
 //! - `client`: raw sockets, bytes in and bytes out; `request` writes requests, `response` reads
 //!   answers strictly; `browser` keeps cookies and the connection
+//! - `agent`: fake agents of Tomcats
 //! - `metrics`: scrape and match
 //! - `browsers`: many browsers with parallel requests, and what they saw of their sessions
 //! - `load`: clients that go on asking while something happens
@@ -14,6 +15,7 @@
 //!
 //! Every wait has a deadline, scaled by `CATTAIL_TEST_SCALE`, and every failure says what came.
 
+mod agent;
 pub(crate) mod backend;
 pub(crate) mod browser;
 pub(crate) mod browsers;
@@ -29,6 +31,7 @@ pub(crate) mod response;
 mod store;
 pub(crate) mod wait;
 
+pub(crate) use agent::Agent;
 pub(crate) use backend::{BlackHole, Tomcat, stopping, tomcats};
 pub(crate) use browser::Browser;
 pub(crate) use browsers::Browsers;

@@ -49,8 +49,7 @@ fn a_check_may_ask_for_no_new_sessions() {
         story(&mut machine, &[Refused, CheckDrains, CheckPassed]),
         [
             "up -> down: it refused a connection",
-            "down -> draining: its health check passes",
-            "draining -> up: its health check passes"
+            "down -> up: its health check passes"
         ]
     );
 }

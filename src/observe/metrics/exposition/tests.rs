@@ -62,6 +62,7 @@ fn a_backend_is_in_one_of_all_states() {
             in_flight: 3,
             limit: 200,
             weight: 5,
+            percent: 100,
         };
         scrape.backend_status("shop", "jvm1", status);
     });

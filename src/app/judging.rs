@@ -1,0 +1,79 @@
+//! What judges the answers of a cluster's backends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::cluster::machine::Event;
+use crate::cluster::{Backend, Cluster};
+use crate::health::outliers::{Counted, Judge, Verdict, usual};
+use crate::observe::metrics::HistogramTotal;
+
+/// What judges the answers of a cluster's backends.
+pub(super) struct Judging {
+    cluster: Arc<Cluster>,
+    began: Instant,
+    judges: Vec<Judge>,
+}
+
+impl Judging {
+    pub(super) fn of(cluster: &Arc<Cluster>) -> Self {
+        let began = Instant::now();
+        let outliers = &cluster.config.outliers;
+        let judge = |backend: &Arc<Backend>| {
+            let mut judge = Judge::default();
+            // From before a reload: nobody knows for how long.
+            if backend.is_outlying() {
+                judge.is_out(Duration::ZERO, outliers);
+            }
+            judge
+        };
+        Self {
+            cluster: Arc::clone(cluster),
+            began,
+            judges: cluster.backends.iter().map(judge).collect(),
+        }
+    }
+
+    pub(super) fn look(&mut self) {
+        let outliers = &self.cluster.config.outliers;
+        let at = self.began.elapsed();
+        let pairs = self.judges.iter_mut().zip(&self.cluster.backends);
+        let means: Vec<_> = pairs
+            .map(|(judge, backend)| judge.look(at, counted(backend), outliers))
+            .collect();
+        for (place, slot) in self.cluster.slots().enumerate() {
+            let Some(judge) = self.judges.get_mut(place) else {
+                return;
+            };
+            let mean = means.get(place).copied().flatten();
+            match judge.judge(at, (mean, usual(&means, place)), outliers) {
+                Some(Verdict::Outlying) if self.cluster.report_outlying(slot) => {
+                    judge.is_out(at, outliers);
+                }
+                Some(Verdict::Readmit) => self.cluster.report(slot, Event::Readmitted),
+                Some(Verdict::Outlying) | None => {}
+            }
+        }
+    }
+}
+
+fn counted(backend: &Backend) -> Counted {
+    let (bad, row) = backend.bad_answers();
+    let mut times = HistogramTotal::default();
+    for cells in backend.cells.iter() {
+        cells.response_time.add_to(&mut times);
+    }
+    let failures = backend.cells.sum(|cells| {
+        let failures = cells.failures.iter();
+        failures.map(|(_, count)| count.value()).sum()
+    });
+    Counted {
+        answers: times.count() + failures,
+        bad,
+        time: times.time(),
+        timed: times.count(),
+        row,
+    }
+}

@@ -1,0 +1,124 @@
+//! A backend as its monitor sees it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Notify;
+
+use crate::balance::Slot;
+use crate::cluster::machine::{Needed, State};
+use crate::cluster::{Addresses, Backend, Cluster};
+use crate::health::{Endpoint, Made, Mood, Outcome, ProbeFailure, Subject};
+use crate::observe::metrics::CheckResult;
+
+/// A backend as its monitor sees it.
+pub(super) struct Watched {
+    cluster: Arc<Cluster>,
+    slot: Slot,
+    backend: Arc<Backend>,
+    /// Whether it was told that checks make sessions.
+    is_told: AtomicBool,
+}
+
+impl Watched {
+    pub(super) fn new(cluster: &Arc<Cluster>, slot: Slot, backend: &Arc<Backend>) -> Self {
+        Self {
+            cluster: Arc::clone(cluster),
+            slot,
+            backend: Arc::clone(backend),
+            is_told: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Subject for Watched {
+    fn needed(&self) -> Needed {
+        // One that was evacuated is about to be restarted: a refused connection is the proof, and
+        // lets sessions go back to it.
+        let is_gone = self.backend.state() == State::Disabled;
+        if is_gone && self.backend.evacuation().is_some() {
+            return Needed::Answer;
+        }
+        self.backend.needed()
+    }
+
+    fn mood(&self) -> Mood {
+        if self.backend.wavers() {
+            Mood::Wavering
+        } else {
+            Mood::Steady
+        }
+    }
+
+    fn is_down(&self) -> bool {
+        self.backend.is_down()
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        endpoint_of(&self.backend)
+    }
+
+    fn report(&self, outcome: Outcome) {
+        self.backend.events.checks.inc(result_of(&outcome));
+        if let Outcome::CheckFailed(failure) | Outcome::FailedElsewhere(failure) = &outcome {
+            tracing::debug!(backend = %self.backend.name, %failure, "check failed");
+        }
+        if let Some(event) = outcome.event() {
+            self.cluster.report(self.slot, event);
+        }
+    }
+
+    fn note_session(&self, made: Made) {
+        let makes = made == Made::Session;
+        if makes {
+            self.backend.events.check_sessions.inc();
+        }
+        let was_told = self.is_told.swap(makes, Ordering::Relaxed);
+        let (cluster, backend) = (&self.cluster.config.name, &self.backend.name);
+        match (was_told, makes) {
+            (false, true) => tracing::warn!(
+                %cluster, %backend,
+                "health checks make sessions; let health.path be a page that needs none"
+            ),
+            (true, false) => {
+                tracing::info!(%cluster, %backend, "health checks make no sessions any more");
+            }
+            _ => {}
+        }
+    }
+
+    fn wake(&self) -> &Notify {
+        &self.backend.changed
+    }
+}
+
+/// Where a backend is now.
+pub(super) fn endpoint_of(backend: &Backend) -> Endpoint {
+    match &**backend.addresses() {
+        Addresses::Ip(addresses) => Endpoint::Tcp(addresses.as_slice().into()),
+        Addresses::Unix(path) => Endpoint::Unix(path.as_path().into()),
+    }
+}
+
+fn result_of(outcome: &Outcome) -> CheckResult {
+    let failure = match outcome {
+        Outcome::CheckPassed | Outcome::Answered => return CheckResult::Success,
+        Outcome::CheckDrains => return CheckResult::Drains,
+        Outcome::CheckFailed(failure)
+        | Outcome::FailedElsewhere(failure)
+        | Outcome::Unanswered(failure) => failure,
+    };
+    match failure {
+        ProbeFailure::Connect { .. }
+        | ProbeFailure::ConnectTimeout { .. }
+        | ProbeFailure::NoAddress => CheckResult::Connect,
+        ProbeFailure::AnswerTimeout(_) => CheckResult::Timeout,
+        ProbeFailure::Status(_) => CheckResult::Status,
+        ProbeFailure::Body => CheckResult::Body,
+        ProbeFailure::Broken(_)
+        | ProbeFailure::Ended
+        | ProbeFailure::NotHttp(_)
+        | ProbeFailure::HeadTooLong
+        | ProbeFailure::BadBody => CheckResult::Protocol,
+    }
+}
