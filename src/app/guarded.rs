@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::balance::Slot;
+use crate::cluster::machine::Wish;
 use crate::cluster::machine::{AgentWord, Event};
 use crate::cluster::{Backend, Cluster};
-use crate::config::WantedState;
 use crate::health::agent::{AgentFailure, Said, Ward};
 use crate::health::{Endpoint, ProbeFailure};
 use crate::observe::metrics::AgentResult;
@@ -81,7 +81,7 @@ impl Guarded {
 
 impl Ward for Guarded {
     fn agent(&self) -> Option<Endpoint> {
-        if self.backend.settings().state == WantedState::Disabled {
+        if self.backend.stand().wish == Wish::Disabled {
             return None;
         }
         Some(match self.cluster.config.health.agent.address {

@@ -48,7 +48,13 @@ impl Judging {
                 return;
             };
             let mean = means.get(place).copied().flatten();
-            match judge.judge(at, (mean, usual(&means, place)), outliers) {
+            // Seldom asked for, and dear with many backends.
+            let usual = if outliers.slow_factor > 0 {
+                usual(&means, place)
+            } else {
+                None
+            };
+            match judge.judge(at, (mean, usual), outliers) {
                 Some(Verdict::Outlying) if self.cluster.report_outlying(slot) => {
                     judge.is_out(at, outliers);
                 }
@@ -65,12 +71,9 @@ fn counted(backend: &Backend) -> Counted {
     for cells in backend.cells.iter() {
         cells.response_time.add_to(&mut times);
     }
-    let failures = backend.cells.sum(|cells| {
-        let failures = cells.failures.iter();
-        failures.map(|(_, count)| count.value()).sum()
-    });
     Counted {
-        answers: times.count() + failures,
+        // Those under way are few beside those of a whole window.
+        answers: backend.cells.sum(|cells| cells.attempts.value()),
         bad,
         time: times.time(),
         timed: times.count(),

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
 
 use super::state_file;
 use crate::admin::api::model;
@@ -42,9 +44,18 @@ pub(super) struct Shown {
     stopping: AtomicBool,
     last_reload_failed: AtomicBool,
     loaded_at: AtomicU64,
-    /// What stands in the state file.
-    kept: Mutex<Option<Vec<(Names, Order)>>>,
+    kept: Mutex<Kept>,
 }
+
+/// What stands in the state file, and when it could not be written.
+#[derive(Debug, Default)]
+struct Kept {
+    orders: Vec<(Names, Order)>,
+    failed: Option<Instant>,
+}
+
+/// Until a state file that could not be written is tried again.
+const AGAIN: Duration = Duration::from_secs(10);
 
 impl Shown {
     pub(super) fn new(
@@ -89,15 +100,28 @@ impl Shown {
         // One at a time: the last one to write has the last word.
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let orders = self.published.common.orders.all();
-        if kept.as_ref() == Some(&orders) {
+        let is_due = kept.failed.is_none_or(|at| at.elapsed() >= AGAIN);
+        if kept.orders == orders || !is_due {
             return;
         }
         match state_file::write(path, orders.clone()) {
-            Ok(()) => *kept = Some(orders),
+            Ok(()) => {
+                *kept = Kept {
+                    orders,
+                    failed: None,
+                };
+            }
             Err(error) => {
+                kept.failed = Some(Instant::now());
                 tracing::error!(file = %path.display(), %error, "orders cannot be kept");
             }
         }
+    }
+
+    /// These orders stand in the state file already.
+    pub(super) fn orders_are_kept(&self, orders: Vec<(Names, Order)>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.orders = orders;
     }
 
     fn is_stopping(&self) -> bool {

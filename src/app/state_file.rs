@@ -85,6 +85,15 @@ pub(super) fn write(path: &Path, orders: Vec<(Names, Order)>) -> io::Result<()> 
     fs::rename(&beside, path)
 }
 
+/// Puts a file that cannot be read out of the way, for whoever looks into it; where it is then.
+pub(super) fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".unreadable");
+    let aside = path.with_file_name(name);
+    fs::rename(path, &aside)?;
+    Ok(aside)
+}
+
 fn beside(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");

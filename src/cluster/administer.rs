@@ -1,7 +1,7 @@
 //! What administrators order of a backend, and evacuations as they go on.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::evacuation::{Evacuation, Plan, Step};
@@ -66,14 +66,11 @@ impl Cluster {
         if wanted == Wish::Evacuating {
             self.may_evacuate()?;
         }
+        let _one = self.administering();
         if wanted != Wish::Up && !force && self.is_the_last(backend) {
             return Err(Refused::TheLast);
         }
-        let (cluster, name) = (&self.config.name, &backend.name);
-        self.sessions
-            .common
-            .orders
-            .change(cluster.as_str(), name.as_str(), |order| order.wish = wish);
+        self.order_kept(backend, wish);
         let evacuation = (wanted == Wish::Evacuating).then(|| self.plan_evacuation(slot, pace));
         // Known before the state says so: a request that sees the state finds it.
         backend.set_evacuation(evacuation);
@@ -140,8 +137,15 @@ impl Cluster {
             let Some(backend) = self.backend(slot) else {
                 continue;
             };
-            let is_evacuating = backend.stand().wish == Wish::Evacuating;
-            if is_evacuating && backend.evacuation().is_none() {
+            if backend.stand().wish != Wish::Evacuating {
+                continue;
+            }
+            if self.may_evacuate().is_err() {
+                // The file has changed since: what has not moved stays.
+                self.order_kept(backend, Some(Wish::Draining));
+                backend.set_evacuation(None);
+                self.move_machine(backend, Some(Wish::Draining), None);
+            } else if backend.evacuation().is_none() {
                 let evacuation = self.plan_evacuation(slot, Pace::default());
                 backend.set_evacuation(Some(evacuation));
             }
@@ -154,13 +158,19 @@ impl Cluster {
             let Some(backend) = self.backend(slot) else {
                 continue;
             };
-            let evacuation = backend.evacuation();
-            let Some(evacuation) = evacuation.as_deref() else {
+            let Some(evacuation) = backend.evacuation().clone() else {
                 continue;
             };
+            // The last word is an administrator's.
+            let _one = self.administering();
+            let is_current = |current: &Arc<Evacuation>| Arc::ptr_eq(current, &evacuation);
+            if !backend.evacuation().as_ref().is_some_and(is_current) {
+                continue;
+            }
             let attempts = backend.cells.sum(|cells| cells.attempts.value());
-            if let Some(step) = evacuation.advance(backend.in_flight(), attempts) {
-                self.evacuated(slot, evacuation, step);
+            let sessions = self.sessions.live(slot);
+            if let Some(step) = evacuation.advance(backend.in_flight(), attempts, sessions) {
+                self.evacuated(slot, &evacuation, step);
             }
         }
     }
@@ -223,11 +233,7 @@ impl Cluster {
             ),
         };
         if let Some(wish) = wish {
-            let (cluster, name) = (&self.config.name, &backend.name);
-            let orders = &self.sessions.common.orders;
-            orders.change(cluster.as_str(), name.as_str(), |order| {
-                order.wish = Some(wish);
-            });
+            self.order_kept(backend, Some(wish));
             self.move_machine(backend, Some(wish), Some(Cause::Evacuated));
         }
         if step == Step::CutOff {
@@ -273,6 +279,7 @@ impl Cluster {
             delay: self.config.drain.backup_delay,
             deadline: pace.deadline,
             sessions: self.sessions.live(slot),
+            longest: self.config.timeouts.response,
         };
         Arc::new(Evacuation::new(plan, workers))
     }
@@ -281,6 +288,18 @@ impl Cluster {
     fn is_the_last(&self, backend: &Backend) -> bool {
         let mut others = self.backends.iter();
         !others.any(|other| !std::ptr::eq(&raw const **other, backend) && other.state().takes_new())
+    }
+
+    fn order_kept(&self, backend: &Backend, wish: Option<Wish>) {
+        let (cluster, name) = (&self.config.name, &backend.name);
+        let orders = &self.sessions.common.orders;
+        orders.change(cluster.as_str(), name.as_str(), |order| order.wish = wish);
+    }
+
+    /// One order, or one step of an evacuation, at a time.
+    fn administering(&self) -> MutexGuard<'_, ()> {
+        let one = &self.sessions.common.administering;
+        one.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn move_machine(&self, backend: &Backend, wish: Option<Wish>, cause: Option<Cause>) {

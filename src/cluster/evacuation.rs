@@ -14,7 +14,7 @@ mod course;
 mod recent;
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -48,7 +48,8 @@ pub struct Evacuation {
     recent: Mutex<Recent>,
     /// By worker: how often it has looked, and whose requests it has there that no session counts.
     before: Box<[Mutex<Uncounted>]>,
-    has_before: AtomicBool,
+    /// Whose client went away before the answer: the backend may still be at it.
+    abandoned: Mutex<Recent>,
     moved: AtomicU64,
     lost: AtomicU64,
     without_copy: Mutex<HashSet<u64>>,
@@ -98,7 +99,7 @@ impl Evacuation {
             marked: AtomicU64::new(0),
             recent: Mutex::new(Recent::new(plan.delay)),
             before: (0..workers).map(|_| Mutex::default()).collect(),
-            has_before: AtomicBool::new(true),
+            abandoned: Mutex::new(Recent::new(plan.longest)),
             moved: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             without_copy: Mutex::default(),
@@ -151,6 +152,9 @@ impl Evacuation {
             return Leave::Stay;
         }
         let now = self.began.elapsed();
+        if lock(&self.abandoned).since(key.number(), now).is_some() {
+            return Leave::Stay;
+        }
         match lock(&self.recent).since(key.number(), now) {
             Some(since) => match self.plan.delay.saturating_sub(since) {
                 Duration::ZERO => Leave::Now,
@@ -164,6 +168,19 @@ impl Evacuation {
     pub fn answered(&self, key: Key) {
         let now = self.began.elapsed();
         lock(&self.recent).note(key.number(), now);
+    }
+
+    /// The client of a request went away before it was answered.
+    pub fn abandoned(&self, key: Key) {
+        let now = self.began.elapsed();
+        lock(&self.abandoned).note(key.number(), now);
+    }
+
+    /// A request that does not count at its session has just got its connection.
+    pub fn is_there_too(&self, worker: WorkerId, key: Key) {
+        if let Some(before) = self.before.get(worker.0) {
+            lock(before).sessions.insert(key.number());
+        }
     }
 
     /// A session has another owner.
@@ -201,29 +218,17 @@ impl Evacuation {
             let at = self.began.elapsed();
             lock(&self.recent).note(*ended, at);
         }
-        let mut all = self.before.iter();
-        let is_over = all.all(|one| {
-            let one = lock(one);
-            one.looks >= LOOKS && one.sessions.is_empty()
-        });
-        self.has_before.store(!is_over, Relaxed);
-    }
-
-    /// Whether a worker still has requests from before, or has not looked.
-    pub fn has_requests_from_before(&self) -> bool {
-        self.has_before.load(Relaxed)
     }
 
     fn is_from_before(&self, key: Key) -> bool {
-        self.has_before.load(Relaxed)
-            && self.before.iter().any(|one| {
-                let one = lock(one);
-                one.looks < LOOKS || one.sessions.contains(&key.number())
-            })
+        self.before.iter().any(|one| {
+            let one = lock(one);
+            one.looks < LOOKS || one.sessions.contains(&key.number())
+        })
     }
 
     /// Lets it go on. Called every now and then, off the request's way.
-    pub(super) fn advance(&self, in_flight: usize, attempts: u64) -> Option<Step> {
+    pub(super) fn advance(&self, in_flight: usize, attempts: u64, sessions: usize) -> Option<Step> {
         let all_looked = self.before.iter().all(|one| lock(one).looks >= LOOKS);
         let tally = self.tally();
         let mut course = lock(&self.course);
@@ -232,6 +237,7 @@ impl Evacuation {
             all_looked,
             in_flight,
             attempts,
+            sessions,
             moved: tally.moved,
             lost: tally.lost,
         });

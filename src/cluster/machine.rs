@@ -359,10 +359,13 @@ impl Machine {
         }
         let was_down = before.is_down && !self.agent.is_down;
         let was_disabled = before.serves_nothing && !self.agent.serves_nothing;
+        if was_disabled && self.state() != State::Disabled && self.fault.is_none() {
+            // Nobody watched it meanwhile.
+            self.fault = Some(Fault::Unproven);
+        }
         match self.state() {
             State::Disabled => self.clear(),
             State::Down => {}
-            _ if was_disabled => self.fault = Some(Fault::Unproven),
             _ if was_down => self.warming = self.warms,
             _ => {}
         }
@@ -421,8 +424,9 @@ impl Machine {
 
     /// A refusal while Down takes the place of the older fault: what comes back is a new process.
     fn fell(&mut self, fault: Fault) -> Cause {
+        // Only a fall from serving counts: one that is on its way back has been enabled already.
+        self.waits |= !self.returns && self.fault.is_none();
         self.clear();
-        self.waits = !self.returns;
         self.fault = Some(fault);
         Cause::Fault(fault)
     }

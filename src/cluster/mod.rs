@@ -164,6 +164,14 @@ impl Cluster {
                 machine.configure(settings.state, &self.config.health, (warms, policy))
             });
             self.tell(backend, flip);
+            // One that is new in the file may have been ordered while names were looked up.
+            let (cluster, name) = (self.config.name.as_str(), backend.name.as_str());
+            let order = self.sessions.common.orders.of(cluster, name);
+            if backend.stand().ordered != order.wish {
+                let flip = backend.advance(&self.changes, |machine| machine.order(order.wish));
+                self.tell(backend, flip);
+            }
+            backend.order_weight(order.weight);
         }
         self.queue.change_whole(self.config.max_requests);
     }

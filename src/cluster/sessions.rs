@@ -1,8 +1,8 @@
 //! A cluster's part of the ledger: the numbers of its backends there, its own cookies' seals, and
 //! who waits for an owner.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -27,6 +27,8 @@ pub struct Common {
     pub ledger: Ledger,
     /// What administrators have ordered.
     pub orders: Orders,
+    /// Held by whoever follows an order or goes on with an evacuation.
+    pub administering: Mutex<()>,
     /// What happened to backends.
     pub events: EventLog,
     /// How many workers there are.
@@ -41,6 +43,7 @@ impl Common {
             changes: Arc::clone(changes),
             ledger: Ledger::new(sessions),
             orders: Orders::default(),
+            administering: Mutex::default(),
             events: EventLog::default(),
             workers,
             born: Instant::now(),

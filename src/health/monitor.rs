@@ -128,7 +128,11 @@ pub async fn watch(subject: impl Subject, mut probe: impl Probe, mut pace: Pace,
 async fn question(subject: &impl Subject, probe: &mut impl Probe) -> Option<Outcome> {
     let endpoint = subject.endpoint();
     match subject.needed() {
-        Needed::Nothing => None,
+        Needed::Nothing => {
+            // Nobody asks for a while: the other side closes it, and so do we.
+            probe.forget_connection();
+            None
+        }
         Needed::Check => check(subject, probe, &endpoint).await,
         Needed::Answer => Some(match probe.speaks_http(&endpoint).await {
             Ok(()) => Outcome::Answered,

@@ -11,7 +11,7 @@ use crate::config::Outliers;
 /// What was counted of a backend since the process was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counted {
-    /// Attempts that have ended, with an answer or without.
+    /// Attempts begun.
     pub answers: u64,
     /// The bad ones among them.
     pub bad: u64,

@@ -158,10 +158,12 @@ impl Attempt<'_> {
         let response = outcome?;
         let now = Instant::now();
         cells.response(response.status());
-        self.judge_answer(response.status());
         cells.response_time.record(now.duration_since(self.started));
         match disbelief(&response, self.offer) {
-            None => Ok((response, now)),
+            None => {
+                self.judge_answer(response.status());
+                Ok((response, now))
+            }
             Some(reason) => {
                 let kind = FailureKind::Protocol(reason);
                 Err((Stage::AwaitHead, Sent::Perhaps, kind))

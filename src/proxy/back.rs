@@ -67,7 +67,6 @@ pub(super) fn pass_back(
             in_flight: chosen.in_flight,
             cluster,
             worker,
-            client: asked.client.ip(),
         };
         asked.caller.talk.switch(tunnel);
         forwarding.account.close();

@@ -13,6 +13,7 @@ use http::{HeaderMap, Method};
 use super::affinity::{self, Session};
 use super::forward::{Forwarding, Won, attempts};
 use super::outgoing::Outgoing;
+use super::select;
 use crate::observe::metrics::Binding;
 
 /// Whether the answer says so, and the request may be answered anew. As a rule one look at what is
@@ -35,6 +36,8 @@ fn looks_dead(forwarding: &Forwarding<'_>, outgoing: &Outgoing, won: &Won) -> bo
         && outgoing.source.is_none()
         && outgoing.offer.is_none()
         && !won.chosen.upstream.backend.state().takes_new()
+        // With an answer in hand, and a place, nobody waits for another one.
+        && select::is_another_free(forwarding.cluster, &forwarding.tried, won.chosen.slot)
         && makes_another_session(forwarding, won.response.headers())
 }
 

@@ -27,6 +27,7 @@ use super::select::{self, Chosen, Nobody};
 use super::worker::ClusterView;
 use crate::balance::{KeyHash, Slot};
 use crate::cluster::Cluster;
+use crate::cluster::machine::State;
 use crate::config::ProxyAction;
 use crate::observe::LogField;
 use crate::observe::metrics::{RetryReason, Stage};
@@ -391,16 +392,27 @@ impl Forwarding<'_> {
     /// Connecting can take so long that the backend goes down meanwhile and comes back: then the
     /// session may be elsewhere.
     fn still_goes_to(&self, slot: Slot, lease: &Lease) -> Result<(), UpstreamFailure> {
-        if lease.is_of_this_life() || !self.session.has_left(&self.cluster.cluster, slot) {
+        let (cluster, is_bound) = (&self.cluster.cluster, self.session.is_bound());
+        let Some(backend) = cluster.backend(slot).filter(|_| is_bound) else {
             return Ok(());
+        };
+        let has_left = match backend.state() {
+            // Emptied meanwhile, it is about to be stopped.
+            State::Disabled if backend.evacuation().is_some() => true,
+            State::Evacuating => self.session.has_left(cluster, slot),
+            _ => !lease.is_of_this_life() && self.session.has_left(cluster, slot),
+        };
+        if has_left {
+            Err(UpstreamFailure::connect(FailureKind::WentDown))
+        } else {
+            Ok(())
         }
-        Err(UpstreamFailure::connect(FailureKind::WentDown))
     }
 
     /// Whether what `slot` does not answer could be answered by another.
     fn has_another(&self, slot: Slot) -> bool {
         !self.session.is_strict(&self.cluster.cluster)
-            && select::is_another_free(self.cluster, &self.tried, slot)
+            && select::is_another_there(self.cluster, &self.tried, slot)
     }
 }
 
@@ -416,7 +428,7 @@ async fn attempt(
     forwarding.still_goes_to(chosen.slot, &lease)?;
     chosen.in_flight.tell(Pin::sent);
     let (session, client) = (forwarding.session.key(), forwarding.asked.client.ip());
-    lease.sit(session, client, chosen.in_flight.holds_session());
+    lease.sit(session, client, chosen.in_flight.counts());
     let request = forwarding.request(outgoing, chosen.slot);
     let mut sending = pin!(lease.carrier().send(request));
     let connection = lease.connection;

@@ -39,9 +39,9 @@ impl InFlight {
         self.pin = Some(Box::new(pin));
     }
 
-    /// Whether something holds the session.
-    pub fn holds_session(&self) -> bool {
-        self.pin.is_some()
+    /// Whether the request counts at its session, at the backend that owns it.
+    pub fn counts(&self) -> bool {
+        self.pin.as_ref().is_some_and(|pin| pin.is_at_its_owner())
     }
 
     /// What holds the session, if something must, hears how far the request has come.
@@ -128,7 +128,7 @@ pub fn select(
     };
     match slot {
         Some(slot) => place(view, slot),
-        None => Err(why_nobody(cluster, &balancing, tried)),
+        None => Err(why_nobody(&balancing, tried)),
     }
 }
 
@@ -145,7 +145,18 @@ pub fn again(view: &ClusterView, slot: Slot) -> Result<Chosen, Nobody> {
     place(view, slot)
 }
 
-/// Whether a request that `slot` has answered could still be answered by another.
+/// Whether a request that `slot` has answered could still be answered by another, at once or after a
+/// wait for a place.
+pub fn is_another_there(view: &ClusterView, tried: &[Slot], slot: Slot) -> bool {
+    let balancing = view.cluster.balancing();
+    let mut members = balancing.schedule.members().iter();
+    if view.cluster.config.queue.length == 0 {
+        return is_another_free(view, tried, slot);
+    }
+    members.any(|member| member.slot != slot && !tried.contains(&member.slot))
+}
+
+/// Whether it could be answered by another at once.
 pub fn is_another_free(view: &ClusterView, tried: &[Slot], slot: Slot) -> bool {
     let balancing = view.cluster.balancing();
     balancing.schedule.members().iter().any(|member| {
@@ -257,13 +268,13 @@ fn chosen(slot: Slot, upstream: &Rc<Upstream>, scope: Scope) -> Chosen {
     }
 }
 
-/// Why no backend of the cluster takes a request.
-pub(super) fn why_nobody(cluster: &Cluster, balancing: &Balancing, tried: &[Slot]) -> Nobody {
-    let full = balancing.schedule.members().iter().any(|member| {
-        !tried.contains(&member.slot)
-            && cluster
-                .backend(member.slot)
-                .is_some_and(|backend| !backend.has_room())
-    });
-    if full { Nobody::Free } else { Nobody::Usable }
+/// Why no backend of the cluster takes a request: whoever is left and took none was full when it was
+/// asked, whatever has become of that since.
+pub(super) fn why_nobody(balancing: &Balancing, tried: &[Slot]) -> Nobody {
+    let mut members = balancing.schedule.members().iter();
+    if members.any(|member| !tried.contains(&member.slot)) {
+        Nobody::Free
+    } else {
+        Nobody::Usable
+    }
 }

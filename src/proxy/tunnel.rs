@@ -1,6 +1,5 @@
 //! A connection that switched protocols (WebSocket): bytes both ways, nothing is looked at.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::{CONNECTION, UPGRADE};
@@ -68,8 +67,6 @@ pub struct Tunnel {
     pub cluster: Arc<Cluster>,
     /// Whose counters it is in.
     pub worker: WorkerId,
-    /// Who asked.
-    pub client: Option<IpAddr>,
 }
 
 impl Tunnel {
@@ -82,7 +79,7 @@ impl Tunnel {
                 return;
             }
         };
-        self.lease.sit_in_tunnel(self.client);
+        self.lease.sit_in_tunnel();
         let cells = self.cluster.cells.of(self.worker);
         cells.tunnels.inc();
         let _open = OnDrop(|| cells.tunnels.dec());

@@ -40,6 +40,9 @@ pub trait Carrier: Sized + 'static {
     /// What the connection is used for from now on.
     fn sit(&self, seat: Option<Seat>);
 
+    /// The same, after a 101.
+    fn sit_in_tunnel(&self);
+
     /// Whether another request can be sent now.
     fn is_ready(&self) -> bool;
 
@@ -170,6 +173,14 @@ impl Carrier for HyperCarrier {
 
     fn sit(&self, seat: Option<Seat>) {
         self.wire.sit(seat);
+    }
+
+    fn sit_in_tunnel(&self) {
+        let seat = self.wire.seat();
+        self.wire.sit(seat.map(|seat| Seat {
+            is_tunnel: true,
+            ..seat
+        }));
     }
 
     fn is_ready(&self) -> bool {

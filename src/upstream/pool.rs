@@ -17,6 +17,7 @@ use super::dial::dial;
 use super::failure::{Connection, FailureKind, UpstreamFailure};
 use super::stream::{BackendStream, Seat, Wire};
 use crate::clock::{Clock, Deadline};
+use crate::cluster::machine::State;
 use crate::cluster::{Backend, OpenRequest};
 use crate::config;
 use crate::observe::metrics::{BackendCells, Stage, WorkerId};
@@ -207,9 +208,7 @@ impl Upstream {
             let wires = open.iter().filter_map(Weak::upgrade);
             wires.filter_map(|wire| wire.seat())
         };
-        if let Some(evacuation) = &*self.backend.evacuation()
-            && evacuation.has_requests_from_before()
-        {
+        if let Some(evacuation) = &*self.backend.evacuation() {
             let uncounted = seats().filter(|seat| !seat.is_counted);
             evacuation.are_from_before(self.worker, uncounted.filter_map(|seat| seat.session));
         }
@@ -257,6 +256,14 @@ impl Lease {
 
     /// What the connection is used for from now on.
     pub fn sit(&self, session: Option<Key>, client: Option<IpAddr>, is_counted: bool) {
+        let backend = &self.upstream.backend;
+        if let Some(session) = session.filter(|_| !is_counted)
+            && backend.state() == State::Evacuating
+            && let Some(evacuation) = &*backend.evacuation()
+        {
+            // It was chosen before the order came, and got its connection late.
+            evacuation.is_there_too(self.upstream.worker, session);
+        }
         self.carrier.sit(Some(Seat {
             since_ms: self.upstream.clock.now_ms(),
             session,
@@ -266,15 +273,9 @@ impl Lease {
         }));
     }
 
-    /// The connection has switched protocols.
-    pub fn sit_in_tunnel(&self, client: Option<IpAddr>) {
-        self.carrier.sit(Some(Seat {
-            since_ms: self.upstream.clock.now_ms(),
-            session: None,
-            client,
-            is_counted: true,
-            is_tunnel: true,
-        }));
+    /// The connection has switched protocols: what it is used for stays.
+    pub fn sit_in_tunnel(&self) {
+        self.carrier.sit_in_tunnel();
     }
 
     /// The connection itself.

@@ -176,7 +176,12 @@ async fn some_events(
     let wait = Duration::from_secs(wanted.wait_s.unwrap_or(0)).min(MOST_WAIT);
     let log = shown.source.events();
     let mut told = log.watch();
-    let read = || match wanted.after {
+    // Numbers begin anew with the process: whoever knows a later one has heard nothing of this one.
+    let known = *told.borrow_and_update();
+    let wanted_after = wanted
+        .after
+        .map(|after| if after > known { 0 } else { after });
+    let read = || match wanted_after {
         Some(after) => log.after(after, most),
         None => log.last(most),
     };
@@ -186,7 +191,7 @@ async fn some_events(
         drop(timeout(wait, told.changed()).await);
         events = read();
     }
-    let seen = wanted.after.unwrap_or(0);
+    let seen = wanted_after.unwrap_or(0);
     let last = events.last().map_or(seen, |event| event.number);
     json(&Events { events, last })
 }

@@ -25,7 +25,7 @@ pub struct RollArguments {
     /// environment.
     #[arg(long, value_name = "COMMAND")]
     restart_command: String,
-    /// Only these backends, in this order; absent: all, in the order of the file.
+    /// Only these backends, in this order; absent: all that are wanted up, in the order of the file.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     backends: Vec<String>,
     /// Sessions that begin to move each second; absent: as configured.
@@ -54,24 +54,12 @@ pub(in crate::cli) fn roll(arguments: &RollArguments) -> Result<(), Failure> {
         );
         return Err(Failure::Unusable(text.into()));
     }
-    let named = backends(cluster, &arguments.backends)?;
-    for (place, named) in named.iter().enumerate() {
-        let count = cluster.backends.len();
-        print(&format!(
-            "{named}: {} of {}",
-            place + 1,
-            count.min(arguments_len(arguments, count))
-        ))?;
+    let all = backends(cluster, &arguments.backends)?;
+    for (place, named) in all.iter().enumerate() {
+        print(&format!("{named}: {} of {}", place + 1, all.len()))?;
         one(&client, named, arguments)?;
     }
     Ok(())
-}
-
-fn arguments_len(arguments: &RollArguments, all: usize) -> usize {
-    match arguments.backends.len() {
-        0 => all,
-        some => some,
-    }
 }
 
 fn one(client: &Client, named: &Named, arguments: &RollArguments) -> Result<(), Failure> {
@@ -157,7 +145,12 @@ fn backends(cluster: &ClusterStatus, only: &[String]) -> Result<Vec<Named>, Fail
         return Err(Failure::Unusable(text.into()));
     }
     if only.is_empty() {
-        return Ok(known.into_iter().map(named).collect());
+        // Whoever was taken out is not put into service.
+        let wanted = cluster.backends.iter().filter(|backend| {
+            let wish = backend.ordered_state.as_ref();
+            wish.unwrap_or(&backend.file_state) == "up"
+        });
+        return Ok(wanted.map(|backend| named(&backend.name)).collect());
     }
     Ok(only.iter().map(|name| named(name)).collect())
 }

@@ -21,6 +21,8 @@ pub(in crate::cluster) struct Plan {
     pub(in crate::cluster) deadline: Option<Duration>,
     /// Sessions there were at the beginning.
     pub(in crate::cluster) sessions: usize,
+    /// How long a request may be under way whose client has gone.
+    pub(in crate::cluster) longest: Duration,
 }
 
 /// How far it has come.
@@ -83,6 +85,8 @@ pub(in crate::cluster) struct Seen {
     pub(in crate::cluster) in_flight: usize,
     /// Attempts begun there since the process started.
     pub(in crate::cluster) attempts: u64,
+    /// Sessions it has now.
+    pub(in crate::cluster) sessions: usize,
     /// Sessions that have moved.
     pub(in crate::cluster) moved: u64,
     /// Sessions that were lost by it.
@@ -156,7 +160,7 @@ impl Course {
                 None
             }
             Stage::Moving => {
-                self.mark(passed);
+                self.mark(passed, seen.sessions);
                 if self.marked < WHOLE || !is_idle {
                     return None;
                 }
@@ -169,8 +173,9 @@ impl Course {
         }
     }
 
-    fn mark(&mut self, passed: Duration) {
-        let sessions = self.plan.sessions.max(1) as u128;
+    /// A proxy that was started a moment ago learns of sessions as they are shown.
+    fn mark(&mut self, passed: Duration, sessions_now: usize) {
+        let sessions = self.plan.sessions.max(sessions_now).max(1) as u128;
         let parts = u128::from(self.plan.rate) * passed.as_millis() * u128::from(WHOLE);
         let more = parts.div_ceil(1000 * sessions);
         let more = u64::try_from(more).unwrap_or(WHOLE);
@@ -195,6 +200,7 @@ mod tests {
         delay: Duration::from_secs(1),
         deadline: Some(Duration::from_secs(100)),
         sessions: 100,
+        longest: Duration::from_secs(60),
     };
 
     fn seen(ms: u64) -> Seen {
@@ -203,6 +209,7 @@ mod tests {
             all_looked: true,
             in_flight: 0,
             attempts: 0,
+            sessions: 0,
             moved: 0,
             lost: 0,
         }

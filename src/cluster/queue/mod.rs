@@ -275,7 +275,7 @@ impl Queue {
         let is_wanted = |backend: &Arc<Backend>| {
             line.wishes().any(|wanted| match wanted {
                 Wanted::Owner(owner) => Arc::ptr_eq(owner, backend),
-                Wanted::Any(..) => true,
+                Wanted::Any(..) => backend.state().takes_new(),
             })
         };
         marked.retain(|backend| {

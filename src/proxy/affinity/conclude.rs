@@ -180,7 +180,9 @@ impl Answered<'_> {
     fn settle(&self, bound: &Bound, cookie: Cookie, outcome: Outcome) -> Outcome {
         if outcome.verdict == Verdict::Lost {
             let outcome = outcome.told(cookie, self.lose(bound));
-            if outcome.verdict == Verdict::Lost {
+            // Of an id that nobody knew, nobody can say that it was alive.
+            let was_alive = bound.known.as_ref().is_some_and(|known| !known.lost);
+            if outcome.verdict == Verdict::Lost && was_alive {
                 self.lost_by_evacuation(bound);
             }
             return outcome;

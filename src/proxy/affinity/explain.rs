@@ -151,7 +151,7 @@ fn destination(
             if let Some(slot) = bound.survivor(hash, candidates, policy) {
                 at(slot, binding)
             } else {
-                match select::why_nobody(cluster, &cluster.balancing(), candidates.tried) {
+                match select::why_nobody(&cluster.balancing(), candidates.tried) {
                     Nobody::Free => Destination::Full(None, binding),
                     why => Destination::Nowhere(why, binding),
                 }

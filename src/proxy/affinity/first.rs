@@ -21,7 +21,7 @@ impl Bound {
     /// Whether this request is the first of its session at `slot`, if that matters; `Err`: another
     /// one is, and is not answered yet.
     pub(super) fn may_go_first(&self, cluster: &Cluster, slot: Slot) -> Result<bool, Missing> {
-        let moves_now = !self.seen.moved && self.seen.owner.is_some_and(|owner| owner != slot);
+        let moves_now = self.seen.owner.is_some_and(|owner| owner != slot);
         let is_meant = cluster.config.affinity == Affinity::Sticky && cluster.sessions_can_move();
         if !moves_now || !is_meant || self.is_ignored {
             return Ok(false);

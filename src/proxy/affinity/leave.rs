@@ -40,6 +40,11 @@ impl Bound {
         (slot, binding): (Slot, Binding),
     ) -> Result<Chosen, Missing> {
         let cluster = &seeking.view.cluster;
+        // What touches no session moves none, and keeps none from its rest.
+        if self.is_ignored {
+            self.is_decided(binding, seeking);
+            return seeking.at(slot);
+        }
         let evacuation = cluster
             .backend(slot)
             .and_then(|backend| backend.evacuation().clone());
@@ -71,13 +76,13 @@ impl Bound {
 
     /// Whether the store is to be asked before the session leaves a backend that serves it.
     fn must_look_to_leave(&self, cluster: &Cluster) -> bool {
-        cluster.stores.is_some() && !self.is_ignored && self.copy == StoreCopy::Unasked
+        cluster.stores.is_some() && self.copy == StoreCopy::Unasked
     }
 
     /// A session without a copy would be lost; its backend has it still.
     fn may_go(&self, cluster: &Cluster, evacuation: &Evacuation) -> bool {
-        // What touches no session would leave a copy behind that grows old.
-        if self.is_ignored {
+        // A reload may have said otherwise since the order came.
+        if cluster.config.sessions.strict || !cluster.sessions_can_move() {
             return false;
         }
         let may = cluster.stores.is_none() || self.copy == StoreCopy::There;

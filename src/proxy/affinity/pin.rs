@@ -69,7 +69,7 @@ impl Pin {
     }
 
     /// Counted, but not away: its backend is being emptied.
-    fn is_at_its_owner(&self) -> bool {
+    pub fn is_at_its_owner(&self) -> bool {
         self.cluster.sessions.member(self.slot) == self.pinned.owner()
     }
 
@@ -94,6 +94,9 @@ impl Drop for Pin {
             && let Some(owner) = self.cluster.backend(self.slot)
             && let Some(evacuation) = &*owner.evacuation()
         {
+            if self.stage.get() == Stage::Doubtful {
+                evacuation.abandoned(self.key);
+            }
             evacuation.answered(self.key);
         }
         common.ledger.unpin(self.key, common.now(), self.pinned);

@@ -145,7 +145,7 @@ impl Session {
     /// The session's key in the ledger.
     pub(in crate::proxy) fn key(&self) -> Option<Key> {
         match self {
-            Self::Bound(bound) => Some(bound.key),
+            Self::Bound(bound) => Some(bound.key).filter(|_| !bound.is_ignored),
             Self::Unfollowed | Self::Free(_) => None,
         }
     }
@@ -195,7 +195,6 @@ impl Bound {
             Decision::To(slot, _)
                 if self.spills && seen.pin != Some(slot) && candidates.place != Some(slot) =>
             {
-                self.is_decided(Binding::Spilled, seeking);
                 self.spilled(seeking, candidates, slot)
             }
             Decision::To(slot, binding) => {
@@ -270,14 +269,14 @@ impl Bound {
         }
         let cluster = candidates.cluster;
         let balancing = cluster.balancing();
-        Err(select::why_nobody(cluster, &balancing, seeking.tried).into())
+        Err(select::why_nobody(&balancing, seeking.tried).into())
     }
 
     /// To the first in the order of the base that has room, since too many wait for the owner; to
     /// the owner after all where there is none.
     #[cold]
     fn spilled(
-        &self,
+        &mut self,
         seeking: &Seeking<'_>,
         candidates: Candidates<'_>,
         owner: Slot,
@@ -288,7 +287,10 @@ impl Bound {
         let order = candidates.cluster.balancing();
         let is_fenced = |slot: Slot| self.is_fenced(candidates.cluster, slot);
         match survivor(&order.rendezvous.rank(hash), may_be_taken, is_fenced) {
-            Some(slot) => self.pinned(seeking, candidates, slot),
+            Some(slot) => {
+                self.is_decided(Binding::Spilled, seeking);
+                self.pinned(seeking, candidates, slot)
+            }
             None => seeking.at(owner),
         }
     }
@@ -419,7 +421,7 @@ impl Seeking<'_> {
 
     /// The backend in this slot; what it gets outside its turn is charged to it.
     #[inline]
-    fn at(&self, slot: Slot) -> Result<Chosen, Missing> {
+    pub(super) fn at(&self, slot: Slot) -> Result<Chosen, Missing> {
         let chosen = match self.queued.take(self.view, slot) {
             Some(chosen) => chosen,
             None => select::again(self.view, slot).map_err(|nobody| match nobody {

@@ -116,6 +116,12 @@ impl Answered<'_> {
         let store = id
             .store_node()
             .map_or(Store::NONE, |node| ledger.store(book.number, node));
+        if let Some(backend) = self.cluster.backend(self.slot)
+            && let Some(evacuation) = &*backend.evacuation()
+        {
+            // A session that was born or renamed just now has no backup yet.
+            evacuation.answered(key);
+        }
         let issue = Issue {
             owner: book.member(self.slot),
             life: self.cluster.backend(self.slot).map_or(0, |it| it.life()),

@@ -175,7 +175,7 @@ fn balance(cluster: &Cluster, hash: Option<KeyHash>) -> Result<Option<Slot>, Nob
         return Err(Nobody::Free);
     }
     let Some(first) = free.next() else {
-        return Err(select::why_nobody(cluster, &balancing, &[]));
+        return Err(select::why_nobody(&balancing, &[]));
     };
     let is_alone = free.next().is_none();
     Ok(match (&cluster.config.balance, hash) {

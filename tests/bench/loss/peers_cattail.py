@@ -29,6 +29,8 @@ def command(place, essence):
 listeners:
   - address: 127.0.0.1:{place.port}
 admin: {{ address: 127.0.0.1:{place.admin_port}, token_file: {place.write("token", TOKEN)} }}
+# All browsers are at one address.
+limits: {{ connections_per_client: 0 }}
 access_log: {{ path: {place.folder}/access.log, format: json }}
 {essence}""",
     )

@@ -93,10 +93,34 @@ fn one_that_does_not_come_back_by_itself_waits_to_be_enabled() {
         ["up -> down: it refused a connection"]
     );
     assert!(machine.waits());
+    // Enabled while it still starts, it may refuse a little longer.
+    let mut early = machine.clone();
+    early.order(None);
+    assert_eq!(
+        story(&mut early, &[Event::Refused, Event::Answered]),
+        ["down -> up: it answers again"]
+    );
     // It still has to answer.
     assert_eq!(machine.order(None), None);
     assert_eq!(
         story(&mut machine, &[Event::Answered]),
+        ["down -> up: it answers again"]
+    );
+}
+
+#[test]
+fn who_was_out_and_down_by_its_agent_has_to_answer_too() {
+    use AgentWord::{Down, Maint, Ready, Up};
+    use Event::{Agent, Answered};
+    let mut machine = unchecked();
+    let words = [Maint, Down, Ready, Up].map(Agent);
+    story(&mut machine, &words);
+    assert_eq!(
+        (machine.state(), machine.fault()),
+        (State::Down, Some(Fault::Unproven))
+    );
+    assert_eq!(
+        story(&mut machine, &[Answered]),
         ["down -> up: it answers again"]
     );
 }
