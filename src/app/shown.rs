@@ -14,8 +14,8 @@ use crate::config::{Affinity, Secret};
 use crate::observe::access_log::LogCounters;
 use crate::observe::events::EventLog;
 use crate::observe::metrics::{
-    BackendStatus, LedgerStatus, ProcessEvents, ReloadResult, Scrape, SessionCounts, StoreStatus,
-    names,
+    BackendStatus, CapacityStatus, LedgerStatus, ProcessEvents, ReloadResult, Scrape,
+    SessionCounts, StoreStatus, names,
 };
 use crate::proxy::Published;
 use crate::proxy::explain::{Explanation, Question, Unclear, explain};
@@ -111,6 +111,7 @@ impl Source for Shown {
         for cluster in &snapshot.clusters {
             let name = cluster.config.name.as_str();
             scrape.cluster(name, &cluster.cells);
+            capacity(scrape, cluster);
             for backend in &cluster.backends {
                 let backend_name = backend.name.as_str();
                 scrape.backend(name, backend_name, &backend.cells);
@@ -186,6 +187,22 @@ impl Source for Shown {
 
     fn explain(&self, question: &Question) -> Result<Explanation, Unclear> {
         explain(&self.published.snapshot(), question)
+    }
+}
+
+/// How full a cluster is.
+fn capacity(scrape: &mut Scrape, cluster: &Cluster) {
+    let (config, queue) = (&cluster.config, &cluster.queue);
+    let name = config.name.as_str();
+    let status = CapacityStatus {
+        limit: whole(config.max_requests),
+        waiting: whole(queue.waiting()),
+        length: whole(config.queue.length),
+    };
+    scrape.capacity(name, status);
+    for backend in &cluster.backends {
+        let waiting = whole(queue.waiting_for(backend));
+        scrape.backend_queue(name, backend.name.as_str(), waiting);
     }
 }
 

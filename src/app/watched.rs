@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
 use crate::balance::Slot;
-use crate::cluster::machine::Needed;
+use crate::cluster::machine::{Needed, State};
 use crate::cluster::{Addresses, Backend, Cluster};
 use crate::health::{Endpoint, Made, Mood, Outcome, ProbeFailure, Subject};
 use crate::observe::metrics::CheckResult;
@@ -33,6 +33,12 @@ impl Watched {
 
 impl Subject for Watched {
     fn needed(&self) -> Needed {
+        // One that was evacuated is about to be restarted: a refused connection is the proof, and
+        // lets sessions go back to it.
+        let is_gone = self.backend.state() == State::Disabled;
+        if is_gone && self.backend.evacuation().is_some() {
+            return Needed::Answer;
+        }
         self.backend.needed()
     }
 

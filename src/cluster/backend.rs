@@ -14,7 +14,9 @@ use tokio::time::Instant;
 use super::addresses::Addresses;
 use super::changes::Changes;
 use super::evacuation::Evacuation;
+use super::limit::{CacheLine, Limit};
 use super::machine::{Cause, Event, Fault, Machine, Needed, State, Transition, Wish};
+use super::queue::{Queue, Scope};
 use super::warmth::Warmth;
 use crate::config::{self, JvmRoute};
 use crate::observe::metrics::{BackendCells, BackendEvents, PerWorker, WorkerId};
@@ -36,7 +38,8 @@ pub struct Backend {
     pub changed: Notify,
     load: CacheLine<Load>,
     settings: ArcSwap<config::Backend>,
-    max_requests: AtomicUsize,
+    /// Who waits for a place, in the whole cluster.
+    queue: Arc<Queue>,
     state: AtomicU8,
     /// Whether response time-outs are being counted, so that a byte from it means something.
     awaits_progress: AtomicBool,
@@ -103,29 +106,33 @@ pub struct Stand {
     pub last: Option<(Transition, SystemTime)>,
 }
 
-/// Every request writes it: it shares its line with nothing.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-struct CacheLine<T>(T);
-
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Load {
-    in_flight: AtomicUsize,
+    /// Its requests in flight.
+    places: Limit,
     /// Turns of the round robin that requests of its sessions have used up in advance.
     debt: AtomicU32,
 }
 
 impl Backend {
     /// A backend that no request has seen yet.
-    pub fn new(settings: config::Backend, machine: Machine, workers: usize) -> Arc<Self> {
+    pub fn new(
+        settings: config::Backend,
+        machine: Machine,
+        workers: usize,
+        queue: Arc<Queue>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             name: settings.name.clone(),
             address: settings.address.clone(),
             cells: PerWorker::new(workers),
             events: BackendEvents::default(),
             changed: Notify::new(),
-            load: CacheLine::default(),
-            max_requests: AtomicUsize::new(settings.max_requests),
+            load: CacheLine(Load {
+                places: Limit::new(settings.max_requests),
+                debt: AtomicU32::new(0),
+            }),
+            queue,
             ordered_weight: AtomicU32::new(0),
             agent_weight: AtomicU32::new(0),
             agent_max: AtomicUsize::new(0),
@@ -244,28 +251,19 @@ impl Backend {
 
     /// Requests in flight over all workers.
     pub fn in_flight(&self) -> usize {
-        self.load.0.in_flight.load(Ordering::Relaxed)
+        self.places().count()
     }
 
-    /// Takes a place among its requests in flight, unless all `max_requests` are taken.
+    /// Takes a place among its requests in flight, unless all `max_requests` are taken or others
+    /// wait for one.
+    #[inline]
     pub fn try_enter(&self) -> bool {
-        let limit = self.max_requests.load(Ordering::Relaxed);
-        if limit == 0 {
-            self.load.0.in_flight.fetch_add(1, Ordering::Relaxed);
-            return true;
-        }
-        self.load
-            .0
-            .in_flight
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
-                (count < limit).then_some(count + 1)
-            })
-            .is_ok()
+        self.places().try_enter()
     }
 
     /// The most requests at a time; zero: no bound.
     pub fn max_requests(&self) -> usize {
-        self.max_requests.load(Ordering::Relaxed)
+        self.places().most()
     }
 
     /// Since when it has been emptied, and how many sessions it had then.
@@ -292,14 +290,20 @@ impl Backend {
 
     /// Whether a request could enter now.
     pub fn has_room(&self) -> bool {
-        let limit = self.max_requests.load(Ordering::Relaxed);
-        limit == 0 || self.in_flight() < limit
+        self.places().has_room()
     }
 
-    /// Gives a place back.
-    pub fn leave(&self) {
-        let before = self.load.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-        debug_assert!(before > 0, "a request left that never entered");
+    /// Gives a place back; whoever is next gets it.
+    #[inline]
+    pub fn leave(&self, scope: Scope) {
+        let is_waited_for = self.places().leave();
+        if self.queue.leave(scope) || is_waited_for {
+            self.queue.settle();
+        }
+    }
+
+    pub(super) fn places(&self) -> &Limit {
+        &self.load.0.places
     }
 
     /// A request of one of its sessions came outside its turn: it owes one, at most a round's.
@@ -325,6 +329,11 @@ impl Backend {
     /// How often it has refused a connection, modulo 256.
     pub fn refusals(&self) -> u8 {
         self.refusals.load(Ordering::Acquire)
+    }
+
+    /// An administrator says that its process is another one: as good a proof as a refusal.
+    pub fn note_restart(&self) {
+        self.note_refusal();
     }
 
     /// It refused a connection, flip or not: each may be another process's end.
@@ -455,7 +464,11 @@ impl Backend {
             changes.announce();
         }
         drop(watched);
-        transition.inspect(|_| self.changed.notify_one())
+        transition.inspect(|_| {
+            // Those who wait for it need wait no more, or can be served.
+            self.queue.settle();
+            self.changed.notify_one();
+        })
     }
 }
 

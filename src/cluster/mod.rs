@@ -8,8 +8,11 @@ mod balancing;
 mod changes;
 pub mod connect_fault;
 mod evacuation;
+mod limit;
 pub mod machine;
+mod moves;
 mod orders;
+pub mod queue;
 pub mod resolve;
 mod sessions;
 pub mod stores;
@@ -27,7 +30,9 @@ pub use balancing::{Balancing, Standing};
 pub use changes::Changes;
 pub use connect_fault::ConnectFault;
 pub use evacuation::{Evacuation, Leave, Stage, Tally};
+pub use moves::Moves;
 pub use orders::{Names, Order, Orders};
+pub use queue::Queue;
 pub use sessions::{Common, Held, OwnCookie, SessionBook};
 pub use stores::{ClusterStores, WatchedNode};
 pub use warmth::{Progress, Warmth};
@@ -50,6 +55,8 @@ pub struct Cluster {
     pub backends: Vec<Arc<Backend>>,
     /// What each worker counts.
     pub cells: Arc<PerWorker<ClusterCells>>,
+    /// Who waits for a place.
+    pub queue: Arc<Queue>,
     /// Its part of the ledger.
     pub sessions: SessionBook,
     /// Where memcached-session-manager keeps its sessions.
@@ -75,6 +82,10 @@ impl Cluster {
         workers: usize,
         common: &Arc<Common>,
     ) -> Self {
+        let queue = before.map_or_else(
+            || Queue::new(config.max_requests),
+            |before| Arc::clone(&before.queue),
+        );
         let backends: Vec<_> = config
             .backends
             .iter()
@@ -96,7 +107,8 @@ impl Cluster {
                             } else {
                                 machine
                             };
-                            let backend = Backend::new(settings.clone(), machine, workers);
+                            let queue = Arc::clone(&queue);
+                            let backend = Backend::new(settings.clone(), machine, workers, queue);
                             backend.order_weight(order.weight);
                             backend
                         },
@@ -118,6 +130,7 @@ impl Cluster {
             config,
             backends,
             cells,
+            queue,
             sessions,
             stores,
             balancing: ArcSwap::default(),
@@ -152,6 +165,7 @@ impl Cluster {
             });
             self.tell(backend, flip);
         }
+        self.queue.change_whole(self.config.max_requests);
     }
 
     /// All slots.

@@ -6,6 +6,7 @@
 //! Called by the command line, at start and at every reload.
 
 mod bytes;
+mod capacity;
 mod check;
 mod context_xml;
 mod drain;
@@ -31,6 +32,7 @@ mod template;
 mod units;
 
 pub use bytes::ByteSize;
+pub use capacity::{Priority, Queue};
 pub use context_xml::{FoundManager, read_context_xml};
 pub use drain::{Drain, FailBack};
 pub use health::*;

@@ -15,7 +15,7 @@ use crate::observe::{AccessLog, Diagnostics};
 
 use super::{
     Access, BackendAddr, BackendName, ByteSize, ClusterName, Drain, FailBack, Health, JvmRoute,
-    Networks, Outliers, Problem, Sessions, Stores, Template,
+    Networks, Outliers, Priority, Problem, Queue, Sessions, Stores, Template,
 };
 
 /// A whole configuration that passed every check.
@@ -215,6 +215,8 @@ pub struct ProxyAction {
     /// What takes the place of the matched prefix; `None`: the path stays as it is. The empty
     /// text strips the prefix.
     pub replace_prefix: Option<String>,
+    /// How much its requests matter where not all can wait.
+    pub priority: Priority,
     /// Changes to the request's headers, after the cluster's.
     pub request_headers: HeaderRules,
     /// Changes to the response's headers, after the cluster's.
@@ -254,6 +256,10 @@ pub struct Cluster {
     pub stores: Option<Stores>,
     /// Who gets a request that no session binds.
     pub balance: Balance,
+    /// Requests in flight at all its backends together; zero: unlimited.
+    pub max_requests: usize,
+    /// Who waits where all is full.
+    pub queue: Queue,
     /// Longest waits for a backend.
     pub timeouts: Timeouts,
     /// Kept-alive connections to backends.

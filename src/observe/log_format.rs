@@ -10,7 +10,7 @@ use super::settings::{LogField, LogFormat, LogPiece};
 
 impl LogField {
     /// Every field, in the order of the JSON format.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Time,
         Self::ClientIp,
         Self::Peer,
@@ -23,6 +23,7 @@ impl LogField {
         Self::BytesIn,
         Self::BytesOut,
         Self::Duration,
+        Self::QueueDuration,
         Self::BackendDuration,
         Self::Cluster,
         Self::Backend,
@@ -56,6 +57,7 @@ impl LogField {
             Self::BytesIn => "bytes_in",
             Self::BytesOut => "bytes_out",
             Self::Duration => "duration",
+            Self::QueueDuration => "queue_duration",
             Self::BackendDuration => "backend_duration",
             Self::Cluster => "cluster",
             Self::Backend => "backend",

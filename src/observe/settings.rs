@@ -76,7 +76,9 @@ pub enum LogField {
     BytesOut,
     /// `$duration`: seconds from the head read to the last byte handed out.
     Duration,
-    /// `$backend_duration`: seconds from the first attempt to the response head.
+    /// `$queue_duration`: seconds that the request waited for a place at a full backend.
+    QueueDuration,
+    /// `$backend_duration`: seconds to the response head, less those in the queue.
     BackendDuration,
     /// `$cluster`
     Cluster,

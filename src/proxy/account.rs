@@ -71,6 +71,8 @@ struct Entry {
     user_agent: Option<HeaderValue>,
     request_id: Option<RequestId>,
     verdict: Option<Verdict>,
+    /// In the queue, all attempts together.
+    queue_time: Option<Duration>,
     route_in: Option<Box<[u8]>>,
     route_out: Option<Box<[u8]>>,
 }
@@ -96,6 +98,7 @@ impl Account {
                 user_agent: field(header::USER_AGENT),
                 request_id: None,
                 verdict: None,
+                queue_time: None,
                 route_in: None,
                 route_out: None,
             })
@@ -191,10 +194,21 @@ impl Account {
         self.body = Some(Rc::clone(body));
     }
 
+    /// The request waited for a place for so long.
+    pub(super) fn queued(&mut self, time: Duration) {
+        if let Some(entry) = self.entry.as_mut() {
+            let before = entry.queue_time.unwrap_or_default();
+            entry.queue_time = Some(before + time);
+        }
+    }
+
     /// A response head came from a backend.
     pub(super) fn responded(&mut self, status: StatusCode, at: Instant) {
         self.status = status;
-        self.backend_time = Some(at.duration_since(self.started));
+        let entry = self.entry.as_ref();
+        let queued = entry.and_then(|entry| entry.queue_time).unwrap_or_default();
+        let time = at.duration_since(self.started);
+        self.backend_time = Some(time.saturating_sub(queued));
     }
 
     /// The proxy answers by itself.
@@ -319,6 +333,7 @@ impl Account {
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
             duration,
+            queue_duration: entry.queue_time,
             backend_duration: self.backend_time,
             cluster,
             backend,

@@ -4,7 +4,8 @@
 use std::error::Error as _;
 
 use super::errors::ProxyError;
-use super::forward::{Forwarding, History};
+use super::forward::Forwarding;
+use super::history::History;
 use super::outgoing::Outgoing;
 use super::retry::{self, Body, Load, Situation};
 use super::select::Nobody;
@@ -60,9 +61,10 @@ pub(super) fn given_up(
         log_failure(forwarding, *slot, failure, None);
     }
     match (nobody, last) {
-        (Nobody::Usable | Nobody::Free, Some((_, _, failure))) => {
-            last_told(forwarding, outgoing, &failure)
-        }
+        (
+            Nobody::Usable | Nobody::Free | Nobody::Queues | Nobody::Spares | Nobody::InTime,
+            Some((_, _, failure)),
+        ) => last_told(forwarding, outgoing, &failure),
         (nobody, _) => nobody.error(),
     }
 }
@@ -75,6 +77,9 @@ impl Nobody {
             Self::Copy => ProxyError::StoreUnreachable,
             Self::Usable => ProxyError::NoBackend,
             Self::Free => ProxyError::BackendsFull,
+            Self::Queues => ProxyError::QueueFull,
+            Self::Spares => ProxyError::Shed,
+            Self::InTime => ProxyError::QueueTime,
         }
     }
 }

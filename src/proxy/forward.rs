@@ -13,15 +13,16 @@ use tokio::time::Instant;
 use super::account::{Account, Rest};
 use super::affinity::{self, Missing, Pin, Seeking, Session, Turn};
 use super::answer::{Asked, Failed};
-use super::attempt::{Attempt, Connections};
+use super::attempt::Attempt;
 use super::back::{Passed, first_piece, pass_back};
 use super::dead;
 use super::decision;
 use super::errors::ProxyError;
 use super::failed::{consider, given_up, log_failure, told};
+use super::history::History;
 use super::outgoing::{Outgoing, Plans};
+use super::queued::{Next, Queued};
 use super::relay::{Exchange, Relayed, ResponseBody};
-use super::retry::Past;
 use super::select::{self, Chosen, Nobody};
 use super::worker::ClusterView;
 use crate::balance::{KeyHash, Slot};
@@ -43,6 +44,8 @@ pub(super) struct Forwarding<'a> {
     pub(super) session: Session,
     /// Backends that the request could not use.
     pub(super) tried: Vec<Slot>,
+    /// What it has in the queue of those that wait for a place.
+    queued: Queued,
     /// Whether the backend is not to see the session that the request shows.
     pub(super) drops_session: bool,
 }
@@ -79,6 +82,7 @@ impl<'a> Forwarding<'a> {
             account,
             session,
             tried: Vec::new(),
+            queued: Queued::new(action.priority),
             drops_session: false,
         })
     }
@@ -193,18 +197,6 @@ async fn collect(forwarding: &mut Forwarding<'_>, outgoing: &Outgoing) -> Durati
     Duration::ZERO
 }
 
-/// Attempts that went before.
-#[derive(Default)]
-pub(super) struct History {
-    /// When they began, after the request came; later by as long as it was held.
-    pub(super) began: Duration,
-    pub(super) past: Past,
-    /// Whose kept-alive connection was stale just now.
-    stale: Option<Slot>,
-    /// It is told once it is known whether another attempt follows.
-    last: Option<(Slot, RetryReason, UpstreamFailure)>,
-}
-
 pub(super) async fn attempts(
     forwarding: &mut Forwarding<'_>,
     outgoing: &Outgoing,
@@ -279,6 +271,7 @@ impl Forwarding<'_> {
             hash: None,
             tried: &[],
             talk: &self.asked.caller.talk,
+            queued: &self.queued,
         };
         // On the heap: as rare as it is, it would make every request's future larger.
         let waits = Instant::now();
@@ -300,9 +293,13 @@ impl Forwarding<'_> {
             hash,
             tried: &self.tried,
             talk: &self.asked.caller.talk,
+            queued: &self.queued,
         };
         loop {
-            let missing = match self.session.choose(&seeking) {
+            let chosen = self.session.choose(&seeking);
+            // A place that it waited for and does not need is another's.
+            self.queued.give_back();
+            let missing = match chosen {
                 Ok(chosen) => return Ok(chosen),
                 Err(missing) => missing,
             };
@@ -312,8 +309,17 @@ impl Forwarding<'_> {
                 // On the heap: as rare as it is, it would make every request's future larger.
                 Missing::Copy => Box::pin(self.session.look(&seeking)).await?,
                 Missing::CopyToLeave => Box::pin(self.session.look_to_leave(&seeking)).await,
+                Missing::First => Box::pin(self.session.let_first_go(&seeking)).await,
                 Missing::Rest(rest) => Box::pin(self.session.rest(&seeking, rest)).await,
                 Missing::Owner(owner) => seeking.wait_for(owner).await,
+                Missing::Place(owner) => {
+                    let may_spill = self.session.may_spill();
+                    let next = Box::pin(seeking.queue(owner, may_spill)).await;
+                    self.account.queued(held.elapsed());
+                    if next? == Next::Spill {
+                        self.session.spill();
+                    }
+                }
             }
             *began += held.elapsed();
         }
@@ -398,39 +404,6 @@ impl Forwarding<'_> {
     }
 }
 
-impl History {
-    /// When the next attempt begins: the first one with the request.
-    fn start_of_next(&self, account: &Account) -> Instant {
-        if self.past == Past::default() && self.began.is_zero() {
-            account.started()
-        } else {
-            Instant::now()
-        }
-    }
-
-    /// Which connections the next attempt may use.
-    fn connections(&self) -> Connections {
-        if self.past.stale > 0 {
-            Connections::Fresh
-        } else {
-            Connections::Any
-        }
-    }
-
-    fn note(&mut self, slot: Slot, reason: RetryReason, failure: UpstreamFailure) {
-        match reason {
-            RetryReason::Stale => {
-                self.past.stale += 1;
-                self.stale = Some(slot);
-            }
-            RetryReason::Closed => self.past.closed += 1,
-            RetryReason::Status | RetryReason::Timeout => self.past.asked_for += 1,
-            RetryReason::Connect | RetryReason::BackendDown => {}
-        }
-        self.last = Some((slot, reason, failure));
-    }
-}
-
 /// One attempt: a connection first, so that a request whose backend refuses stays untouched.
 async fn attempt(
     forwarding: &Forwarding<'_>,
@@ -443,7 +416,7 @@ async fn attempt(
     forwarding.still_goes_to(chosen.slot, &lease)?;
     chosen.in_flight.tell(Pin::sent);
     let (session, client) = (forwarding.session.key(), forwarding.asked.client.ip());
-    lease.sit(session, client);
+    lease.sit(session, client, chosen.in_flight.holds_session());
     let request = forwarding.request(outgoing, chosen.slot);
     let mut sending = pin!(lease.carrier().send(request));
     let connection = lease.connection;

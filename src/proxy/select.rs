@@ -9,6 +9,7 @@ use super::worker::{ClusterView, Worker};
 use crate::balance::two_choices::Draw;
 use crate::balance::{KeyHash, Slot, least_requests, round_robin, two_choices};
 use crate::cluster::machine::State;
+use crate::cluster::queue::{Place, Scope};
 use crate::cluster::{Balancing, Cluster};
 use crate::config::{Balance, HashKey};
 use crate::upstream::Upstream;
@@ -17,6 +18,7 @@ use crate::upstream::Upstream;
 #[derive(Debug)]
 pub struct InFlight {
     upstream: Rc<Upstream>,
+    scope: Scope,
     left: bool,
     /// Holds the request's session there, where it is not at its owner's.
     pin: Option<Box<Pin>>,
@@ -27,7 +29,7 @@ impl InFlight {
     pub fn leave(&mut self) {
         if !self.left {
             self.left = true;
-            self.upstream.backend.leave();
+            self.upstream.backend.leave(self.scope);
             self.pin = None;
         }
     }
@@ -35,6 +37,11 @@ impl InFlight {
     /// Holds the session as long as the place.
     pub fn hold(&mut self, pin: Pin) {
         self.pin = Some(Box::new(pin));
+    }
+
+    /// Whether something holds the session.
+    pub fn holds_session(&self) -> bool {
+        self.pin.is_some()
     }
 
     /// What holds the session, if something must, hears how far the request has come.
@@ -73,6 +80,12 @@ pub enum Nobody {
     Owner,
     /// The session's owner cannot serve, and its copy is out of reach.
     Copy,
+    /// All are full, and so is the queue.
+    Queues,
+    /// All are full, and the queue has no room for a request that matters as little.
+    Spares,
+    /// All were full for as long as the request could wait.
+    InTime,
 }
 
 /// Picks a backend that was not tried yet.
@@ -113,8 +126,10 @@ pub fn select(
             two_choices::pick(&balancing.schedule, draw, load)
         }),
     };
-    slot.and_then(|slot| place(view, slot))
-        .ok_or_else(|| why_nobody(cluster, &balancing, tried))
+    match slot {
+        Some(slot) => place(view, slot),
+        None => Err(why_nobody(cluster, &balancing, tried)),
+    }
 }
 
 /// The same backend once more, for a request whose kept-alive connection was stale.
@@ -127,7 +142,7 @@ pub fn again(view: &ClusterView, slot: Slot) -> Result<Chosen, Nobody> {
     if !entered {
         return Err(Nobody::Free);
     }
-    place(view, slot).ok_or(Nobody::Free)
+    place(view, slot)
 }
 
 /// Whether a request that `slot` has answered could still be answered by another.
@@ -211,18 +226,35 @@ fn least_sessions(cluster: &Cluster, balancing: &Balancing, tried: &[Slot]) -> O
     pick(false).or_else(|| pick(true))
 }
 
-fn place(view: &ClusterView, slot: Slot) -> Option<Chosen> {
+/// The place that was taken at the backend, and one in the whole cluster.
+fn place(view: &ClusterView, slot: Slot) -> Result<Chosen, Nobody> {
+    let upstream = view.upstreams.get(usize::from(slot.0));
+    let upstream = upstream.ok_or(Nobody::Usable)?;
+    let Some(scope) = view.cluster.queue.try_enter() else {
+        upstream.backend.leave(Scope::Backend);
+        return Err(Nobody::Free);
+    };
+    Ok(chosen(slot, upstream, scope))
+}
+
+/// The place that a request was given while it waited.
+pub(super) fn with_place(view: &ClusterView, slot: Slot, place: Place) -> Option<Chosen> {
     let upstream = view.upstreams.get(usize::from(slot.0))?;
+    Some(chosen(slot, upstream, place.take()))
+}
+
+fn chosen(slot: Slot, upstream: &Rc<Upstream>, scope: Scope) -> Chosen {
     let in_flight = InFlight {
         upstream: Rc::clone(upstream),
+        scope,
         left: false,
         pin: None,
     };
-    Some(Chosen {
+    Chosen {
         slot,
         upstream: Rc::clone(upstream),
         in_flight,
-    })
+    }
 }
 
 /// Why no backend of the cluster takes a request.

@@ -123,7 +123,7 @@ pub struct ClusterView {
     pub cluster: Arc<Cluster>,
     /// This worker's connections, by slot.
     pub upstreams: Vec<Rc<Upstream>>,
-    /// This worker's connections to the stores, in the order of the file; none unless requests ask.
+    /// This worker's connections to the stores, in the order of the file.
     pub askers: Vec<Rc<Asker>>,
     /// Paths that touch no session. A copy of this worker's own: copies share nothing that
     /// another worker could hold.
@@ -217,13 +217,16 @@ impl Worker {
     }
 
     /// One tick of the coarse clock: time-outs, and requests that wait for a backend that went
-    /// down meanwhile.
+    /// down meanwhile, or for any of those that take part now.
     pub fn tick(&self) {
         self.clock.tick();
         self.ledger_time.set(self.published.common.now());
         let changes = self.published.common.changes.count();
         if self.changes_seen.replace(changes) != changes {
             self.clock.wake_all();
+            for view in &self.view.borrow().clusters {
+                view.cluster.queue.settle();
+            }
         }
     }
 
@@ -297,10 +300,10 @@ impl View {
     }
 }
 
-/// Connections are made anew after a reload: they are few, and seldom used.
+/// Connections are made when they are needed, and anew after a reload: they are few, and seldom
+/// used.
 fn askers(cluster: &Cluster) -> Vec<Rc<Asker>> {
-    let stores = cluster.stores.as_ref().map(|stores| &stores.settings);
-    let Some(stores) = stores.filter(|stores| stores.look_before_failover) else {
+    let Some(stores) = cluster.stores.as_ref().map(|stores| &stores.settings) else {
         return Vec::new();
     };
     let asker = |node: &StoreNode| Rc::new(Asker::new(node.address.clone(), stores.timeout));

@@ -109,7 +109,7 @@ fn json_has_every_field_of_a_request() {
         "uri": format!("/echo;jsessionid={SHOWN}?x=%20&JSESSIONID={SHOWN}"),
         "protocol": "HTTP/1.1", "status": 200,
         "bytes_in": 11, "bytes_out": response.body.len(),
-        "duration": line["duration"], "backend_duration": line["backend_duration"],
+        "duration": line["duration"], "queue_duration": null, "backend_duration": line["backend_duration"],
         "cluster": "shop", "backend": "jvm1", "attempts": 1, "error": null,
         "session": null, "route_in": null, "route_out": null,
         "referer": format!("https://shop.example/a;jsessionid={SHOWN}?b"),
@@ -372,4 +372,37 @@ fn a_rotated_log_is_opened_anew() {
     get(log.address(), "/after").expect(200);
     assert_eq!(log.lines(), ["/after"]);
     assert_eq!(read(&rotated), ["/before"]);
+}
+
+#[test]
+fn the_time_in_the_queue_is_told_apart() {
+    let tomcat = Tomcat::start("jvm1");
+    let address = tomcat.address();
+    let backends = format!("[{{ name: jvm1, address: '{address}', max_requests: 1 }}]");
+    let cluster = format!("clusters: {{ shop: {{ affinity: none, backends: {backends} }} }}");
+    let mut log = Logged::start("json", &cluster);
+    tomcat.hold("/held");
+    let mut holder = Raw::connect(log.address());
+    holder.send(Request::get("/held").bytes());
+    tomcat.wait_for("it is full", |counts| counts.in_progress == 1);
+    let mut waits = Raw::connect(log.address());
+    waits.send(Request::get("/echo").bytes());
+    let queued = || {
+        let metrics = log.proxy.as_ref().unwrap().metrics();
+        metrics.value("cattail_queued_requests", &[])
+    };
+    eventually("it waits", || queued() == 1);
+    let time = std::time::Duration::from_millis(300);
+    stays("it waits", time, || queued() == 1);
+    tomcat.release("/held");
+    holder.read_response().expect(200);
+    waits.read_response().expect(200);
+    drop((holder, waits));
+    let lines = log.objects();
+    let of = |uri: &str| lines.iter().find(|line| line["uri"] == uri).unwrap();
+    assert!(of("/held")["queue_duration"].is_null());
+    let seconds = |name: &str| of("/echo")[name].as_f64().unwrap();
+    assert!(seconds("queue_duration") >= 0.3, "{lines:?}");
+    let together = seconds("queue_duration") + seconds("backend_duration");
+    assert!(together <= seconds("duration") + 0.001, "{lines:?}");
 }

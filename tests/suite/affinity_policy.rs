@@ -127,7 +127,8 @@ fn a_request_that_finds_its_owner_dead_waits_too() {
 fn full(affinity: &str) -> (Proxy, [Tomcat; 2], Raw) {
     let tomcats = tomcats(["jvm1", "jvm2"]);
     let [one, two] = &tomcats;
-    let text = sticky(&[one, two], &format!("affinity: {affinity}"));
+    let more = format!("affinity: {affinity}\nqueue: {{ length: 0 }}");
+    let text = sticky(&[one, two], &more);
     let proxy = Proxy::start(&with(&text, "jvm1", "max_requests: 1"));
     one.hold("/slow");
     let client = begun(proxy.address(), &shows("/slow", "FIRST.jvm1"));

@@ -37,6 +37,9 @@ const CLUSTER: &[&str] = &[
     "ignore: '(?i)\\.(css|js)$|^/\"\\$${2}\" # é'",
     "ignore_drops_cookie: true",
     "slow_start: 0s",
+    "max_requests: 500",
+    "queue: { length: 0 }",
+    "queue: { length: 20, time: 1500ms }",
     "balance: two_choices",
     "balance: { hash: uri }",
     "balance: { hash: { header: X-User } }",
@@ -69,6 +72,7 @@ const AFFINITY: &[&str] = &[
     "affinity: sticky\n    owner: append\n    dialect: wildfly",
     "strict: true\n    owner: learn\n    dialect: spring-session",
     "owner: cookie",
+    "queue: { spill_after: 3 }\n    replicated: true",
     "owner: cookie\n    dialect: jetty\n    affinity_cookie: { name: SRV, max_age: 90s }",
     "owner: cookie\n    affinity_cookie: { key_file: tests/golden/config/affinity_cookie_good.keys }",
 ];
@@ -78,6 +82,7 @@ const RULES: &[&str] = &[
     "{ path: /b, redirect: { to: 'https://$host$request_uri', status: 308 }, allow: [10.0.0.0/8] }",
     "{ path: /c, respond: { status: 404, content_type: text/html, body: \"two\\nlines ${HOST} $${x}\\t \" } }",
     "{ path: /d, respond: {} }",
+    "{ path: /low, cluster: shop, priority: low }",
     "{ host: '[::1]', path: /e, cluster: shop, deny: [\"::/0\"] }",
     "{ cluster: shop }",
 ];
@@ -120,7 +125,8 @@ fn sample() -> impl Strategy<Value = String> {
         let has_stores = !affinity.contains("dialect");
         let cluster = cluster
             .into_iter()
-            .filter(|key| has_stores || !key.starts_with("stores"));
+            .filter(|key| has_stores || !key.starts_with("stores"))
+            .filter(|key| !affinity.contains("replicated") || !key.starts_with("replicated"));
         let cluster: Vec<&str> = [affinity].into_iter().chain(cluster).collect();
 
         let listeners = "  - address: 0.0.0.0:80\n\
@@ -194,6 +200,8 @@ fn with(path: &str, word: &Value) -> String {
         ] } },
     });
     let mut at = &mut file;
+    // The second rule leads to the cluster.
+    let path = path.replace("[].priority", ".1.priority");
     let path = path.replace("[]", ".0").replace('*', "shop");
     for step in path.split('.') {
         at = match step.parse::<usize>() {

@@ -9,11 +9,14 @@ use cattail::proxy::refuse::Refusal;
 const PAGE: &str = include_str!("../../docs/errors.md");
 
 /// Every error but refusals, which are many.
-const OTHERS: [ProxyError; 15] = [
+const OTHERS: [ProxyError; 18] = [
     ProxyError::NoRule,
     ProxyError::AccessDenied,
     ProxyError::NoBackend,
     ProxyError::BackendsFull,
+    ProxyError::QueueFull,
+    ProxyError::Shed,
+    ProxyError::QueueTime,
     ProxyError::OwnerUnavailable,
     ProxyError::StoreUnreachable,
     ProxyError::UpstreamConnect(ConnectFailure::Timeout),
@@ -37,6 +40,9 @@ fn is_listed(error: ProxyError) -> bool {
         | E::AccessDenied
         | E::NoBackend
         | E::BackendsFull
+        | E::QueueFull
+        | E::Shed
+        | E::QueueTime
         | E::OwnerUnavailable
         | E::StoreUnreachable
         | E::UpstreamConnect(ConnectFailure::Timeout | ConnectFailure::Refused)

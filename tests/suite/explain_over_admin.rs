@@ -270,29 +270,41 @@ fn a_request_in_flight_at_a_survivor_shows_as_its_pin() {
 }
 
 #[test]
-fn a_full_owner_refuses_and_does_not_lose_its_session() {
-    let [one, two] = tomcats(["jvm1", "jvm2"]);
-    let text =
-        sticky(&[&one, &two], "").replace("jvm_route: jvm1,", "jvm_route: jvm1, max_requests: 1,");
-    let (proxy, _folder) = with_cluster(&text);
-    let cookie = format!("JSESSIONID={ID}");
-    one.hold("/echo");
-    let mut client = Raw::connect(proxy.address());
-    client.send(Request::get("/echo").header("Cookie", &cookie).bytes());
-    one.wait_for_requests(1);
-    let found = explained(&proxy, &cookie);
-    assert_eq!(found["choice"]["error"], "backends_full", "{found:#}");
-    assert_eq!(found["backends"][0]["notes"][1], "full", "{found:#}");
-    let refused = Request::get("/page").header("Cookie", &cookie);
-    refused.send(proxy.address()).expect(503);
-    one.release("/echo");
-    client.read_response().expect(200);
+fn a_full_owner_lets_its_session_wait_or_refuses_and_does_not_lose_it() {
+    for length in [0, 9] {
+        let [one, two] = tomcats(["jvm1", "jvm2"]);
+        let more = format!("queue: {{ length: {length}, time: 90s }}");
+        let text = sticky(&[&one, &two], &more)
+            .replace("jvm_route: jvm1,", "jvm_route: jvm1, max_requests: 1,");
+        let (proxy, _folder) = with_cluster(&text);
+        let cookie = format!("JSESSIONID={ID}");
+        one.hold("/echo");
+        let mut client = Raw::connect(proxy.address());
+        client.send(Request::get("/echo").header("Cookie", &cookie).bytes());
+        one.wait_for_requests(1);
+        let found = explained(&proxy, &cookie);
+        assert_eq!(found["backends"][0]["notes"][1], "full", "{found:#}");
+        let choice = &found["choice"];
+        if length == 0 {
+            assert_eq!(choice["error"], "backends_full", "{found:#}");
+            let refused = Request::get("/page").header("Cookie", &cookie);
+            refused.send(proxy.address()).expect(503);
+        } else {
+            assert_eq!(choice["way"], "queue", "{found:#}");
+            assert_eq!(choice["backend"], "jvm1", "{found:#}");
+            assert_eq!(choice["queue_ms"], 90_000, "{found:#}");
+            assert_eq!(choice["binding"], "owner", "{found:#}");
+        }
+        one.release("/echo");
+        client.read_response().expect(200);
+    }
 }
 
 #[test]
 fn a_session_whose_survivors_are_all_full_is_told_so_by_answer_and_explanation() {
     let [one, two] = tomcats(["jvm1", "jvm2"]);
-    let text = sticky(&[&one, &two], "affinity: prefer")
+    let more = "affinity: prefer\n    queue: { length: 0 }";
+    let text = sticky(&[&one, &two], more)
         .replace("jvm_route: jvm2,", "jvm_route: jvm2, max_requests: 1,");
     let (proxy, _folder) = with_cluster(&text);
     one.kill();

@@ -25,6 +25,7 @@ mod bad_answers;
 mod balance;
 mod bodies;
 mod buffering;
+mod capacity;
 mod config_commands;
 mod config_laws;
 mod config_meaning;

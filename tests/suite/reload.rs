@@ -313,7 +313,7 @@ fn a_smaller_max_requests_counts_those_in_flight() {
     let tomcat = Tomcat::start("jvm1");
     let limited = |count: usize| {
         let limit = format!("max_requests: {count}, name: jvm1");
-        cluster(&[&tomcat], "").replace("name: jvm1", &limit)
+        cluster(&[&tomcat], "queue: { length: 0 }").replace("name: jvm1", &limit)
     };
     let proxy = Proxy::start(&limited(3));
     tomcat.hold("/held");

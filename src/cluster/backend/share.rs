@@ -21,7 +21,9 @@ impl Backend {
     pub(super) fn limit_requests(&self) {
         let said = self.agent_max.load(Ordering::Relaxed).checked_sub(1);
         let limit = said.unwrap_or_else(|| self.settings().max_requests);
-        self.max_requests.store(limit, Ordering::Relaxed);
+        self.places().change(limit);
+        // There may be room for those who wait.
+        self.queue.settle();
     }
 
     /// Takes over what its agent says of `max_requests`; `None`: nothing any more. 0: no bound.

@@ -15,6 +15,7 @@ use super::addresses::{is_authority, is_host};
 use super::at::At;
 use super::backends::backends;
 use super::balance::balance;
+use super::capacity::capacity;
 use super::headers::{changeable, header_rules};
 use super::health::health;
 use super::outliers::outliers;
@@ -65,12 +66,15 @@ fn cluster(key: &At<'_>, at: &At<'_>) -> (Cluster, Option<PathBuf>) {
         refuse_unfit_names(&section, &backends);
     }
     let affinity = affinity.unwrap_or(Affinity::Sticky);
+    let (max_requests, queue) = capacity(&section, affinity, &sessions, &backends);
     let cluster = Cluster {
         name: ClusterName::new(name),
         affinity,
         stores: stores(&section, affinity, sessions.dialect),
         sessions,
         balance,
+        max_requests,
+        queue,
         timeouts: timeouts(&section.get("timeouts").section()),
         pool: pool(&section.get("pool").section()),
         health: health(&section.get("health").section(), &backends),

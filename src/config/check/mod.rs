@@ -5,6 +5,7 @@ mod addresses;
 mod at;
 mod backends;
 mod balance;
+mod capacity;
 mod clusters;
 mod context;
 mod files;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
 use crate::config::raw::Value;
-use crate::config::{Access, Action, Cluster, HostPattern, ProxyAction, Rule, Template};
+use crate::config::{Access, Action, Cluster, HostPattern, Priority, ProxyAction, Rule, Template};
 
 use super::addresses::{is_authority, is_host};
 use super::at::At;
@@ -13,6 +13,12 @@ use super::network_lists;
 use super::section::Section;
 use super::templates::{Use, template};
 use super::words::{is_path, near};
+
+const PRIORITIES: [(&str, Priority); 3] = [
+    ("high", Priority::High),
+    ("normal", Priority::Normal),
+    ("low", Priority::Low),
+];
 
 /// Every rule, the most specific first.
 pub(super) fn rules(top: &Section<'_>, clusters: &[(At<'_>, Cluster)]) -> Vec<Rule> {
@@ -57,6 +63,7 @@ fn lead_to_each(rules: &mut Vec<Rule>, top: &Section<'_>, clusters: &[(At<'_>, C
             action: Action::Proxy(ProxyAction {
                 cluster: 0,
                 replace_prefix: None,
+                priority: Priority::Normal,
                 request_headers: crate::config::HeaderRules::default(),
                 response_headers: crate::config::HeaderRules::default(),
             }),
@@ -188,6 +195,7 @@ fn refuse_proxy_keys(section: &Section<'_>, action: &str) {
     let keys = [
         "strip_prefix",
         "replace_prefix",
+        "priority",
         "request_headers",
         "response_headers",
     ];
@@ -201,6 +209,7 @@ fn proxy(section: &Section<'_>, path: &str, clusters: &[(At<'_>, Cluster)]) -> O
     let request_headers = header_rules(&section.get("request_headers"), Use::RequestHeader);
     let response_headers = header_rules(&section.get("response_headers"), Use::ResponseHeader);
     let replace_prefix = replace_prefix(section, path);
+    let priority = section.get("priority").choice(&PRIORITIES);
     let names = || clusters.iter().map(|(_, cluster)| cluster.name.as_str());
     let cluster = section.get("cluster").parse(|text| {
         names().position(|name| name == text).ok_or_else(|| {
@@ -211,6 +220,7 @@ fn proxy(section: &Section<'_>, path: &str, clusters: &[(At<'_>, Cluster)]) -> O
     Some(Action::Proxy(ProxyAction {
         cluster,
         replace_prefix,
+        priority: priority.unwrap_or(Priority::Normal),
         request_headers,
         response_headers,
     }))

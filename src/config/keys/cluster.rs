@@ -3,7 +3,7 @@
 use super::backend::BACKEND;
 use super::health::HEALTH;
 use super::stores::STORES;
-use super::upstream::{OUTLIERS, POOL, RETRY, TIMEOUTS};
+use super::upstream::{OUTLIERS, POOL, QUEUE, RETRY, TIMEOUTS};
 use super::{HEADERS, HOUR, Key, Kind, MINUTE, SECOND};
 
 const DAY: u64 = 24 * HOUR;
@@ -116,6 +116,18 @@ pub(in crate::config) const CLUSTER: &[Key] = &[
         Kind::Duration(0, HOUR),
         "How long a backend that came back gets a growing share of what no session binds; absent: 30s, with `affinity: none` 0s.",
     ),
+    Key::new(
+        "max_requests",
+        Kind::Count(0, 10_000_000),
+        "Requests in flight at all backends together, over all workers; 0: no bound.",
+    )
+    .or("0"),
+    Key::new(
+        "queue",
+        Kind::Section(QUEUE),
+        "Requests that wait while their backends are full.",
+    )
+    .or("{}"),
     Key::new(
         "drain",
         Kind::Section(DRAIN),

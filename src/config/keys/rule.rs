@@ -50,6 +50,12 @@ pub(in crate::config) const RULE: &[Key] = &[
         "Put this in place of the rule's path before the request is passed on.",
     ),
     Key::new(
+        "priority",
+        Kind::Choice(&["high", "normal", "low"]),
+        "How much its requests matter where not all can wait for a full backend.",
+    )
+    .or("normal"),
+    Key::new(
         "request_headers",
         Kind::Section(HEADERS),
         "Changes to the request's headers, after the cluster's.",

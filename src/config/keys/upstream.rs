@@ -1,6 +1,26 @@
-//! The keys about connections to backends: waits, pools, further attempts.
+//! The keys about requests on their way to backends: queues, waits, pools, further attempts.
 
 use super::{HOUR, Key, Kind, MINUTE, SECOND};
+
+pub(super) const QUEUE: &[Key] = &[
+    Key::new(
+        "length",
+        Kind::Count(0, 1_000_000),
+        "Requests that may wait at a time; 0: none, the answer is 503 at once.",
+    )
+    .or("1000"),
+    Key::new(
+        "time",
+        Kind::Duration(1, 10 * MINUTE),
+        "How long a request waits in all; then it is answered 503.",
+    )
+    .or("5s"),
+    Key::new(
+        "spill_after",
+        Kind::Count(0, 1_000_000),
+        "From how many on that wait for a session's owner its survivor may serve it; absent: never. Only with `replicated`.",
+    ),
+];
 
 pub(super) const TIMEOUTS: &[Key] = &[
     Key::new(

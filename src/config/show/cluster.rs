@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::config::units::show_duration;
 use crate::config::{
-    Affinity, Backend, Balance, Cluster, Drain, FailBack, HashKey, HostHeader, Outliers, Retry,
-    Rewrite, WantedState,
+    Affinity, Backend, Balance, Cluster, Drain, FailBack, HashKey, HostHeader, Outliers, Queue,
+    Retry, Rewrite, WantedState,
 };
 
 use super::health::health;
@@ -28,6 +28,8 @@ pub(super) fn named(cluster: &Cluster, key_file: Option<&Path>) -> (String, Valu
         "affinity": affinity,
         "balance": balance(&cluster.balance),
         "slow_start": show_duration(cluster.slow_start),
+        "max_requests": cluster.max_requests,
+        "queue": queue(&cluster.queue),
         "drain": drain(&cluster.drain),
         "fail_back": fail_back(cluster.fail_back),
         "timeouts": {
@@ -84,6 +86,14 @@ fn balance(balance: &Balance) -> Value {
         Balance::Hash(HashKey::Header(name)) => json!({ "hash": { "header": name.as_str() } }),
         Balance::Hash(HashKey::Cookie(name)) => json!({ "hash": { "cookie": name } }),
     }
+}
+
+fn queue(queue: &Queue) -> Value {
+    let mut value = json!({ "length": queue.length, "time": show_duration(queue.time) });
+    if let (Value::Object(keys), Some(after)) = (&mut value, queue.spill_after) {
+        keys.insert("spill_after".to_owned(), json!(after));
+    }
+    value
 }
 
 fn drain(drain: &Drain) -> Value {

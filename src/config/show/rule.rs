@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::check::VARIABLES;
 use crate::config::{
-    Action, Cluster, HeaderRules, HostPattern, Piece, ProxyAction, Rule, Template,
+    Action, Cluster, HeaderRules, HostPattern, Piece, Priority, ProxyAction, Rule, Template,
 };
 
 use super::access;
@@ -60,6 +60,12 @@ fn proxy(keys: &mut Map<String, Value>, action: &ProxyAction, clusters: &[Cluste
             put("replace_prefix", json!(prefix));
         }
     }
+    let priority = match action.priority {
+        Priority::High => "high",
+        Priority::Normal => "normal",
+        Priority::Low => "low",
+    };
+    put("priority", json!(priority));
     put("request_headers", header_rules(&action.request_headers));
     put("response_headers", header_rules(&action.response_headers));
 }

@@ -111,6 +111,7 @@ fn value<'a>(field: LogField, record: &'a Record<'_>) -> Value<'a> {
         LogField::BytesIn => Value::Number(record.bytes_in),
         LogField::BytesOut => Value::Number(record.bytes_out),
         LogField::Duration => Value::Seconds(record.duration),
+        LogField::QueueDuration => record.queue_duration.map_or(Value::Absent, Value::Seconds),
         LogField::BackendDuration => record
             .backend_duration
             .map_or(Value::Absent, Value::Seconds),

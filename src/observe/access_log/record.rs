@@ -40,7 +40,9 @@ pub struct Record<'a> {
     pub bytes_out: u64,
     /// From the head read to the last byte handed out.
     pub duration: Duration,
-    /// From the first attempt to the response head.
+    /// In the queue for a place at a full backend; `None`: it did not wait.
+    pub queue_duration: Option<Duration>,
+    /// To the response head, less the time in the queue.
     pub backend_duration: Option<Duration>,
     /// The cluster, where a rule named one.
     pub cluster: Option<&'a str>,

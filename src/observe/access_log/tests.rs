@@ -26,6 +26,7 @@ fn record(uri: &str) -> Record<'_> {
         bytes_in: 0,
         bytes_out: 0,
         duration: Duration::ZERO,
+        queue_duration: None,
         backend_duration: None,
         cluster: None,
         backend: None,

@@ -62,6 +62,8 @@ pub struct ClusterCells {
     pub requests: ByClass,
     /// From the request's head to the last byte handed out.
     pub duration: Histogram,
+    /// How long requests waited for a place, those included that got none.
+    pub queued: Histogram,
     /// Bytes of request bodies.
     pub bytes_in: Counter,
     /// Bytes of response bodies.

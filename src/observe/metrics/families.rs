@@ -37,6 +37,7 @@ impl Scrape {
         self.histogram(names::REQUEST_DURATION, labels, cells, |cell| {
             &cell.duration
         });
+        self.histogram(names::QUEUE_DURATION, labels, cells, |cell| &cell.queued);
         let bytes_in = cells.sum(|cell| cell.bytes_in.value());
         self.counter(names::REQUEST_BYTES, labels, bytes_in);
         let bytes_out = cells.sum(|cell| cell.bytes_out.value());

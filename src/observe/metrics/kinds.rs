@@ -122,8 +122,14 @@ kind!(
     ErrorReason {
         /// No backend is usable.
         NoBackend = "no_backend",
-        /// Every usable backend has `max_requests` in flight, or the one that a session must stay with has.
+        /// Every usable backend has `max_requests` in flight, or the one that a session must stay with has; nobody may wait.
         BackendsFull = "backends_full",
+        /// The same, and as many requests wait as may.
+        QueueFull = "queue_full",
+        /// The same, and so many wait that requests of a rule with `priority: low` may not.
+        Shed = "shed",
+        /// No place came free within `queue.time`.
+        QueueTime = "queue_time",
         /// The session's owner cannot serve, and the session may not move.
         OwnerUnavailable = "owner_unavailable",
         /// The session's owner cannot serve, and the store with its copy cannot be reached.
@@ -340,7 +346,7 @@ kind!(
         NotConnected = "not_connected",
         /// Its id names no backend that is known.
         UnknownRoute = "unknown_route",
-        /// `affinity: prefer` sent it elsewhere, since its owner or survivor was full or slow.
+        /// Sent elsewhere, since its owner or survivor was full or slow (`affinity: prefer`), or too many waited for it (`queue.spill_after`).
         Spilled = "spilled",
         /// Its owner was down since the session's last response.
         Restarted = "restarted",
@@ -394,7 +400,7 @@ kind!(
         Evacuated = "evacuated",
         /// Balanced as a new visitor, since its session is dead and its backend is being emptied.
         Replayed = "replayed",
-        /// Balanced, since its owner or survivor is full or slow (`affinity: prefer`).
+        /// Served by another than its owner or survivor, since that is full or slow (`affinity: prefer`), or too many wait for it (`queue.spill_after`).
         Spilled = "spilled",
         /// Refused, since its owner cannot serve and no other may (`strict: true`), or its copy cannot
         /// be reached (`look_before_failover: true`).

@@ -4,6 +4,7 @@
 //! scrape time alone.
 
 mod blocks;
+mod capacity;
 mod cells;
 mod exposition;
 mod families;
@@ -18,6 +19,7 @@ pub use blocks::{
     BackendCells, BackendEvents, ByClass, ClusterCells, ListenerCells, ProcessEvents, StoreEvents,
     StoreMoves, WorkerCells,
 };
+pub use capacity::CapacityStatus;
 pub use cells::{ByKind, Counter, Gauge, PerWorker, SharedCounter, WorkerId};
 pub use exposition::{CONTENT_TYPE, Exposition};
 pub use families::BackendStatus;

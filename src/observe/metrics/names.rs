@@ -60,6 +60,14 @@ metrics! {
         "Attempts after the first one of a request, by the reason.";
     ERRORS = Counter "cattail_errors_total" ["cluster", "reason"]
         "Requests that the proxy answered by itself or whose response it cut off, by the reason.";
+    QUEUED_REQUESTS = Gauge "cattail_queued_requests" ["cluster"]
+        "Requests that wait for a place at a full backend now.";
+    QUEUE_LENGTH = Gauge "cattail_queue_length" ["cluster"]
+        "The most requests that may wait at a time, as configured; a tenth more of high priority.";
+    QUEUE_DURATION = Histogram "cattail_queue_duration_seconds" ["cluster"]
+        "How long requests waited for a place, those included that got none.";
+    CLUSTER_LIMIT = Gauge "cattail_requests_limit" ["cluster"]
+        "The most requests at all backends together, as configured; 0 is unlimited.";
     TUNNELS = Gauge "cattail_tunnels_open" ["cluster"]
         "Upgraded connections (WebSocket and the like) open now.";
     UNROUTED = Counter "cattail_requests_unrouted_total" ["code"]
@@ -82,6 +90,8 @@ metrics! {
         "Requests at the backend now.";
     BACKEND_LIMIT = Gauge "cattail_backend_requests_limit" ["cluster", "backend"]
         "The most requests that it gets at a time, as configured or as its agent says; 0 is unlimited.";
+    BACKEND_QUEUED_REQUESTS = Gauge "cattail_backend_queued_requests" ["cluster", "backend"]
+        "Requests of sessions that wait for a place at this backend and no other now.";
     BACKEND_ATTEMPTS = Counter "cattail_backend_attempts_total" ["cluster", "backend"]
         "Attempts begun; a request may have several.";
     BACKEND_RESPONSES = Counter "cattail_backend_responses_total" ["cluster", "backend", "code"]

@@ -49,6 +49,8 @@ pub(in crate::proxy) enum Destination {
     At(Slot, Binding),
     /// As the balance has it. `None`: nobody asks for sessions here.
     Balance(Option<Binding>),
+    /// To this backend, or to any, as soon as there is a place.
+    Full(Option<Slot>, Binding),
     /// Nowhere.
     Nowhere(Nobody, Binding),
 }
@@ -100,6 +102,7 @@ fn bound(cluster: &Cluster, head: &Parts, shown: Shown) -> Looked {
         cluster,
         tried: &[],
         forgiven: None,
+        place: None,
     };
     let id = bound.id(head, cluster);
     let hash = KeyHash::of(id.as_ref().map_or(&[], Id::base));
@@ -136,10 +139,10 @@ fn destination(
         decision = decide(seen, policy, serves, is_busy);
     }
     let at = |slot: Slot, binding| {
-        if candidates.has_room(slot) {
+        if candidates.has_room(slot) && cluster.queue.has_room() {
             Destination::At(slot, binding)
         } else {
-            Destination::Nowhere(Nobody::Free, binding)
+            Destination::Full(Some(slot), binding)
         }
     };
     let destination = match decision {
@@ -148,8 +151,10 @@ fn destination(
             if let Some(slot) = bound.survivor(hash, candidates, policy) {
                 at(slot, binding)
             } else {
-                let why = select::why_nobody(cluster, &cluster.balancing(), candidates.tried);
-                Destination::Nowhere(why, binding)
+                match select::why_nobody(cluster, &cluster.balancing(), candidates.tried) {
+                    Nobody::Free => Destination::Full(None, binding),
+                    why => Destination::Nowhere(why, binding),
+                }
             }
         }
         Decision::Balance => Destination::Balance(Some(Binding::Spilled)),

@@ -17,6 +17,7 @@ use crate::cluster::machine::State;
 use crate::config::{Affinity, Balance};
 use crate::observe::metrics::Binding;
 use crate::proxy::conversation::Conversation;
+use crate::proxy::queued::Queued;
 use crate::proxy::select::{self, Chosen, Nobody};
 use crate::proxy::worker::{ClusterView, Worker};
 use crate::session::ledger::{Detour, Key, Member};
@@ -37,6 +38,8 @@ pub(in crate::proxy) struct Seeking<'a> {
     pub(in crate::proxy) tried: &'a [Slot],
     /// Whose deadline bounds a wait for the owner.
     pub(in crate::proxy) talk: &'a Conversation,
+    /// What the request has in the queue.
+    pub(in crate::proxy) queued: &'a Queued,
 }
 
 /// Why there is no backend for a request.
@@ -52,11 +55,18 @@ pub(in crate::proxy) enum Missing {
     CopyToLeave,
     /// The session is to be at rest for so long first.
     Rest(Duration),
+    /// Another request of the session is the first at its survivor, and not answered yet.
+    First,
+    /// This backend is full, or all are; the request may wait for a place.
+    Place(Option<Slot>),
 }
 
 impl From<Nobody> for Missing {
     fn from(nobody: Nobody) -> Self {
-        Self::Nobody(nobody)
+        match nobody {
+            Nobody::Free => Self::Place(None),
+            nobody => Self::Nobody(nobody),
+        }
     }
 }
 
@@ -68,13 +78,14 @@ impl Session {
             Self::Unfollowed => Ok(seeking.balance()?),
             Self::Free(binding) => {
                 // A request that is tried again was counted already.
-                if seeking.tried.is_empty() {
+                if seeking.tried.is_empty() && !seeking.queued.has_come() {
                     seeking.count(*binding);
                 }
                 Ok(seeking.balance()?)
             }
             Self::Bound(bound) => {
-                if bound.decided.is_some() || bound.waited_for.is_some() {
+                let comes_again = bound.decided.is_some() || bound.waited_for.is_some();
+                if comes_again || seeking.queued.has_come() {
                     bound.refresh(&seeking.view.cluster);
                 }
                 bound.choose(seeking)
@@ -118,6 +129,19 @@ impl Session {
         bound.id(head, cluster)?.shown_route().map(Box::from)
     }
 
+    /// Whether the request could be served by another than its owner where too many wait for
+    /// that one.
+    pub(in crate::proxy) fn may_spill(&self) -> bool {
+        matches!(self, Self::Bound(bound) if !bound.spills && bound.seen.pin.is_none())
+    }
+
+    /// Too many wait for its owner.
+    pub(in crate::proxy) fn spill(&mut self) {
+        if let Self::Bound(bound) = self {
+            bound.spills = true;
+        }
+    }
+
     /// The session's key in the ledger.
     pub(in crate::proxy) fn key(&self) -> Option<Key> {
         match self {
@@ -155,6 +179,7 @@ impl Bound {
             cluster,
             tried: seeking.tried,
             forgiven: self.waited_for,
+            place: seeking.queued.at(),
         };
         let serves = |slot| candidates.serves(slot);
         match decide(seen, policy, serves, |slot| candidates.is_busy(slot)) {
@@ -163,18 +188,28 @@ impl Bound {
             {
                 self.at_evacuating(seeking, (candidates, policy), (slot, binding))
             }
-            Decision::To(slot, binding) => {
+            Decision::To(slot, binding) if seen.pin == Some(slot) && !self.is_ignored => {
                 self.is_decided(binding, seeking);
-                if seen.pin == Some(slot) && !self.is_ignored {
-                    Ok(self.pinned(seeking, candidates, slot)?)
-                } else {
-                    seeking.at(slot)
+                self.pinned(seeking, candidates, slot)
+            }
+            Decision::To(slot, _)
+                if self.spills && seen.pin != Some(slot) && candidates.place != Some(slot) =>
+            {
+                self.is_decided(Binding::Spilled, seeking);
+                self.spilled(seeking, candidates, slot)
+            }
+            Decision::To(slot, binding) => {
+                let chosen = seeking.at(slot);
+                // One that finds its owner full may be served elsewhere yet.
+                if chosen.is_ok() || cluster.config.queue.spill_after.is_none() {
+                    self.is_decided(binding, seeking);
                 }
+                chosen
             }
             Decision::Survivor(_) if self.must_look(cluster) => Err(Missing::Copy),
             Decision::Survivor(binding) => {
                 self.is_decided(binding, seeking);
-                Ok(self.at_survivor(seeking, candidates, policy)?)
+                self.at_survivor(seeking, candidates, policy)
             }
             Decision::Balance => {
                 self.is_decided(Binding::Spilled, seeking);
@@ -225,9 +260,8 @@ impl Bound {
         seeking: &Seeking<'_>,
         candidates: Candidates<'_>,
         policy: Policy,
-    ) -> Result<Chosen, Nobody> {
-        let id = self.id(seeking.head, candidates.cluster);
-        let hash = KeyHash::of(id.ok_or(Nobody::Usable)?.base());
+    ) -> Result<Chosen, Missing> {
+        let hash = self.hash(seeking)?;
         match self.survivor(hash, candidates, policy) {
             // What touches no session takes none over.
             Some(slot) if self.is_ignored => return seeking.at(slot),
@@ -236,7 +270,32 @@ impl Bound {
         }
         let cluster = candidates.cluster;
         let balancing = cluster.balancing();
-        Err(select::why_nobody(cluster, &balancing, seeking.tried))
+        Err(select::why_nobody(cluster, &balancing, seeking.tried).into())
+    }
+
+    /// To the first in the order of the base that has room, since too many wait for the owner; to
+    /// the owner after all where there is none.
+    #[cold]
+    fn spilled(
+        &self,
+        seeking: &Seeking<'_>,
+        candidates: Candidates<'_>,
+        owner: Slot,
+    ) -> Result<Chosen, Missing> {
+        let hash = self.hash(seeking)?;
+        let may_be_taken =
+            |slot: Slot| slot != owner && candidates.serves(slot) && candidates.has_room(slot);
+        let order = candidates.cluster.balancing();
+        let is_fenced = |slot: Slot| self.is_fenced(candidates.cluster, slot);
+        match survivor(&order.rendezvous.rank(hash), may_be_taken, is_fenced) {
+            Some(slot) => self.pinned(seeking, candidates, slot),
+            None => seeking.at(owner),
+        }
+    }
+
+    fn hash(&self, seeking: &Seeking<'_>) -> Result<KeyHash, Nobody> {
+        let id = self.id(seeking.head, &seeking.view.cluster);
+        Ok(KeyHash::of(id.ok_or(Nobody::Usable)?.base()))
     }
 
     /// The first in the order of the base that may be taken.
@@ -269,9 +328,10 @@ impl Bound {
         seeking: &Seeking<'_>,
         candidates: Candidates<'_>,
         slot: Slot,
-    ) -> Result<Chosen, Nobody> {
+    ) -> Result<Chosen, Missing> {
         let cluster = &seeking.view.cluster;
         let book = &cluster.sessions;
+        let goes_first = self.may_go_first(cluster, slot)?;
         // Where nobody is known, whoever answers will be; not who was only sought.
         let owner = self.seen.owner.map(|owner| book.member(owner));
         let serves = |member| {
@@ -292,8 +352,9 @@ impl Bound {
             slot,
             pinned,
             stage: Cell::new(Stage::Unsent),
+            goes_first: Cell::new(goes_first),
         };
-        let mut chosen: Chosen = seeking.at::<Nobody>(slot)?;
+        let mut chosen: Chosen = seeking.at(slot)?;
         chosen.in_flight.hold(pin);
         Ok(chosen)
     }
@@ -307,6 +368,8 @@ pub(super) struct Candidates<'a> {
     pub(super) tried: &'a [Slot],
     /// One of them that it has waited for since.
     pub(super) forgiven: Option<Slot>,
+    /// Where it has a place already.
+    pub(super) place: Option<Slot>,
 }
 
 impl Candidates<'_> {
@@ -321,13 +384,13 @@ impl Candidates<'_> {
     /// Whether it takes one request more.
     pub(super) fn has_room(&self, slot: Slot) -> bool {
         let backend = self.cluster.backend(slot);
-        backend.is_some_and(|backend| backend.has_room())
+        self.place == Some(slot) || backend.is_some_and(|backend| backend.has_room())
     }
 
     /// Whether it takes no more, or lets requests time out.
     pub(super) fn is_busy(&self, slot: Slot) -> bool {
         let backend = self.cluster.backend(slot);
-        backend.is_none_or(|backend| !backend.has_room() || backend.is_slow())
+        backend.is_none_or(|backend| !self.has_room(slot) || backend.is_slow())
     }
 }
 
@@ -339,13 +402,31 @@ impl Seeking<'_> {
     }
 
     fn balance(&self) -> Result<Chosen, Nobody> {
+        if let Some(chosen) = self.at_its_place() {
+            return Ok(chosen);
+        }
         select::select(self.worker, self.view, self.hash, self.tried)
+    }
+
+    /// Where it was given a place, if it may go there still.
+    #[inline]
+    fn at_its_place(&self) -> Option<Chosen> {
+        let slot = self.queued.at()?;
+        let backend = self.view.cluster.backend(slot)?;
+        let may_go = backend.state().takes_new() && !self.tried.contains(&slot);
+        may_go.then(|| self.queued.take(self.view, slot))?
     }
 
     /// The backend in this slot; what it gets outside its turn is charged to it.
     #[inline]
-    fn at<N: From<Nobody>>(&self, slot: Slot) -> Result<Chosen, N> {
-        let chosen = select::again(self.view, slot)?;
+    fn at(&self, slot: Slot) -> Result<Chosen, Missing> {
+        let chosen = match self.queued.take(self.view, slot) {
+            Some(chosen) => chosen,
+            None => select::again(self.view, slot).map_err(|nobody| match nobody {
+                Nobody::Free => Missing::Place(Some(slot)),
+                nobody => Missing::Nobody(nobody),
+            })?,
+        };
         let config = &self.view.cluster.config;
         if matches!(config.balance, Balance::RoundRobin)
             && let Some(settings) = config.backends.get(usize::from(slot.0))

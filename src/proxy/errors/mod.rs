@@ -37,6 +37,15 @@ pub enum ProxyError {
     /// Every usable backend has as many requests as it takes.
     #[error("every usable backend is full")]
     BackendsFull,
+    /// The same, and as many requests wait as may.
+    #[error("every usable backend is full, and so is the queue")]
+    QueueFull,
+    /// The same, and so many wait that requests that matter less are refused.
+    #[error("every usable backend is full, and the queue is kept for more important requests")]
+    Shed,
+    /// No place came free within `queue.time`.
+    #[error("no backend had a place in time")]
+    QueueTime,
     /// The session's owner cannot serve, and `strict: true` lets no other.
     #[error("the session's owner cannot serve, and the session may not move")]
     OwnerUnavailable,
@@ -137,6 +146,9 @@ impl ProxyError {
             Self::AccessDenied => row(StatusCode::FORBIDDEN, "access_denied", Debug),
             Self::NoBackend => later("no_backend", Debug),
             Self::BackendsFull => later("backends_full", Debug),
+            Self::QueueFull => later("queue_full", Debug),
+            Self::Shed => later("shed", Debug),
+            Self::QueueTime => later("queue_time", Debug),
             Self::OwnerUnavailable => later("owner_unavailable", Debug),
             Self::StoreUnreachable => later("store_unreachable", Debug),
             Self::UpstreamConnect(ConnectFailure::Timeout) => {
@@ -207,6 +219,9 @@ impl ProxyError {
             Self::AccessDenied => ErrorReason::AccessDenied,
             Self::NoBackend => ErrorReason::NoBackend,
             Self::BackendsFull => ErrorReason::BackendsFull,
+            Self::QueueFull => ErrorReason::QueueFull,
+            Self::Shed => ErrorReason::Shed,
+            Self::QueueTime => ErrorReason::QueueTime,
             Self::OwnerUnavailable => ErrorReason::OwnerUnavailable,
             Self::StoreUnreachable => ErrorReason::StoreUnreachable,
             Self::UpstreamConnect(ConnectFailure::Timeout) => ErrorReason::ConnectTimeout,
@@ -230,6 +245,9 @@ impl ProxyError {
             | Self::AccessDenied
             | Self::NoBackend
             | Self::BackendsFull
+            | Self::QueueFull
+            | Self::Shed
+            | Self::QueueTime
             | Self::OwnerUnavailable
             | Self::StoreUnreachable
             | Self::UpgradeRefused
@@ -255,6 +273,9 @@ impl ProxyError {
             Self::AccessDenied => "Access from your network is not allowed.",
             Self::NoBackend
             | Self::BackendsFull
+            | Self::QueueFull
+            | Self::Shed
+            | Self::QueueTime
             | Self::OwnerUnavailable
             | Self::StoreUnreachable
             | Self::ShuttingDown => {

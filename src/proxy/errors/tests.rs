@@ -7,12 +7,15 @@ use crate::config::Errors;
 
 use super::*;
 
-const EVERY: [ProxyError; 18] = [
+const EVERY: [ProxyError; 21] = [
     ProxyError::Refused(Refusal::HostMissing),
     ProxyError::NoRule,
     ProxyError::AccessDenied,
     ProxyError::NoBackend,
     ProxyError::BackendsFull,
+    ProxyError::QueueFull,
+    ProxyError::Shed,
+    ProxyError::QueueTime,
     ProxyError::OwnerUnavailable,
     ProxyError::StoreUnreachable,
     ProxyError::UpstreamConnect(ConnectFailure::Timeout),
@@ -56,6 +59,9 @@ fn every_error_has_its_status_and_label() {
         (403, "access_denied"),
         (503, "no_backend"),
         (503, "backends_full"),
+        (503, "queue_full"),
+        (503, "shed"),
+        (503, "queue_time"),
         (503, "owner_unavailable"),
         (503, "store_unreachable"),
         (504, "connect_timeout"),

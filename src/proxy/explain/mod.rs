@@ -25,6 +25,7 @@ use super::worker::Snapshot;
 use crate::balance::{KeyHash, Slot};
 use crate::cluster::Cluster;
 use crate::config::{self, Balance, HashKey, HostPattern};
+use words::Word;
 
 /// Where a request like this would go now.
 pub fn explain(snapshot: &Snapshot, question: &Question) -> Result<Explanation, Unclear> {
@@ -117,6 +118,7 @@ fn choice(cluster: &Cluster, looked: &Looked, hash: Option<KeyHash>) -> Choice {
             binding: binding(by),
             ..waited
         },
+        Destination::Full(slot, by) => full(cluster, slot.and_then(name), binding(by), waited),
         Destination::Nowhere(nobody, by) => Choice {
             way: Way::Refused,
             binding: binding(by),
@@ -131,6 +133,7 @@ fn choice(cluster: &Cluster, looked: &Looked, hash: Option<KeyHash>) -> Choice {
                 balance: Some(way_of_balancing(&cluster.config.balance)),
                 ..waited
             },
+            Err(Nobody::Free) => full(cluster, None, by.and_then(binding), waited),
             Err(nobody) => Choice {
                 way: Way::Refused,
                 binding: by.and_then(binding),
@@ -141,12 +144,36 @@ fn choice(cluster: &Cluster, looked: &Looked, hash: Option<KeyHash>) -> Choice {
     }
 }
 
+/// All is full: the request waits, if it may.
+fn full(
+    cluster: &Cluster,
+    backend: Option<String>,
+    binding: Option<Word>,
+    waited: Choice,
+) -> Choice {
+    let queue = cluster.config.queue;
+    let may_wait = queue.length > 0;
+    let error = Nobody::Free.error().reason();
+    let time = u64::try_from(queue.time.as_millis()).unwrap_or(u64::MAX);
+    Choice {
+        way: if may_wait { Way::Queue } else { Way::Refused },
+        backend: backend.filter(|_| may_wait),
+        binding,
+        queue_ms: may_wait.then_some(time),
+        error: (!may_wait).then(|| error.into()),
+        ..waited
+    }
+}
+
 /// Who gets a balanced request, if that is certain: by hash, or since only one takes part.
 fn balance(cluster: &Cluster, hash: Option<KeyHash>) -> Result<Option<Slot>, Nobody> {
     let balancing = cluster.balancing();
     let has_room = |slot: &Slot| cluster.backend(*slot).is_some_and(|it| it.has_room());
     let members = balancing.schedule.members().iter().map(|it| it.slot);
     let mut free = members.filter(has_room);
+    if !cluster.queue.has_room() && !balancing.schedule.is_empty() {
+        return Err(Nobody::Free);
+    }
     let Some(first) = free.next() else {
         return Err(select::why_nobody(cluster, &balancing, &[]));
     };

@@ -202,6 +202,14 @@ impl Display for Choice {
                 write!(f, "the balance decides ({binding}")?;
                 self.write_balance(f)
             }
+            (Way::Queue, backend) => {
+                let backend = backend.as_deref().unwrap_or("any backend");
+                let time = self.queue_ms.unwrap_or_default();
+                write!(
+                    f,
+                    "waits for a place at {backend} for {time} ms at most ({binding})"
+                )
+            }
             (Way::Refused, _) => {
                 let error = self.error.as_deref().unwrap_or_default();
                 write!(f, "refused: {error}")?;

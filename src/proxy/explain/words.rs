@@ -174,6 +174,8 @@ pub struct Choice {
     pub waits_for: Option<String>,
     /// How long at most.
     pub hold_ms: Option<u64>,
+    /// How long it waits for a place at most, where all is full.
+    pub queue_ms: Option<u64>,
     /// Why it is refused, as the metric `cattail_errors_total` has it.
     pub error: Option<Word>,
 }
@@ -189,6 +191,8 @@ pub enum Way {
     Session,
     /// The balance.
     Balance,
+    /// The request waits for a place, at the backend or at any.
+    Queue,
     /// The proxy refuses the request.
     Refused,
 }

@@ -31,6 +31,7 @@ fuzz_target!(|text: &[u8]| {
         bytes_in: 0,
         bytes_out: u64::MAX,
         duration: Duration::from_nanos(1_999_999_999),
+        queue_duration: None,
         backend_duration: None,
         cluster: Some("shop"),
         backend: None,

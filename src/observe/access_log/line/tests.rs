@@ -20,6 +20,7 @@ fn record() -> Record<'static> {
         bytes_in: 0,
         bytes_out: 512,
         duration: Duration::from_micros(12_345),
+        queue_duration: Some(Duration::from_micros(250)),
         backend_duration: Some(Duration::from_millis(12)),
         cluster: Some("shop"),
         backend: Some("jvm1"),
@@ -65,13 +66,13 @@ fn what_is_absent_or_empty_is_a_dash() {
 #[test]
 fn an_own_format_writes_its_pieces() {
     let format = LogFormat::parse(
-        "$time $client_ip $peer \"$method $uri $protocol\" $status $duration/$backend_duration \
+        "$time $client_ip $peer \"$method $uri $protocol\" $status $duration/$queue_duration/$backend_duration \
          $cluster:$backend#$attempts $error $session:$route_in>$route_out",
     );
     assert_eq!(
         line_of(&format.unwrap(), &record()),
         "2026-11-20T12:03:55.120Z 192.0.2.7 [2001:db8::1]:4711 \
-         \"GET /cart;jsessionid=AB...jvm1?x=1 HTTP/1.1\" 200 0.012345/0.012000 shop:jvm1#1 - \
+         \"GET /cart;jsessionid=AB...jvm1?x=1 HTTP/1.1\" 200 0.012345/0.000250/0.012000 shop:jvm1#1 - \
          taken_over:jvm1>jvm2\n"
     );
 }
