@@ -38,6 +38,10 @@ pub(in crate::proxy) enum Session {
 
 /// A session that is shown, and whom it belongs to.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that the request has done or is"
+)]
 pub(in crate::proxy) struct Bound {
     /// Its key in the ledger.
     pub(in crate::proxy) key: Key,

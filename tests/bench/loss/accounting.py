@@ -6,6 +6,10 @@ import dataclasses
 from answers import base_of, node_of, route_of
 
 
+# Where every Tomcat is emptied in turn, a session may be moved by each.
+MOVES_MORE_THAN_ONCE = ("roll",)
+
+
 @dataclasses.dataclass(frozen=True)
 class Figures:
     """A run's outcome. Sessions are counted once each, however often something happened to them."""
@@ -123,11 +127,20 @@ def forked_browsers(run):
     for answer in run.answers:
         if answer.good and base_of(answer.id) == base_of(held[answer.browser]):
             served[answer.browser].append(answer)
-    return {browser for browser, answers in served.items() if _is_forked(answers, run.since)}
+    moves_once = run.event not in MOVES_MORE_THAN_ONCE
+    return {browser for browser, answers in served.items() if _is_forked(answers, run.since, moves_once)}
 
 
-def _is_forked(answers, since):
-    former, others, again = None, set(), False
+def _is_forked(answers, since, moves_once):
+    lives = [answer.life for answer in sorted(answers, key=lambda one: one.counted_at)]
+    changes = [life for before, life in zip([None, *lives], lives) if life != before]
+    if len(changes) > len(set(changes)):
+        return True
+    return moves_once and _has_two_others(answers, since)
+
+
+def _has_two_others(answers, since):
+    former, others = None, set()
     for answer in sorted(answers, key=lambda one: one.counted_at):
         if answer.ended < since:
             former = answer.life
@@ -135,9 +148,7 @@ def _is_forked(answers, since):
             former = answer.life
         elif answer.life != former:
             others.add(answer.life)
-        elif others:
-            again = True
-    return again or len(others) > 1
+    return len(others) > 1
 
 
 def split_browsers(answers):
