@@ -153,7 +153,7 @@ impl Pair {
 }
 
 /// Nothing closes while a request is there.
-fn held<'p>(pair: &'p Pair, path: &str, id: &str) -> Raw {
+fn held(pair: &Pair, path: &str, id: &str) -> Raw {
     let tomcat = &pair.tomcats[0];
     tomcat.hold(path);
     let mut client = Raw::connect(pair.proxy.address());

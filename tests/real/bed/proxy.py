@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import subprocess
 import urllib.request
 
 from . import parts
@@ -35,6 +36,7 @@ class Cattail(Process):
         self.port = free_port()
         self.admin_port = free_port()
         self.file = os.path.join(folder, f"{name}.yaml")
+        self._token_file = os.path.join(folder, f"{name}.token")
         self.access_log = os.path.join(folder, f"{name}.access.log")
         self._binary = binary or os.environ.get("CATTAIL") or _default_binary()
         self._write(text)
@@ -51,6 +53,15 @@ class Cattail(Process):
 
     def command(self):
         return [self._binary, "run", "--config", self.file]
+
+    def run(self, *words, patience=120.0):
+        """A command for administrators, against this proxy: what it says, and its exit code."""
+        command, *rest = words
+        ended = subprocess.run(
+            [self._binary, command, *rest, "--admin", self.admin, "--token-file", self._token_file],
+            capture_output=True, text=True, timeout=patience, check=False,
+        )
+        return ended.stdout + ended.stderr, ended.returncode
 
     def is_ready(self):
         with urllib.request.urlopen(f"http://{self.admin}/readyz", timeout=5) as answer:
@@ -100,7 +111,9 @@ class Cattail(Process):
             raise PartError("the configuration has no listener")
         text = text[: first.start(2)] + self.address + text[first.end(2):]
         if not re.search(r"^admin:", text, re.MULTILINE):
-            text += f"\nadmin: {{ address: {self.admin} }}\n"
+            with open(self._token_file, "w", encoding="utf-8") as file:
+                file.write("of-the-tests-alone\n")
+            text += f"\nadmin: {{ address: {self.admin}, token_file: {self._token_file} }}\n"
         if not re.search(r"^access_log:", text, re.MULTILINE):
             text += f"access_log: {{ path: {self.access_log} }}\n"
         if not re.search(r"^workers:", text, re.MULTILINE):
