@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::balance::Slot;
 use crate::cluster::resolve::{INTERVAL, News, SystemResolver, keep_resolved};
@@ -79,12 +80,13 @@ impl Drop for Background {
 
 fn watchers<K: Fn() + Send + Sync + 'static>(snapshot: &Snapshot, keep: &Arc<K>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
+    let began = Instant::now();
     for cluster in &snapshot.clusters {
         for slot in cluster.slots() {
             let Some(backend) = cluster.backend(slot) else {
                 continue;
             };
-            watch_backend(&mut tasks, cluster, slot, backend);
+            watch_backend((&mut tasks, began), cluster, slot, backend);
             if let BackendAddr::Host { host, port } = &backend.address {
                 let name = cluster.config.name.as_str();
                 let offset = Pace::of(name, backend.name.as_str(), INTERVAL, 0).first();
@@ -104,14 +106,14 @@ fn watchers<K: Fn() + Send + Sync + 'static>(snapshot: &Snapshot, keep: &Arc<K>)
 }
 
 fn watch_backend(
-    tasks: &mut JoinSet<()>,
+    (tasks, began): (&mut JoinSet<()>, Instant),
     cluster: &Arc<Cluster>,
     slot: Slot,
     backend: &Arc<Backend>,
 ) {
     let (config, settings) = (&cluster.config, backend.settings());
     let (name, health) = (config.name.as_str(), &config.health);
-    let pace = Pace::of_checks(name, backend.name.as_str(), health);
+    let pace = Pace::of_checks(name, backend.name.as_str(), health).together(began);
     // A reload must not make one that is on its way back wait longer.
     let offset = if backend.is_down() {
         pace.first().min(SOON)
@@ -129,6 +131,7 @@ fn watch_backend(
     if let Some(port) = health.agent_port(&settings) {
         let agent = &health.agent;
         let pace = Pace::of(name, backend.name.as_str(), agent.interval, health.jitter);
+        let pace = pace.together(began);
         let sent = agent.send.as_ref();
         let sent = sent.map(|line| line.replace("$backend", backend.name.as_str()));
         let guarded = Guarded::new(cluster, slot, backend, port);

@@ -48,12 +48,10 @@ impl Judging {
                 return;
             };
             let mean = means.get(place).copied().flatten();
-            // Seldom asked for, and dear with many backends.
-            let usual = if outliers.slow_factor > 0 {
-                usual(&means, place)
-            } else {
-                None
-            };
+            // All others are looked at: only where it matters.
+            let is_asked =
+                outliers.slow_factor > 0 && mean.is_some_and(|it| it >= outliers.slow_time);
+            let usual = is_asked.then(|| usual(&means, place)).flatten();
             match judge.judge(at, (mean, usual), outliers) {
                 Some(Verdict::Outlying) if self.cluster.report_outlying(slot) => {
                     judge.is_out(at, outliers);

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::io;
 use std::net::TcpListener;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
@@ -23,7 +22,7 @@ use super::worker::{self, Phase, Start};
 use super::{Proxy, reload, state_file};
 use crate::admin::{self, AdminHandle};
 use crate::cluster::resolve::{ResolveFailure, SystemResolver, resolve};
-use crate::cluster::{Addresses, Changes, Cluster, Common};
+use crate::cluster::{Addresses, Changes, Cluster, Common, Names, Order};
 use crate::config::{BackendAddr, Config, Finding, ListenAddr};
 use crate::observe::access_log::LogCounters;
 use crate::observe::metrics::{PerWorker, WorkerId};
@@ -206,23 +205,14 @@ fn start_behind(config: Config, front: impl Front) -> Result<Proxy, StartFailure
     let mut bound = bind(&config, workers)?;
     let access_log = reload::open_log(config.access_log.as_ref(), &counters)?;
     let common = Common::new(&changes, config.limits.ledger, workers);
-    let state_file = config
-        .admin
-        .as_ref()
-        .and_then(|it| it.state_file.as_deref());
-    match state_file.map(state_file::read).transpose() {
-        Ok(orders) => common.orders.restore(orders.unwrap_or_default()),
-        // A proxy that does not start would be worse than one that follows the file alone.
-        Err(error) => tracing::error!(
-            file = %state_file.unwrap_or(Path::new("")).display(), %error,
-            "orders from before the start are not followed: the state file cannot be read"
-        ),
-    }
+    let kept = kept_orders(&config);
+    common.orders.restore(kept.clone());
     let snapshot = Snapshot::new(config, None, access_log, &common);
     resolve_names(&snapshot.clusters)?;
     let doors = doors(&snapshot.config, &bound);
     let published = Published::new(snapshot, common, workers);
     let shown = Shown::new(Arc::clone(&published), doors.clone(), counters);
+    shown.orders_are_kept(kept);
     let keeper = Arc::clone(&shown);
     let background = Background::start(move || keeper.keep_orders())?;
     background.watch(published.snapshot());
@@ -254,6 +244,26 @@ fn start_behind(config: Config, front: impl Front) -> Result<Proxy, StartFailure
     }
     proxy.admin = start_admin(admin_socket, shown)?;
     Ok(proxy)
+}
+
+/// Orders from before the start. A proxy that does not start would be worse than one that follows the
+/// file alone.
+fn kept_orders(config: &Config) -> Vec<(Names, Order)> {
+    let file = config.admin.as_ref();
+    let Some(file) = file.and_then(|admin| admin.state_file.as_deref()) else {
+        return Vec::new();
+    };
+    state_file::read(file).unwrap_or_else(|error| {
+        tracing::error!(
+            file = %file.display(), %error,
+            "orders from before the start are not followed: the state file cannot be read"
+        );
+        match state_file::set_aside(file) {
+            Ok(aside) => tracing::warn!(file = %aside.display(), "it is kept under this name"),
+            Err(error) => tracing::error!(%error, "it cannot be set aside"),
+        }
+        Vec::new()
+    })
 }
 
 fn bind(config: &Config, workers: usize) -> Result<Vec<Bound>, StartFailure> {

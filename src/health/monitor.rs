@@ -106,7 +106,7 @@ fn event_of(failure: &ProbeFailure, otherwise: Option<Event>) -> Option<Event> {
 /// Watches a backend until it is dropped; dropping it at any time is safe. `offset` delays the
 /// first look ([`Pace::first`]).
 pub async fn watch(subject: impl Subject, mut probe: impl Probe, mut pace: Pace, offset: Duration) {
-    let mut next = Instant::now() + offset;
+    let mut next = pace.moment(Instant::now() + offset);
     loop {
         tokio::select! {
             // A backend that is woken all the time is still asked.
@@ -121,7 +121,7 @@ pub async fn watch(subject: impl Subject, mut probe: impl Probe, mut pace: Pace,
         if let Some(outcome) = question(&subject, &mut probe).await {
             subject.report(outcome);
         }
-        next = started + pace.next(subject.mood());
+        next = pace.after(started, subject.mood());
     }
 }
 

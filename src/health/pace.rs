@@ -2,8 +2,16 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::balance::xxh64;
 use crate::config::Health;
+
+/// Questions of slow paces are asked at multiples of this, many at once: what each would cost most
+/// is waking the thread.
+const TOGETHER: Duration = Duration::from_millis(50);
+/// Intervals from which on that matters.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// The pace of one backend's questions. Each comes a little early, by a part that hangs on the
 /// backend's name and the number of the question alone: questions spread, those of several
@@ -16,6 +24,8 @@ pub struct Pace {
     jitter: u32,
     seed: u64,
     turn: u64,
+    /// Whence the moments are counted at which many are asked; `None`: nobody else is.
+    origin: Option<Instant>,
 }
 
 /// Whether a backend is about to change.
@@ -45,7 +55,36 @@ impl Pace {
             jitter,
             seed,
             turn: 0,
+            origin: None,
         }
+    }
+
+    /// The same together with all others that count from this moment.
+    #[must_use]
+    pub fn together(mut self, origin: Instant) -> Self {
+        self.origin = Some(origin);
+        self
+    }
+
+    /// When the question after one of `started` is asked.
+    pub(super) fn after(&mut self, started: Instant, mood: Mood) -> Instant {
+        let due = started + self.next(mood);
+        match mood {
+            Mood::Steady => self.moment(due),
+            // Few are, and what is a little earlier may be no pause at all.
+            Mood::Wavering => due,
+        }
+    }
+
+    /// When to ask what is due at `due`: then, or a little earlier.
+    pub(super) fn moment(&self, due: Instant) -> Instant {
+        let Some(origin) = self.origin.filter(|_| self.interval >= SLOW) else {
+            return due;
+        };
+        let since = due.saturating_duration_since(origin).as_millis();
+        let early = since % TOGETHER.as_millis();
+        let early = Duration::from_millis(u64::try_from(early).unwrap_or(0));
+        due.checked_sub(early).unwrap_or(due)
     }
 
     /// Where in the first interval the first question stands: spread, so that hundreds of
@@ -122,6 +161,21 @@ mod tests {
         };
         assert_eq!(turns("jvm1"), turns("jvm1"));
         assert_ne!(turns("jvm1"), turns("jvm2"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_are_asked_at_one_moment_and_none_late() {
+        let origin = Instant::now();
+        let together = pace("jvm1", 10).together(origin);
+        for (due, asked) in [(0, 0), (49, 0), (50, 50), (2_037, 2_000), (9_999, 9_950)] {
+            let moment = together.moment(origin + Duration::from_millis(due));
+            assert_eq!(moment - origin, Duration::from_millis(asked), "{due}");
+        }
+        // Alone, or at a fast pace, each has its own.
+        let due = origin + Duration::from_millis(37);
+        assert_eq!(pace("jvm1", 10).moment(due), due);
+        let fast = Pace::of("shop", "jvm1", Duration::from_millis(999), 10);
+        assert_eq!(fast.together(origin).moment(due), due);
     }
 
     #[test]

@@ -211,6 +211,7 @@ fn what_is_there_at_the_deadline_is_ended() {
                  Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     tunnel.send(offer);
     assert_eq!(tunnel.read_interim().status, 101);
+    assert_eq!(pair.asked("/echo", "A1.jvm1"), "jvm1");
     let mut repeated = held(&pair, "/echo/get", "A2.jvm1");
     pair.tomcats[0].hold("/echo/post");
     let mut once = Raw::connect(pair.proxy.address());
@@ -226,6 +227,8 @@ fn what_is_there_at_the_deadline_is_ended() {
         let tunnels = open.iter().filter(|it| it["kind"] == "tunnel").count();
         (open.len(), tunnels) == (3, 1)
     });
+    // Whose tunnel is there stays there.
+    assert_eq!(pair.asked("/echo", "A1.jvm1"), "jvm1");
     let status = over(&pair.proxy, "jvm1");
     assert_eq!(
         (stage(&status), &status["state"]),
@@ -242,10 +245,18 @@ fn what_is_there_at_the_deadline_is_ended() {
 #[test]
 fn lost_sessions_stop_an_evacuation() {
     let pair = Pair::with(NO_DELAY);
+    let alive = ["A1.jvm1", "A2.jvm1", "A3.jvm1"];
+    for id in alive {
+        assert_eq!(pair.asked("/echo", id), "jvm1");
+    }
     let mut held = held(&pair, "/echo/held", "A9.jvm1");
     pair.evacuate(&json!({}));
-    // The survivor does not know them.
-    for id in ["A1.jvm1", "A2.jvm1", "A3.jvm1"] {
+    // Of ids that nobody knew, nobody can say that they were alive.
+    for id in ["D1.jvm1", "D2.jvm1", "D3.jvm1"] {
+        assert_eq!(pair.asked("/session", id), "jvm2");
+    }
+    // The survivor does not know these either.
+    for id in alive {
         assert_eq!(pair.asked("/session", id), "jvm2");
     }
     let status = over(&pair.proxy, "jvm1");
@@ -256,7 +267,7 @@ fn lost_sessions_stop_an_evacuation() {
     assert_eq!(status["evacuation"]["lost"], 3);
     assert_eq!(pair.asked("/echo", "A4.jvm1"), "jvm1");
     let lost = counted(&pair.proxy, "cattail_sessions_lost_total", "cause");
-    assert_eq!(lost, counts([("evacuated", 3)]));
+    assert_eq!(lost, counts([("evacuated", 6)]));
     pair.tomcats[0].release("/echo/held");
     held.read_response().expect(200);
     let waited = pair.proxy.command(&["evacuate", "jvm2", "--wait"]);

@@ -195,6 +195,11 @@ fn a_state_file_that_is_none_stops_no_start() {
     std::fs::write(folder.path().join("state.json"), "{}").unwrap();
     let proxy = Administered::start_in(folder, &shop(&tomcats));
     assert_eq!(new_sessions(&proxy), ["jvm1", "jvm2"]);
+    // It is not overwritten: somebody may want to look into it.
+    let folder = proxy.stop();
+    let aside = folder.path().join("state.json.unreadable");
+    assert_eq!(std::fs::read_to_string(aside).unwrap(), "{}");
+    assert!(!folder.path().join("state.json").exists());
 }
 
 #[test]

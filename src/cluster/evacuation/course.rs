@@ -200,7 +200,7 @@ mod tests {
         delay: Duration::from_secs(1),
         deadline: Some(Duration::from_secs(100)),
         sessions: 100,
-        longest: Duration::from_secs(60),
+        longest: Duration::from_mins(1),
     };
 
     fn seen(ms: u64) -> Seen {

@@ -45,14 +45,14 @@ pub trait Ward {
 pub async fn watch_agent(ward: impl Ward, send: Option<String>, time: Duration, mut pace: Pace) {
     let line = send.map(|line| format!("{line}\n"));
     let line = line.as_deref().unwrap_or_default();
-    let mut next = Instant::now() + pace.first();
+    let mut next = pace.moment(Instant::now() + pace.first());
     loop {
         sleep_until(next).await;
         let started = Instant::now();
         if let Some(endpoint) = ward.agent() {
             ward.heard(ask(&endpoint, line.as_bytes(), time).await);
         }
-        next = started + pace.next(Mood::Steady);
+        next = pace.after(started, Mood::Steady);
     }
 }
 

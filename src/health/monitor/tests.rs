@@ -194,7 +194,9 @@ async fn run(
 async fn a_backend_that_is_up_without_a_check_is_left_alone() {
     let (subject, probe) = (Watched::new(None), Clockwork::back_after(0));
     run(&subject, &probe, None, 60, async {}).await;
-    assert!(probe.asked.lock().unwrap().is_empty());
+    for question in ["check", "options"] {
+        assert!(probe.times(question).is_empty(), "{question}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

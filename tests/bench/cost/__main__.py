@@ -19,9 +19,9 @@ WAYS = {
     "none": ("", backends.KEPT, 3.0),
     "http": ("path: /alive", backends.KEPT, 3.0),
     "http, body": ("path: /alive, expect: { body: UP }", backends.KEPT, 3.0),
-    "http, closed": ("path: /alive", backends.CLOSED, 6.0),
-    "tcp": ("type: tcp", backends.SILENT, 6.0),
-    "agent": ("agent: { port: PORT, interval: 2s }", backends.AGENT, 6.0),
+    "http, closed": ("path: /alive", backends.CLOSED, 4.0),
+    "tcp": ("type: tcp", backends.SILENT, 4.0),
+    "agent": ("agent: { port: PORT, interval: 2s }", backends.AGENT, 4.0),
 }
 
 
