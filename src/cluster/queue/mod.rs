@@ -1,6 +1,6 @@
 //! Requests that wait for a place at a full backend, over all workers.
 //!
-//! [`super::limit`] counts who is in, [`line`] knows who is next, [`mod@admission`] who
+//! `limit` counts who is in, `line` knows who is next, `admission` who
 //! may wait at all. This joins them: whoever leaves a backend that is waited for finds the next
 //! one, enters for it and wakes it, and nobody else. A place that is handed over so is a value
 //! ([`Place`]): dropped without being used, as when the client has gone, it is handed on.
