@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::balance::Slot;
-use crate::cluster::machine::{Event, Needed};
+use crate::cluster::machine::{Event, Needed, State};
 use crate::cluster::resolve::{INTERVAL, News, SystemResolver, keep_resolved};
 use crate::cluster::{Addresses, Backend, Cluster};
 use crate::config::BackendAddr;
@@ -244,6 +244,12 @@ struct Watched {
 
 impl Subject for Watched {
     fn needed(&self) -> Needed {
+        // One that was evacuated is about to be restarted: a refused connection is the proof, and
+        // lets sessions go back to it.
+        let is_gone = self.backend.state() == State::Disabled;
+        if is_gone && self.backend.evacuation().is_some() {
+            return Needed::Answer;
+        }
         self.backend.needed()
     }
 

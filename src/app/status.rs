@@ -74,6 +74,11 @@ fn order_state(cluster: &Cluster, slot: Slot, order: &StateOrder, by: &str) -> R
         .backend(slot)
         .map(|backend| backend.settings().state.into());
     let wish = Some(wish).filter(|wish| Some(*wish) != filed);
+    if order.restarted
+        && let Some(backend) = cluster.backend(slot)
+    {
+        backend.note_restart();
+    }
     let pace = Pace {
         rate: order.rate,
         deadline: order.deadline_s.map(Duration::from_secs),

@@ -22,8 +22,8 @@ use clap::{Parser, Subcommand};
 use crate::config::Report;
 
 pub use administer::{
-    BackendArguments, DrainArguments, EvacuateArguments, EventsArguments, RollArguments,
-    StatusArguments, WaitArguments, WeightArguments,
+    BackendArguments, DrainArguments, EnableArguments, EvacuateArguments, EventsArguments,
+    RollArguments, StatusArguments, WaitArguments, WeightArguments,
 };
 pub use check::{CheckArguments, Format};
 pub use demo::DemoArguments;
@@ -72,7 +72,7 @@ pub enum Command {
     /// Send a backend nothing at all.
     Disable(BackendArguments),
     /// Let a backend serve again; it gets requests once it has answered a check.
-    Enable(BackendArguments),
+    Enable(EnableArguments),
     /// Change the share of a backend.
     Weight(WeightArguments),
     /// Wait until a backend is empty, up, or down.

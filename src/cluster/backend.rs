@@ -375,6 +375,11 @@ impl Backend {
         self.refusals.load(Ordering::Acquire)
     }
 
+    /// An administrator says that its process is another one: as good a proof as a refusal.
+    pub fn note_restart(&self) {
+        self.note_refusal();
+    }
+
     /// It refused a connection, flip or not: each may be another process's end.
     pub(super) fn note_refusal(&self) {
         self.refusals.fetch_add(1, Ordering::AcqRel);

@@ -46,13 +46,24 @@ pub struct Evacuation {
     /// Keys below are marked.
     marked: AtomicU64,
     recent: Mutex<Recent>,
-    /// By worker: whether it has looked, and whose requests from before it still has.
-    before: Box<[Mutex<Option<HashSet<u64>>>]>,
+    /// By worker: how often it has looked, and whose requests it has there that no session counts.
+    before: Box<[Mutex<Uncounted>]>,
     has_before: AtomicBool,
     moved: AtomicU64,
     lost: AtomicU64,
     without_copy: Mutex<HashSet<u64>>,
 }
+
+/// What a worker has at the backend that was on its way before the order came.
+#[derive(Debug, Default)]
+struct Uncounted {
+    looks: u32,
+    sessions: HashSet<u64>,
+}
+
+/// Looks of each worker before anything moves: what was chosen for the backend when the order came
+/// may have had no connection at the first one.
+const LOOKS: u32 = 2;
 
 /// Whether a session may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +97,7 @@ impl Evacuation {
             course: Mutex::new(Course::new(plan)),
             marked: AtomicU64::new(0),
             recent: Mutex::new(Recent::new(plan.delay)),
-            before: (0..workers).map(|_| Mutex::new(None)).collect(),
+            before: (0..workers).map(|_| Mutex::default()).collect(),
             has_before: AtomicBool::new(true),
             moved: AtomicU64::new(0),
             lost: AtomicU64::new(0),
@@ -112,11 +123,6 @@ impl Evacuation {
     /// How long it has been going on.
     pub fn age(&self) -> Duration {
         self.began.elapsed()
-    }
-
-    /// When it began.
-    pub fn began(&self) -> Instant {
-        self.began
     }
 
     /// How far it has come.
@@ -178,21 +184,28 @@ impl Evacuation {
         }
     }
 
-    /// A worker says of which sessions it has requests at the backend that began before the
-    /// evacuation did.
+    /// A worker says of which sessions it has requests at the backend that do not count at their
+    /// session, since they were on their way when the order came.
     pub fn are_from_before(&self, worker: WorkerId, keys: impl IntoIterator<Item = Key>) {
         let Some(before) = self.before.get(worker.0) else {
             return;
         };
         let now: HashSet<u64> = keys.into_iter().map(Key::number).collect();
-        let then = lock(before).replace(now.clone());
+        let then = {
+            let mut before = lock(before);
+            before.looks = before.looks.saturating_add(1);
+            std::mem::replace(&mut before.sessions, now.clone())
+        };
         // Nobody saw when exactly they ended.
-        for ended in then.iter().flatten().filter(|key| !now.contains(key)) {
+        for ended in then.difference(&now) {
             let at = self.began.elapsed();
             lock(&self.recent).note(*ended, at);
         }
         let mut all = self.before.iter();
-        let is_over = all.all(|one| lock(one).as_ref().is_some_and(HashSet::is_empty));
+        let is_over = all.all(|one| {
+            let one = lock(one);
+            one.looks >= LOOKS && one.sessions.is_empty()
+        });
         self.has_before.store(!is_over, Relaxed);
     }
 
@@ -204,15 +217,14 @@ impl Evacuation {
     fn is_from_before(&self, key: Key) -> bool {
         self.has_before.load(Relaxed)
             && self.before.iter().any(|one| {
-                let keys = lock(one);
-                keys.as_ref()
-                    .is_none_or(|keys| keys.contains(&key.number()))
+                let one = lock(one);
+                one.looks < LOOKS || one.sessions.contains(&key.number())
             })
     }
 
     /// Lets it go on. Called every now and then, off the request's way.
     pub(super) fn advance(&self, in_flight: usize, attempts: u64) -> Option<Step> {
-        let all_looked = self.before.iter().all(|one| lock(one).is_some());
+        let all_looked = self.before.iter().all(|one| lock(one).looks >= LOOKS);
         let tally = self.tally();
         let mut course = lock(&self.course);
         let step = course.advance(Seen {

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::Cluster;
 use super::changes::Changes;
+use super::moves::Moves;
 use super::orders::Orders;
 use crate::balance::Slot;
 use crate::config::{self, OwnerBy};
@@ -68,6 +69,8 @@ pub struct SessionBook {
     pub own_cookie: Option<OwnCookie>,
     /// By slot.
     members: Box<[Member]>,
+    /// Whose take-over is under way.
+    pub moves: Arc<Moves>,
     held: Arc<AtomicUsize>,
     /// When each alarm may be logged again.
     told: Arc<[AtomicU32; RouteAlarm::COUNT]>,
@@ -113,6 +116,7 @@ impl SessionBook {
             number,
             own_cookie: seals,
             members: members.collect(),
+            moves: before.map_or_else(Arc::default, |before| Arc::clone(&before.moves)),
             held: before.map_or_else(Arc::default, |before| Arc::clone(&before.held)),
             told: before.map_or_else(Arc::default, |before| Arc::clone(&before.told)),
         }

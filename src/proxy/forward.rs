@@ -311,6 +311,7 @@ impl Forwarding<'_> {
                 // On the heap: as rare as it is, it would make every request's future larger.
                 Missing::Copy => Box::pin(self.session.look(&seeking)).await?,
                 Missing::CopyToLeave => Box::pin(self.session.look_to_leave(&seeking)).await,
+                Missing::First => Box::pin(self.session.let_first_go(&seeking)).await,
                 Missing::Rest(rest) => Box::pin(self.session.rest(&seeking, rest)).await,
                 Missing::Owner(owner) => seeking.wait_for(owner).await,
                 Missing::Place(owner) => {
@@ -417,7 +418,7 @@ async fn attempt(
     forwarding.still_goes_to(chosen.slot, &lease)?;
     chosen.in_flight.tell(Pin::sent);
     let (session, client) = (forwarding.session.key(), forwarding.asked.client.ip());
-    lease.sit(session, client);
+    lease.sit(session, client, chosen.in_flight.holds_session());
     let request = forwarding.request(outgoing, chosen.slot);
     let mut sending = pin!(lease.carrier().send(request));
     let connection = lease.connection;

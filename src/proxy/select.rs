@@ -39,6 +39,11 @@ impl InFlight {
         self.pin = Some(Box::new(pin));
     }
 
+    /// Whether something holds the session.
+    pub fn holds_session(&self) -> bool {
+        self.pin.is_some()
+    }
+
     /// What holds the session, if something must, hears how far the request has come.
     pub fn tell(&self, news: impl FnOnce(&Pin)) {
         if let Some(pin) = &self.pin {

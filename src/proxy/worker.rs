@@ -123,7 +123,7 @@ pub struct ClusterView {
     pub cluster: Arc<Cluster>,
     /// This worker's connections, by slot.
     pub upstreams: Vec<Rc<Upstream>>,
-    /// This worker's connections to the stores, in the order of the file; none unless requests ask.
+    /// This worker's connections to the stores, in the order of the file.
     pub askers: Vec<Rc<Asker>>,
     /// Paths that touch no session. A copy of this worker's own: copies share nothing that
     /// another worker could hold.
@@ -300,10 +300,10 @@ impl View {
     }
 }
 
-/// Connections are made anew after a reload: they are few, and seldom used.
+/// Connections are made when they are needed, and anew after a reload: they are few, and seldom
+/// used.
 fn askers(cluster: &Cluster) -> Vec<Rc<Asker>> {
-    let stores = cluster.stores.as_ref().map(|stores| &stores.settings);
-    let Some(stores) = stores.filter(|stores| stores.look_before_failover) else {
+    let Some(stores) = cluster.stores.as_ref().map(|stores| &stores.settings) else {
         return Vec::new();
     };
     let asker = |node: &StoreNode| Rc::new(Asker::new(node.address.clone(), stores.timeout));

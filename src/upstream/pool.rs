@@ -210,9 +210,8 @@ impl Upstream {
         if let Some(evacuation) = &*self.backend.evacuation()
             && evacuation.has_requests_from_before()
         {
-            let began_ms = self.clock.ms_of(evacuation.began());
-            let before = seats().filter(|seat| seat.since_ms <= began_ms);
-            evacuation.are_from_before(self.worker, before.filter_map(|seat| seat.session));
+            let uncounted = seats().filter(|seat| !seat.is_counted);
+            evacuation.are_from_before(self.worker, uncounted.filter_map(|seat| seat.session));
         }
         let now = Instant::now();
         let now_ms = self.clock.ms_of(now);
@@ -257,11 +256,12 @@ impl Lease {
     }
 
     /// What the connection is used for from now on.
-    pub fn sit(&self, session: Option<Key>, client: Option<IpAddr>) {
+    pub fn sit(&self, session: Option<Key>, client: Option<IpAddr>, is_counted: bool) {
         self.carrier.sit(Some(Seat {
             since_ms: self.upstream.clock.now_ms(),
             session,
             client,
+            is_counted,
             is_tunnel: false,
         }));
     }
@@ -272,6 +272,7 @@ impl Lease {
             since_ms: self.upstream.clock.now_ms(),
             session: None,
             client,
+            is_counted: true,
             is_tunnel: true,
         }));
     }

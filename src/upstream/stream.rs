@@ -38,6 +38,8 @@ pub struct Seat {
     pub session: Option<Key>,
     /// Who asked.
     pub client: Option<IpAddr>,
+    /// Whether the request counts at its session, so that nobody moves it.
+    pub is_counted: bool,
     /// Whether the connection has switched protocols.
     pub is_tunnel: bool,
 }

@@ -153,6 +153,9 @@ pub struct StateOrder {
     /// Also if no other backend takes new sessions.
     #[serde(default)]
     pub force: bool,
+    /// `up`: its process has been replaced since it served last, with all that it held.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restarted: bool,
     /// `evacuating`: sessions marked each second; absent: as configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<u32>,

@@ -84,6 +84,18 @@ pub struct BackendArguments {
     force: bool,
 }
 
+/// Which backend.
+#[derive(Debug, Args)]
+pub struct EnableArguments {
+    /// The backend: its name, or CLUSTER/NAME.
+    backend: String,
+    #[command(flatten)]
+    admin: Admin,
+    /// It was restarted since it served last: old copies of sessions in its memory are gone.
+    #[arg(long)]
+    restarted: bool,
+}
+
 /// Which backend, and its weight.
 #[derive(Debug, Args)]
 pub struct WeightArguments {
@@ -171,6 +183,7 @@ pub(super) fn evacuate(arguments: &EvacuateArguments) -> Result<(), Failure> {
         force: arguments.force,
         rate: arguments.rate,
         deadline_s: deadline.map(|deadline| deadline.as_secs().max(1)),
+        ..StateOrder::default()
     };
     let (client, name) = (arguments.admin.client()?, &arguments.backend);
     ordered(&client, name, &order, arguments.waiting)
@@ -196,18 +209,20 @@ fn ordered(
 }
 
 pub(super) fn disable(arguments: &BackendArguments) -> Result<(), Failure> {
-    order_state(arguments, "disabled")
-}
-
-pub(super) fn enable(arguments: &BackendArguments) -> Result<(), Failure> {
-    order_state(arguments, "up")
-}
-
-fn order_state(arguments: &BackendArguments, state: &str) -> Result<(), Failure> {
     let client = arguments.admin.client()?;
     let order = StateOrder {
-        state: state.to_owned(),
+        state: "disabled".to_owned(),
         force: arguments.force,
+        ..StateOrder::default()
+    };
+    tell(&client.put(&client.find(&arguments.backend)?, "/state", &order)?)
+}
+
+pub(super) fn enable(arguments: &EnableArguments) -> Result<(), Failure> {
+    let client = arguments.admin.client()?;
+    let order = StateOrder {
+        state: "up".to_owned(),
+        restarted: arguments.restarted,
         ..StateOrder::default()
     };
     tell(&client.put(&client.find(&arguments.backend)?, "/state", &order)?)

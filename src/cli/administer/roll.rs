@@ -112,6 +112,7 @@ fn one(client: &Client, named: &Named, arguments: &RollArguments) -> Result<(), 
     }
     let order = StateOrder {
         state: "up".to_owned(),
+        restarted: true,
         ..StateOrder::default()
     };
     client.put(named, "/state", &order)?;

@@ -130,7 +130,7 @@ pub(super) fn progress(backend: &BackendStatus) -> String {
         put_more(&mut text, &format!(" ({tunnels} tunnels)"));
     }
     if let Some(evacuation) = &backend.evacuation {
-        let (moved, lost) = (evacuation.moved, evacuation.lost);
+        let (moved, lost, without) = (evacuation.moved, evacuation.lost, evacuation.without_copy);
         put_more(
             &mut text,
             &format!(
@@ -138,6 +138,9 @@ pub(super) fn progress(backend: &BackendStatus) -> String {
                 evacuation.stage, evacuation.marked_percent
             ),
         );
+        if without > 0 {
+            put_more(&mut text, &format!(", {without} without a copy"));
+        }
     } else if let Some(seconds) = backend.empty_in_s {
         put_more(&mut text, &format!(", about {} to go", duration(seconds)));
     }

@@ -46,7 +46,11 @@ impl Bound {
         let hash = self
             .id(seeking.head, cluster)
             .map(|id| KeyHash::of(id.base()));
-        let survivor = hash.and_then(|hash| self.survivor(hash, candidates, policy));
+        // Who owned it before, and was not restarted since, may hold an old copy of it; and nothing
+        // presses here.
+        let survivor = hash
+            .and_then(|hash| self.survivor(hash, candidates, policy))
+            .filter(|survivor| !self.is_fenced(cluster, *survivor));
         if let Some((evacuation, survivor)) = evacuation.zip(survivor.filter(|it| *it != slot)) {
             match evacuation.may_leave(self.key, self.seen.pin == Some(slot)) {
                 Leave::After(rest) if self.rests < MOST_RESTS => {

@@ -10,6 +10,7 @@ mod conclude;
 mod copy;
 mod decide;
 mod explain;
+mod first;
 mod leave;
 mod pin;
 mod rewrite;

@@ -23,6 +23,8 @@ pub struct Pin {
     /// What the ledger counts of it.
     pub(super) pinned: Pinned,
     pub(super) stage: Cell<Stage>,
+    /// Whether others wait until it is answered.
+    pub(super) goes_first: Cell<bool>,
 }
 
 /// How far the request has come.
@@ -50,6 +52,13 @@ impl Pin {
     /// A response head came.
     pub fn answered(&self) {
         self.stage.set(Stage::Answered);
+        self.let_others_go();
+    }
+
+    fn let_others_go(&self) {
+        if self.goes_first.replace(false) {
+            self.cluster.sessions.moves.end(self.key);
+        }
     }
 
     /// The response is complete: where sessions are replicated, the survivor has this one now.
@@ -76,6 +85,7 @@ impl Pin {
 
 impl Drop for Pin {
     fn drop(&mut self) {
+        self.let_others_go();
         if self.stage.get() == Stage::Doubtful {
             self.confirm();
         }

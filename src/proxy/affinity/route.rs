@@ -55,6 +55,8 @@ pub(in crate::proxy) enum Missing {
     CopyToLeave,
     /// The session is to be at rest for so long first.
     Rest(Duration),
+    /// Another request of the session is the first at its survivor, and not answered yet.
+    First,
     /// This backend is full, or all are; the request may wait for a place.
     Place(Option<Slot>),
 }
@@ -328,6 +330,7 @@ impl Bound {
     ) -> Result<Chosen, Missing> {
         let cluster = &seeking.view.cluster;
         let book = &cluster.sessions;
+        let goes_first = self.may_go_first(cluster, slot)?;
         // Where nobody is known, whoever answers will be; not who was only sought.
         let owner = self.seen.owner.map(|owner| book.member(owner));
         let serves = |member| {
@@ -348,6 +351,7 @@ impl Bound {
             slot,
             pinned,
             stage: Cell::new(Stage::Unsent),
+            goes_first: Cell::new(goes_first),
         };
         let mut chosen: Chosen = seeking.at(slot)?;
         chosen.in_flight.hold(pin);

@@ -55,6 +55,8 @@ pub(in crate::proxy) struct Bound {
     pub(in crate::proxy) waited_for: Option<Slot>,
     /// Times that the request has waited for the session to come to rest.
     pub(in crate::proxy) rests: u8,
+    /// Whether it has waited for the first request of its session at a survivor.
+    pub(in crate::proxy) let_go_first: bool,
     /// How its last decision came about.
     pub(in crate::proxy) decided: Option<Binding>,
     /// What its store node said when it had to leave its owner.
@@ -213,6 +215,7 @@ pub(super) fn owned(
         seal_is_old,
         waited_for: None,
         rests: 0,
+        let_go_first: false,
         decided: None,
         copy: StoreCopy::Unasked,
         spills: false,
