@@ -298,8 +298,10 @@ impl Forwarding<'_> {
         };
         loop {
             let chosen = self.session.choose(&seeking);
-            // A place that it waited for and does not need is another's.
-            self.queued.give_back();
+            if self.queued.has_come() {
+                // A place that it waited for and does not need is another's.
+                self.queued.give_back();
+            }
             let missing = match chosen {
                 Ok(chosen) => return Ok(chosen),
                 Err(missing) => missing,

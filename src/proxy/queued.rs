@@ -4,7 +4,7 @@
 //! decides once more where it goes, with the place in its hand: its session may have moved
 //! while it waited. What it does not use goes on to the next one.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -21,16 +21,25 @@ use crate::config::Priority;
 /// So often a request may find that what it waited for is not what it needs.
 const MOST_ROUNDS: u32 = 100;
 
-/// What a request brings to the queue, and what it got there.
+/// What a request brings to the queue, and what it got there. As small as can be: most requests
+/// never wait.
 #[derive(Debug)]
 pub(super) struct Queued {
     /// How much it matters.
     priority: Priority,
-    /// When it has waited long enough; `None`: it has not waited yet.
-    until: Cell<Option<Instant>>,
+    /// Of one that has come to the queue.
+    turn: OnceCell<Box<Turn>>,
+}
+
+#[derive(Debug)]
+struct Turn {
+    /// When it has waited long enough.
+    until: Instant,
     ticket: Cell<Option<Ticket>>,
     rounds: Cell<u32>,
-    place: RefCell<Option<(Slot, Place)>>,
+    place: RefCell<Option<Place>>,
+    /// Where that is.
+    at: Cell<Option<Slot>>,
 }
 
 impl Queued {
@@ -38,35 +47,66 @@ impl Queued {
     pub(super) fn new(priority: Priority) -> Self {
         Self {
             priority,
-            until: Cell::new(None),
-            ticket: Cell::new(None),
-            rounds: Cell::new(0),
-            place: RefCell::new(None),
+            turn: OnceCell::new(),
         }
     }
 
     /// Whether it has waited, or tried to.
+    #[inline]
     pub(super) fn has_come(&self) -> bool {
-        self.until.get().is_some()
+        self.turn.get().is_some()
     }
 
     /// Where it has a place.
+    #[inline]
     pub(super) fn at(&self) -> Option<Slot> {
-        self.place.borrow().as_ref().map(|(slot, _)| *slot)
+        self.turn.get()?.at.get()
     }
 
     /// Uses its place, if it is in this slot.
+    #[inline]
     pub(super) fn take(&self, view: &ClusterView, slot: Slot) -> Option<Chosen> {
-        let mut held = self.place.borrow_mut();
-        let (_, place) = held.take_if(|(at, _)| *at == slot)?;
-        drop(held);
-        select::with_place(view, slot, place)
+        self.turn.get()?.take(view, slot)
     }
 
     /// Gives its place back, if it has one still.
+    #[cold]
     pub(super) fn give_back(&self) {
-        let unused = self.place.borrow_mut().take();
-        drop(unused);
+        if let Some(turn) = self.turn.get() {
+            turn.at.set(None);
+            let unused = turn.place.take();
+            drop(unused);
+        }
+    }
+
+    /// Its turn, which begins now or has begun.
+    fn turn(&self, until: impl FnOnce() -> Instant) -> &Turn {
+        self.turn.get_or_init(|| {
+            Box::new(Turn {
+                until: until(),
+                ticket: Cell::new(None),
+                rounds: Cell::new(0),
+                place: RefCell::new(None),
+                at: Cell::new(None),
+            })
+        })
+    }
+}
+
+impl Turn {
+    #[cold]
+    fn take(&self, view: &ClusterView, slot: Slot) -> Option<Chosen> {
+        if self.at.get() != Some(slot) {
+            return None;
+        }
+        self.at.set(None);
+        let place = self.place.take()?;
+        select::with_place(view, slot, place)
+    }
+
+    fn give(&self, slot: Slot, place: Place) {
+        self.at.set(Some(slot));
+        self.place.replace(Some(place));
     }
 }
 
@@ -84,20 +124,16 @@ impl Seeking<'_> {
     pub(super) async fn queue(&self, owner: Option<Slot>, may_spill: bool) -> Result<Next, Nobody> {
         let now = Instant::now();
         let (queued, cluster) = (self.queued, &self.view.cluster);
-        let until = queued
-            .until
-            .get()
-            .unwrap_or_else(|| now + cluster.config.queue.time);
-        queued.until.set(Some(until));
-        queued.rounds.set(queued.rounds.get() + 1);
-        let left = until.saturating_duration_since(now);
-        if left.is_zero() || queued.rounds.get() > MOST_ROUNDS {
+        let turn = queued.turn(|| now + cluster.config.queue.time);
+        turn.rounds.set(turn.rounds.get() + 1);
+        let left = turn.until.saturating_duration_since(now);
+        if left.is_zero() || turn.rounds.get() > MOST_ROUNDS {
             return Err(Nobody::InTime);
         }
         let wait = Wait {
             wanted: self.wanted(owner),
             priority: queued.priority,
-            ticket: queued.ticket.get(),
+            ticket: turn.ticket.get(),
             may_spill: may_spill && owner.is_some(),
         };
         let mut waiting = match cluster.queue.join(cluster, wait) {
@@ -107,7 +143,7 @@ impl Seeking<'_> {
             Err(Unqueued::Shed) => return Err(Nobody::Spares),
             Err(Unqueued::Spills) => return Ok(Next::Spill),
         };
-        queued.ticket.set(Some(waiting.ticket()));
+        turn.ticket.set(Some(waiting.ticket()));
         let _counted = Counted {
             seeking: self,
             since: now,
@@ -133,7 +169,7 @@ impl Seeking<'_> {
                     backend.is_some_and(|backend| Arc::ptr_eq(backend, place.backend()))
                 };
                 if let Some(slot) = cluster.slots().find(is_here) {
-                    queued.place.replace(Some((slot, place)));
+                    turn.give(slot, place);
                 }
                 Ok(Next::Choose)
             }

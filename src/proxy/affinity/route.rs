@@ -198,12 +198,11 @@ impl Bound {
                 self.spilled(seeking, candidates, slot)
             }
             Decision::To(slot, binding) => {
-                let chosen = seeking.at(slot);
                 // One that finds its owner full may be served elsewhere yet.
-                if chosen.is_ok() || cluster.config.queue.spill_after.is_none() {
+                if cluster.config.queue.spill_after.is_none() || candidates.has_room(slot) {
                     self.is_decided(binding, seeking);
                 }
-                chosen
+                seeking.at(slot)
             }
             Decision::Survivor(_) if self.must_look(cluster) => Err(Missing::Copy),
             Decision::Survivor(binding) => {
@@ -422,12 +421,9 @@ impl Seeking<'_> {
     /// The backend in this slot; what it gets outside its turn is charged to it.
     #[inline]
     pub(super) fn at(&self, slot: Slot) -> Result<Chosen, Missing> {
-        let chosen = match self.queued.take(self.view, slot) {
-            Some(chosen) => chosen,
-            None => select::again(self.view, slot).map_err(|nobody| match nobody {
-                Nobody::Free => Missing::Place(Some(slot)),
-                nobody => Missing::Nobody(nobody),
-            })?,
+        let place = self.queued.take(self.view, slot);
+        let Some(chosen) = place.or_else(|| select::again(self.view, slot).ok()) else {
+            return Err(Missing::Place(Some(slot)));
         };
         let config = &self.view.cluster.config;
         if matches!(config.balance, Balance::RoundRobin)
