@@ -229,6 +229,18 @@ impl Backend {
         decode(self.state.load(Ordering::Acquire))
     }
 
+    /// Whether its sessions are being moved. As cheap as can be: asked for every session's request.
+    #[inline]
+    pub fn is_evacuating(&self) -> bool {
+        self.state.load(Ordering::Acquire) == EVACUATING
+    }
+
+    /// Whether it serves its sessions, and they stay.
+    #[inline]
+    pub fn keeps_its_own(&self) -> bool {
+        self.state.load(Ordering::Acquire) < EVACUATING
+    }
+
     /// Whether nothing can be sent to it.
     pub fn is_down(&self) -> bool {
         self.state() == State::Down
@@ -472,12 +484,15 @@ impl Backend {
     }
 }
 
+/// Below are the states whose sessions stay.
+const EVACUATING: u8 = 3;
+
 fn encode(state: State) -> u8 {
     match state {
         State::Up => 0,
         State::Warming => 1,
         State::Draining => 2,
-        State::Evacuating => 3,
+        State::Evacuating => EVACUATING,
         State::Down => 4,
         State::Disabled => 5,
     }
@@ -488,7 +503,7 @@ fn decode(state: u8) -> State {
         0 => State::Up,
         1 => State::Warming,
         2 => State::Draining,
-        3 => State::Evacuating,
+        EVACUATING => State::Evacuating,
         5 => State::Disabled,
         _ => State::Down,
     }

@@ -393,16 +393,22 @@ impl Forwarding<'_> {
 
     /// Connecting can take so long that the backend goes down meanwhile and comes back: then the
     /// session may be elsewhere.
-    fn still_goes_to(&self, slot: Slot, lease: &Lease) -> Result<(), UpstreamFailure> {
-        let (cluster, is_bound) = (&self.cluster.cluster, self.session.is_bound());
-        let Some(backend) = cluster.backend(slot).filter(|_| is_bound) else {
+    #[inline]
+    fn still_goes_to(&self, chosen: &Chosen, lease: &Lease) -> Result<(), UpstreamFailure> {
+        if lease.is_of_this_life() && chosen.upstream.backend.keeps_its_own() {
             return Ok(());
-        };
+        }
+        self.has_stayed(chosen, lease)
+    }
+
+    #[cold]
+    fn has_stayed(&self, chosen: &Chosen, lease: &Lease) -> Result<(), UpstreamFailure> {
+        let (cluster, backend) = (&self.cluster.cluster, &chosen.upstream.backend);
         let has_left = match backend.state() {
             // Emptied meanwhile, it is about to be stopped.
-            State::Disabled if backend.evacuation().is_some() => true,
-            State::Evacuating => self.session.has_left(cluster, slot),
-            _ => !lease.is_of_this_life() && self.session.has_left(cluster, slot),
+            State::Disabled if backend.evacuation().is_some() => self.session.is_bound(),
+            State::Evacuating => self.session.has_left(cluster, chosen.slot),
+            _ => !lease.is_of_this_life() && self.session.has_left(cluster, chosen.slot),
         };
         if has_left {
             Err(UpstreamFailure::connect(FailureKind::WentDown))
@@ -427,7 +433,7 @@ async fn attempt(
 ) -> Result<Won, UpstreamFailure> {
     let attempt = forwarding.attempt(outgoing, &chosen, history);
     let mut lease = attempt.connect().await?;
-    forwarding.still_goes_to(chosen.slot, &lease)?;
+    forwarding.still_goes_to(&chosen, &lease)?;
     chosen.in_flight.tell(Pin::sent);
     let (session, client) = (forwarding.session.key(), forwarding.asked.client.ip());
     lease.sit(session, client, chosen.in_flight.counts());

@@ -17,7 +17,6 @@ use super::dial::dial;
 use super::failure::{Connection, FailureKind, UpstreamFailure};
 use super::stream::{BackendStream, Seat, Wire};
 use crate::clock::{Clock, Deadline};
-use crate::cluster::machine::State;
 use crate::cluster::{Backend, OpenRequest};
 use crate::config;
 use crate::observe::metrics::{BackendCells, Stage, WorkerId};
@@ -256,13 +255,8 @@ impl Lease {
 
     /// What the connection is used for from now on.
     pub fn sit(&self, session: Option<Key>, client: Option<IpAddr>, is_counted: bool) {
-        let backend = &self.upstream.backend;
-        if let Some(session) = session.filter(|_| !is_counted)
-            && backend.state() == State::Evacuating
-            && let Some(evacuation) = &*backend.evacuation()
-        {
-            // It was chosen before the order came, and got its connection late.
-            evacuation.is_there_too(self.upstream.worker, session);
+        if self.upstream.backend.is_evacuating() && !is_counted {
+            self.sit_late(session);
         }
         self.carrier.sit(Some(Seat {
             since_ms: self.upstream.clock.now_ms(),
@@ -271,6 +265,15 @@ impl Lease {
             is_counted,
             is_tunnel: false,
         }));
+    }
+
+    /// It was chosen before an evacuation was ordered, and got its connection late.
+    #[cold]
+    fn sit_late(&self, session: Option<Key>) {
+        let backend = &self.upstream.backend;
+        if let Some((session, evacuation)) = session.zip(backend.evacuation().as_ref()) {
+            evacuation.is_there_too(self.upstream.worker, session);
+        }
     }
 
     /// The connection has switched protocols: what it is used for stays.

@@ -14,7 +14,6 @@ use super::decide::Policy;
 use super::route::{Candidates, Missing, Seeking};
 use super::shown::{Bound, Session};
 use crate::balance::{KeyHash, Slot};
-use crate::cluster::machine::State;
 use crate::cluster::{Cluster, Evacuation, Leave};
 use crate::observe::metrics::Binding;
 use crate::proxy::select::Chosen;
@@ -28,7 +27,7 @@ impl Bound {
     #[inline]
     pub(super) fn is_to_leave(cluster: &Cluster, slot: Slot) -> bool {
         let backend = cluster.backend(slot);
-        backend.is_some_and(|backend| backend.state() == State::Evacuating)
+        backend.is_some_and(|backend| backend.is_evacuating())
     }
 
     /// Where a request goes whose session is at a backend that is being emptied.
