@@ -1,8 +1,10 @@
 //! One Tomcat as all workers share it: its state, its requests in flight, its counters.
 
+mod open;
 mod share;
 
-use std::net::IpAddr;
+pub use open::OpenRequest;
+
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -19,7 +21,7 @@ use super::machine::{Cause, Event, Fault, Machine, Needed, State, Transition, Wi
 use super::queue::{Queue, Scope};
 use super::warmth::Warmth;
 use crate::config::{self, JvmRoute};
-use crate::observe::metrics::{BackendCells, BackendEvents, PerWorker, WorkerId};
+use crate::observe::metrics::{BackendCells, BackendEvents, PerWorker};
 
 /// One backend, from the file that names it first to the file that names it no more.
 ///
@@ -78,17 +80,6 @@ struct Watched {
     drain_began: Option<(Instant, usize)>,
     /// Whether it is known to be empty.
     is_empty: bool,
-}
-
-/// A request, or a tunnel, that is at a backend.
-#[derive(Debug, Clone, Copy)]
-pub struct OpenRequest {
-    /// Since when.
-    pub since: Instant,
-    /// Who asked.
-    pub client: Option<IpAddr>,
-    /// Whether it has switched protocols.
-    pub is_tunnel: bool,
 }
 
 /// How a backend stands, for people.
@@ -188,28 +179,6 @@ impl Backend {
     /// Rises when the requests and tunnels that are there are to end.
     pub fn ended(&self) -> u64 {
         self.ended.load(Ordering::Acquire)
-    }
-
-    /// A worker says what it has there.
-    pub fn tell_open(&self, worker: WorkerId, requests: Vec<OpenRequest>) {
-        if let Some(open) = self.open.get(worker.0) {
-            *open.lock().unwrap_or_else(PoisonError::into_inner) = requests;
-        }
-    }
-
-    /// What is there, the oldest first; as the workers saw it last, and only while no new sessions
-    /// are taken.
-    pub fn open(&self) -> Vec<OpenRequest> {
-        if self.state().takes_new() {
-            return Vec::new();
-        }
-        let mut all: Vec<_> = self
-            .open
-            .iter()
-            .flat_map(|open| open.lock().unwrap_or_else(PoisonError::into_inner).clone())
-            .collect();
-        all.sort_unstable_by_key(|request| request.since);
-        all
     }
 
     /// How it stands, for people.
