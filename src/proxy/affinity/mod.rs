@@ -2,9 +2,9 @@
 //!
 //! `seek` finds it in the request, `shown` knows whose it is, `decide` says where it goes, `route`
 //! brings it there, `pin` holds it there while a survivor works on it, `conclude` reads the
-//! response (its cookies with `said`), `rewrite` adds to it; `copy` and `turn` are for stores that are
-//! asked, or in doubt; `explain` looks without doing any of
-//! it. Clusters with `affinity: none` come past none of this.
+//! response (its cookies with `said`), `rewrite` adds to it; `first` lets the first request at a
+//! survivor go alone, `leave` takes a session away from a backend that is being emptied; `copy` and
+//! `turn` are for stores that are asked, or in doubt; `explain` looks without doing any of it. Clusters with `affinity: none` come past none of this.
 
 mod conclude;
 mod copy;
