@@ -1,16 +1,15 @@
 //! `cattail explain`: where a request would go, and why; by a file alone, or by what a running
 //! cattail knows.
 
-use std::fs;
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::io::{self, Read};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 
-use super::health::reachable;
+use super::administer::Client;
 use super::output::print;
 use super::{Failure, Format, source};
 use crate::cluster::machine::Event;
@@ -76,10 +75,6 @@ impl From<String> for Secret {
     }
 }
 
-/// Longest wait for each step of an exchange.
-const TIME: Duration = Duration::from_secs(10);
-/// No answer is longer.
-const MOST_BYTES: u64 = 4 * 1024 * 1024;
 /// No `Cookie` field that a server takes is longer.
 const MOST_COOKIE_BYTES: u64 = 64 * 1024;
 
@@ -92,7 +87,7 @@ pub(super) fn explain(arguments: &ExplainArguments) -> Result<(), Failure> {
     };
     let explanation = match (&arguments.config, arguments.admin, &arguments.token_file) {
         (Some(file), _, _) => by_file(file, &arguments.down, &question)?,
-        (None, Some(address), Some(token)) => by_admin(reachable(address), token, &question)?,
+        (None, Some(address), Some(token)) => Client::of(address, token)?.explain(&question)?,
         (None, ..) => {
             return Err(unusable(
                 "--config, or --admin with --token-file".to_owned(),
@@ -149,49 +144,4 @@ fn by_file(file: &Path, down: &[String], question: &Question) -> Result<Explanat
         }
     }
     ask(&snapshot, question).map_err(|unclear| Failure::Unusable(Box::new(unclear)))
-}
-
-fn by_admin(
-    address: SocketAddr,
-    token: &Path,
-    question: &Question,
-) -> Result<Explanation, Failure> {
-    let token = fs::read_to_string(token)
-        .map_err(|error| unusable(format!("{}: {error}", token.display())))?;
-    let token = token.trim();
-    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(unusable("the token file holds no token".to_owned()));
-    }
-    let body = serde_json::to_string(question).map_err(io::Error::other)?;
-    let answer = exchange(address, token, &body)
-        .map_err(|error| format!("{address} does not answer: {error}"))?;
-    let (head, body) = answer
-        .split_once("\r\n\r\n")
-        .ok_or_else(|| format!("{address} does not answer in HTTP"))?;
-    if head.split(' ').nth(1) != Some("200") {
-        let status = head.lines().next().unwrap_or_default();
-        return Err(format!("{address} refuses: {status}\n{}", body.trim_end()).into());
-    }
-    let explanation = serde_json::from_str(body)
-        .map_err(|_| format!("{address} answers something else: is it another version?"))?;
-    Ok(explanation)
-}
-
-fn exchange(address: SocketAddr, token: &str, body: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, TIME)?;
-    stream.set_read_timeout(Some(TIME))?;
-    stream.set_write_timeout(Some(TIME))?;
-    let request = format!(
-        "POST /explain HTTP/1.0\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    // Who is refused may be told so before everything is sent.
-    let sent = stream.write_all(request.as_bytes());
-    let mut answer = String::new();
-    let read = stream.take(MOST_BYTES).read_to_string(&mut answer);
-    if answer.is_empty() {
-        sent.and(read)?;
-    }
-    Ok(answer)
 }

@@ -123,9 +123,7 @@ async fn delete_state(
     Path(at): Path<Backend>,
     request: Request,
 ) -> Response {
-    let by = by(&request);
-    let admitted = admit(&shown, request.headers());
-    follow(&shown, &at, admitted.map(|()| (Order::State(None), by)))
+    take_back(&shown, &at, &request, Order::State(None))
 }
 
 async fn put_weight(
@@ -146,9 +144,13 @@ async fn delete_weight(
     Path(at): Path<Backend>,
     request: Request,
 ) -> Response {
-    let by = by(&request);
-    let admitted = admit(&shown, request.headers());
-    follow(&shown, &at, admitted.map(|()| (Order::Weight(None), by)))
+    take_back(&shown, &at, &request, Order::Weight(None))
+}
+
+/// Leaves to the file again what an order has overruled.
+fn take_back(shown: &Shown, at: &Backend, request: &Request, order: Order) -> Response {
+    let admitted = admit(shown, request.headers());
+    follow(shown, at, admitted.map(|()| (order, by(request))))
 }
 
 #[derive(Debug, Deserialize)]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::admin::api::model::{BackendStatus, Events, Problem, Status};
 use crate::cli::Failure;
 use crate::cli::health::reachable;
+use crate::proxy::explain::{Explanation, Question};
 
 /// Longest wait for each step of an exchange, beyond what the question itself waits for.
 const TIME: Duration = Duration::from_secs(10);
@@ -38,7 +39,7 @@ pub(super) struct Admin {
 
 /// One that can be asked.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(in crate::cli) struct Client {
     address: SocketAddr,
     token: String,
 }
@@ -59,21 +60,32 @@ impl std::fmt::Display for Named {
 impl Admin {
     /// Reads the token.
     pub(super) fn client(&self) -> Result<Client, Failure> {
-        let file = self.token_file.display();
-        let token = fs::read_to_string(&self.token_file)
+        Client::of(self.admin, &self.token_file)
+    }
+}
+
+impl Client {
+    /// Asks the admin listener at this address, with the token in this file.
+    pub(in crate::cli) fn of(address: SocketAddr, token_file: &Path) -> Result<Self, Failure> {
+        let file = token_file.display();
+        let token = fs::read_to_string(token_file)
             .map_err(|error| Failure::Unusable(format!("{file}: {error}").into()))?;
         let token = token.trim();
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Failure::Unusable(format!("{file} holds no token").into()));
         }
-        Ok(Client {
-            address: reachable(self.admin),
+        Ok(Self {
+            address: reachable(address),
             token: token.to_owned(),
         })
     }
-}
 
-impl Client {
+    /// Where a request would go.
+    pub(in crate::cli) fn explain(&self, question: &Question) -> Result<Explanation, Failure> {
+        let body = serde_json::to_string(question).map_err(io::Error::other)?;
+        self.ask("POST", "/explain", Some(&body), Duration::ZERO)
+    }
+
     pub(super) fn status(&self) -> Result<Status, Failure> {
         self.get("/api/v1/status", Duration::ZERO)
     }

@@ -16,7 +16,7 @@ use crate::admin::api::model::{BackendStatus, Events, StateOrder, WeightOrder};
 use crate::config::parse_duration;
 
 use client::Admin;
-use client::Client;
+pub(super) use client::Client;
 pub use roll::RollArguments;
 use wait::{Awaited, wait_for};
 
