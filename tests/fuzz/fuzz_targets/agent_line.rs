@@ -15,7 +15,10 @@ fuzz_target!(|line: &[u8]| {
         assert!(!reason.is_empty() && reason.len() <= 400);
         assert!(reason.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
     }
-    let end = line.iter().position(|byte| *byte == b'#').unwrap_or(line.len());
+    let end = line
+        .iter()
+        .position(|byte| *byte == b'#')
+        .unwrap_or(line.len());
     let (words, reason) = line.split_at(end);
     let mut other: Vec<u8> = words
         .iter()
@@ -31,5 +34,8 @@ fuzz_target!(|line: &[u8]| {
     let more = [words, b" no-such-word", reason].concat();
     let more = Said::read(&more);
     assert_eq!(more.unknown, said.unknown + 1);
-    assert_eq!((more.percent, more.wish, more.health), (said.percent, said.wish, said.health));
+    assert_eq!(
+        (more.percent, more.wish, more.health),
+        (said.percent, said.wish, said.health)
+    );
 });

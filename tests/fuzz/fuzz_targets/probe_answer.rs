@@ -7,7 +7,10 @@ use cattail::health::answer::{Asked, Body, Head, MAX_BODY_BYTES, Progress, read_
 use libfuzzer_sys::fuzz_target;
 
 fn head(bytes: &[u8]) -> Result<Option<Head>, ()> {
-    read_head(bytes, Asked::WithBody, |line| line.starts_with(b"JSESSIONID=")).map_err(drop)
+    read_head(bytes, Asked::WithBody, |line| {
+        line.starts_with(b"JSESSIONID=")
+    })
+    .map_err(drop)
 }
 
 /// How a body ends that comes in pieces of this size, and what it holds.
