@@ -13,6 +13,7 @@
 //! - [`store`] asks memcached and redis what is kept there.
 //! - [`balance`] decides, without any I/O, who is next.
 //! - [`session`] knows what is secret about a session id.
+//! - [`tls`] chooses certificates and tells what a handshake said.
 //! - [`config`] is what the administrator wrote, checked.
 //! - [`observe`] is what the outside sees of us.
 //!
@@ -34,4 +35,5 @@ pub mod session;
 pub mod socket;
 pub mod standin;
 pub mod store;
+pub mod tls;
 pub mod upstream;

@@ -1,13 +1,16 @@
-//! A connected socket, TCP or Unix: the one place that tells them apart.
+//! A connected socket, TCP or Unix, secured or not: the one place that tells them apart.
 
 use std::cell::RefCell;
 use std::io;
+use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustix::net::RecvFlags;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsStream;
 
 /// Up to here a copy costs less than the kernel's work with a vector; beyond it, nothing is
 /// copied.
@@ -24,6 +27,36 @@ pub enum Socket {
     Tcp(TcpStream),
     /// On this host.
     Unix(UnixStream),
+    /// Either of them, secured.
+    Tls(Box<TlsStream<Socket>>),
+}
+
+impl Socket {
+    /// Looks at what has come, and leaves it there. Of a secured socket nothing can be seen so.
+    pub fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            let seen = match self {
+                Self::Tcp(tcp) => {
+                    ready!(tcp.poll_read_ready(cx))?;
+                    tcp.try_io(Interest::READABLE, || peek(tcp, buf))
+                }
+                Self::Unix(unix) => {
+                    ready!(unix.poll_read_ready(cx))?;
+                    unix.try_io(Interest::READABLE, || peek(unix, buf))
+                }
+                Self::Tls(_) => return Poll::Ready(Ok(0)),
+            };
+            match seen {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                seen => return Poll::Ready(seen),
+            }
+        }
+    }
+}
+
+fn peek(socket: &impl AsFd, buf: &mut [u8]) -> io::Result<usize> {
+    let (_, seen) = rustix::net::recv(socket, buf, RecvFlags::PEEK)?;
+    Ok(seen)
 }
 
 impl AsyncRead for Socket {
@@ -35,6 +68,7 @@ impl AsyncRead for Socket {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Self::Unix(unix) => Pin::new(unix).poll_read(cx, buf),
+            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
         }
     }
 }
@@ -48,6 +82,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_write(cx, buf),
             Self::Unix(unix) => Pin::new(unix).poll_write(cx, buf),
+            Self::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
         }
     }
 
@@ -72,6 +107,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
             Self::Unix(unix) => Pin::new(unix).poll_write_vectored(cx, bufs),
+            Self::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -79,15 +115,19 @@ impl AsyncWrite for Socket {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Neither kind buffers.
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            // Neither kind buffers.
+            Self::Tcp(_) | Self::Unix(_) => Poll::Ready(Ok(())),
+            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Self::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
         }
     }
 }

@@ -59,7 +59,8 @@ impl Proxy {
         } else {
             open_log(config.access_log.as_ref(), &self.shown.log)?
         };
-        let snapshot = Snapshot::new(config, Some(&before), access_log, &published.common);
+        let snapshot = Snapshot::new(config, Some(&before), access_log, &published.common)
+            .map_err(StartFailure::from)?;
         resolve_names(&snapshot.clusters)?;
         published.publish(snapshot);
         let now = published.snapshot();

@@ -27,7 +27,7 @@ use crate::config::{BackendAddr, Config, Finding, ListenAddr};
 use crate::observe::access_log::LogCounters;
 use crate::observe::metrics::{PerWorker, WorkerId};
 use crate::proxy::client::{Entrance, Scheme};
-use crate::proxy::{self, Caller, Front, Published, Snapshot};
+use crate::proxy::{self, Caller, Front, Published, Snapshot, TlsFailure};
 use crate::server::Door;
 use crate::server::admission::Admission;
 use crate::server::sockets::{BindFailure, Bound, SocketFile};
@@ -62,6 +62,9 @@ pub enum StartFailure {
         /// What the system says.
         source: io::Error,
     },
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsFailure),
     /// The system gives no thread or runtime.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -134,7 +137,7 @@ impl StartFailure {
                 expected: "a file that can be written",
                 hint: None,
             }],
-            Self::System(_) => Vec::new(),
+            Self::Tls(_) | Self::System(_) => Vec::new(),
         }
     }
 }
@@ -207,7 +210,7 @@ fn start_behind(config: Config, front: impl Front) -> Result<Proxy, StartFailure
     let common = Common::new(&changes, config.limits.ledger, workers);
     let kept = kept_orders(&config);
     common.orders.restore(kept.clone());
-    let snapshot = Snapshot::new(config, None, access_log, &common);
+    let snapshot = Snapshot::new(config, None, access_log, &common)?;
     resolve_names(&snapshot.clusters)?;
     let doors = doors(&snapshot.config, &bound);
     let published = Published::new(snapshot, common, workers);

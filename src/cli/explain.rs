@@ -130,7 +130,8 @@ fn by_file(file: &Path, down: &[String], question: &Question) -> Result<Explanat
     }
     let changes = Arc::new(Changes::default());
     let common = Common::new(&changes, 0, config.workers);
-    let snapshot = Snapshot::new(config, None, None, &common);
+    let snapshot =
+        Snapshot::new(config, None, None, &common).map_err(|error| unusable(error.to_string()))?;
     for name in down {
         let mut is_known = false;
         for cluster in &snapshot.clusters {

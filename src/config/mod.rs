@@ -29,6 +29,7 @@ mod show;
 mod source;
 mod stores;
 mod template;
+pub mod tls;
 mod units;
 
 pub use bytes::ByteSize;

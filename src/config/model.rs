@@ -13,6 +13,7 @@ use http::{HeaderName, StatusCode};
 
 use crate::observe::{AccessLog, Diagnostics};
 
+use super::tls::ListenerTls;
 use super::{
     Access, BackendAddr, BackendName, ByteSize, ClusterName, Drain, FailBack, Health, JvmRoute,
     Networks, Outliers, Priority, Problem, Queue, Sessions, Stores, Template,
@@ -102,7 +103,7 @@ impl std::fmt::Debug for Secret {
 }
 
 /// One place where clients are accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Listener {
     /// Metric label; the address as written unless the file names it.
     pub name: String,
@@ -110,6 +111,8 @@ pub struct Listener {
     pub address: ListenAddr,
     /// Who may connect.
     pub access: Access,
+    /// How it speaks TLS; `None`: not at all.
+    pub tls: Option<Box<ListenerTls>>,
 }
 
 /// Where a listener binds.

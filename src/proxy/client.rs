@@ -5,8 +5,11 @@
 //! then on.
 
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 
 use http::HeaderValue;
+
+use crate::tls::Secured;
 
 /// How the client reaches us, as it sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,6 +68,7 @@ pub struct Peer {
     scheme: Scheme,
     server_port: Option<u16>,
     server_port_value: Option<HeaderValue>,
+    secured: Option<Rc<Secured>>,
 }
 
 /// Where a connection came in.
@@ -89,7 +93,23 @@ impl Peer {
             scheme: entrance.scheme,
             server_port: entrance.port,
             server_port_value: entrance.port.map(HeaderValue::from),
+            secured: None,
         }
+    }
+
+    /// The same peer, after its handshake.
+    #[must_use]
+    pub fn by_tls(self, secured: Secured) -> Self {
+        Self {
+            scheme: Scheme::Https,
+            secured: Some(Rc::new(secured)),
+            ..self
+        }
+    }
+
+    /// What the handshake told; `None`: the connection is not secured.
+    pub fn secured(&self) -> Option<&Secured> {
+        self.secured.as_deref()
     }
 
     /// Address and port; `None`: a Unix socket.

@@ -43,7 +43,7 @@ use hyper::body::Incoming;
 
 pub use relay::{Cut, ResponseBody};
 pub use service::{Front, bare, layered, service};
-pub use worker::{ClusterView, Published, Snapshot, View, Worker};
+pub use worker::{ClusterView, Published, Snapshot, TlsFailure, View, Worker};
 
 use client::Peer;
 use conversation::Conversation;

@@ -15,12 +15,13 @@ use super::plan::{ClusterPlan, RulePlan};
 use super::rules::RuleTable;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Common};
-use crate::config::{Config, StoreNode};
+use crate::config::{Config, ListenAddr, StoreNode};
 use crate::observe::access_log::{AccessLogHandle, WorkerLog};
 use crate::observe::metrics::{PerWorker, WorkerCells, WorkerId};
 use crate::session::Redactor;
 use crate::session::ledger::Seconds;
 use crate::store::asker::Asker;
+use crate::tls::ServerSide;
 use crate::upstream::Upstream;
 
 /// One configuration in force.
@@ -32,6 +33,8 @@ pub struct Snapshot {
     pub rules: RuleTable,
     /// By place of the rule.
     pub rule_plans: Vec<RulePlan>,
+    /// By place of the listener; `None`: it does not speak TLS.
+    pub tls: Vec<Option<Arc<ServerSide>>>,
     /// In the order of the file.
     pub clusters: Vec<Arc<Cluster>>,
     /// In the order of the file.
@@ -51,7 +54,15 @@ impl Snapshot {
         before: Option<&Self>,
         access_log: Option<AccessLogHandle>,
         common: &Arc<Common>,
-    ) -> Self {
+    ) -> Result<Self, TlsFailure> {
+        let tls = config.listeners.iter().map(|listener| {
+            let Some(tls) = &listener.tls else {
+                return Ok(None);
+            };
+            let before = before.and_then(|before| before.tls_of(&listener.address));
+            ServerSide::new((**tls).clone(), before).map(|side| Some(Arc::new(side)))
+        });
+        let tls = tls.collect::<Result<_, _>>().map_err(TlsFailure)?;
         let clusters = config.clusters.iter().map(|cluster| {
             let before = before.and_then(|before| {
                 before
@@ -69,7 +80,7 @@ impl Snapshot {
         });
         let sessions = config.clusters.iter().map(|cluster| &cluster.sessions);
         let names = sessions.flat_map(|of| of.cookies.iter().chain(&of.parameters));
-        Self {
+        Ok(Self {
             rules: RuleTable::new(&config.rules),
             rule_plans: config.rules.iter().map(RulePlan::new).collect(),
             clusters: clusters.collect(),
@@ -77,10 +88,23 @@ impl Snapshot {
             error_pages: ErrorPages::new(&config.errors),
             redactor: Redactor::new(names.map(String::as_str)),
             access_log,
+            tls,
             config,
-        }
+        })
+    }
+
+    /// TLS of the listener at this address.
+    fn tls_of(&self, address: &ListenAddr) -> Option<&ServerSide> {
+        let mut listeners = self.config.listeners.iter();
+        let place = listeners.position(|listener| listener.address == *address)?;
+        self.tls.get(place)?.as_deref()
     }
 }
+
+/// TLS cannot be spoken as configured.
+#[derive(Debug, thiserror::Error)]
+#[error("TLS cannot be set up: {0}")]
+pub struct TlsFailure(#[source] rustls::Error);
 
 /// What all workers share: the snapshot in force and the state changes.
 #[derive(Debug)]

@@ -13,13 +13,15 @@ use hyper_util::rt::TokioIo;
 
 use super::admission::Place;
 use super::door::Door;
+use super::handshake::shake;
 use super::stream::ClientStream;
 use crate::config::Limits;
-use crate::observe::metrics::ParseError;
+use crate::observe::metrics::{Handshake, ParseError};
 use crate::proxy::client::Peer;
 use crate::proxy::conversation::{Conversation, Phase};
 use crate::proxy::{Caller, Front, Worker};
 use crate::socket::{Rewound, Socket};
+use crate::tls::ServerSide;
 
 /// How hyper is set for clients.
 pub fn protocol(limits: &Limits) -> http1::Builder {
@@ -93,6 +95,15 @@ pub(super) async fn serve(accepted: Accepted, front: impl Front) {
     let _open = Open::new(&worker, &door, &open);
     let _place = place;
     let view = worker.view();
+    let side = view.snapshot.tls.get(door.index).and_then(Option::as_ref);
+    let (socket, peer) = match side {
+        None => (socket, peer),
+        // On the heap: a handshake is far larger than what is kept of it.
+        Some(side) => match Box::pin(secure(socket, peer, side, (&door, &worker))).await {
+            Some(secured) => secured,
+            None => return,
+        },
+    };
     let limits = &view.snapshot.config.limits;
     let talk = Conversation::new(&worker.clock, limits);
     let builder = protocol(limits);
@@ -139,6 +150,38 @@ pub(super) async fn serve(accepted: Accepted, front: impl Front) {
             refuse(&door, &worker, (client, ParseError::Timeout));
         }
         None => {}
+    }
+}
+
+/// Shakes hands, and counts what became of it.
+async fn secure(
+    socket: Socket,
+    peer: Peer,
+    side: &ServerSide,
+    (door, worker): (&Door, &Worker),
+) -> Option<(Socket, Peer)> {
+    let outcome = shake(socket, side, &worker.clock.deadline()).await;
+    let cells = &door.cells.of(worker.id).handshakes;
+    match outcome {
+        Ok((socket, secured)) => {
+            cells.inc(if secured.resumed {
+                Handshake::Resumed
+            } else {
+                Handshake::Full
+            });
+            Some((socket, peer.by_tls(secured)))
+        }
+        Err(failure) => {
+            cells.inc(failure);
+            let client = peer.ip().map(tracing::field::display);
+            tracing::debug!(
+                listener = &*door.name,
+                client,
+                outcome = failure.label(),
+                "handshake failed"
+            );
+            None
+        }
     }
 }
 

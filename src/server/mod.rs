@@ -3,6 +3,7 @@
 pub mod admission;
 mod connection;
 pub mod door;
+mod handshake;
 mod listener;
 pub mod sockets;
 mod stream;

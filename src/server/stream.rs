@@ -91,7 +91,14 @@ impl AsyncWrite for ClientStream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+        let this = self.get_mut();
+        let outcome = Pin::new(&mut this.socket).poll_flush(cx);
+        // A secured socket takes what is written, and may keep it.
+        match &outcome {
+            Poll::Ready(_) => this.talk.write_went_on(),
+            Poll::Pending => this.talk.write_blocked(),
+        }
+        outcome
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

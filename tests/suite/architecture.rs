@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 12] = [
     &["clock", "socket", "observe"],
     &["config"],
-    &["session", "balance"],
+    &["session", "balance", "tls"],
     &["store"],
     &["cluster"],
     &["upstream", "health"],

@@ -17,7 +17,7 @@ use super::harness::*;
 fn offline(text: &str) -> Snapshot {
     let config = config::load_text("test.yaml", text, &|_| None).unwrap();
     let common = Common::new(&Arc::new(Changes::default()), 0, 1);
-    Snapshot::new(config, None, None, &common)
+    Snapshot::new(config, None, None, &common).unwrap()
 }
 
 fn about(snapshot: &Snapshot, cookie: &str) -> Explanation {

@@ -84,4 +84,5 @@ mod stores;
 mod stores_look;
 mod stores_told;
 mod stores_turns;
+mod tls;
 mod upgrade;

@@ -160,7 +160,7 @@ fn complain(at: &At<'_>, path: &Path, why: &str) {
 }
 
 /// Whether any of these rights to the file is given.
-fn has_mode(path: &Path, rights: u32) -> bool {
+pub(super) fn has_mode(path: &Path, rights: u32) -> bool {
     use std::os::unix::fs::PermissionsExt;
     std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & rights != 0)
 }

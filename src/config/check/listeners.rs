@@ -8,7 +8,7 @@ use crate::config::{Admin, ListenAddr, Listener};
 use super::at::At;
 use super::section::Section;
 use super::words::{is_visible, near};
-use super::{addresses, files, network_lists};
+use super::{addresses, files, network_lists, tls};
 
 /// The admin listener, and the file of its token.
 pub(super) fn admin(at: &At<'_>, listeners: &[Listener]) -> Option<(Admin, Option<PathBuf>)> {
@@ -62,6 +62,7 @@ fn listener(section: &Section<'_>) -> Option<Listener> {
     let name = section
         .value("name")
         .and_then(|at| at.parse(|text| is_visible(text, 128).then(|| text.to_owned()).ok_or(None)));
+    let tls = section.value("tls").map(|at| tls::listener_tls(&at));
     let at = section.required("address")?;
     let address = at.parse(addresses::listen)?;
     let written = at.text().unwrap_or_default().to_owned();
@@ -69,6 +70,7 @@ fn listener(section: &Section<'_>) -> Option<Listener> {
         name: name.unwrap_or(written),
         address,
         access,
+        tls: tls.map(Box::new),
     })
 }
 

@@ -23,6 +23,7 @@ mod section;
 mod sessions;
 mod stores;
 mod templates;
+mod tls;
 mod top;
 mod words;
 

@@ -9,6 +9,7 @@ mod health;
 mod kind;
 mod rule;
 mod stores;
+mod tls;
 mod top;
 mod upstream;
 

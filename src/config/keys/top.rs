@@ -1,5 +1,6 @@
 //! The keys of the file itself, and of the sections that are not about clusters.
 
+use super::tls::LISTENER_TLS;
 use super::{CLUSTER, HOUR, Key, Kind, MINUTE, NETWORKS, RULE, SECOND};
 
 const GIB: u64 = 1 << 30;
@@ -110,6 +111,11 @@ const LISTENER: &[Key] = &[
         "Who may not connect; looked at before `allow`.",
     )
     .or("[]"),
+    Key::new(
+        "tls",
+        Kind::Section(LISTENER_TLS),
+        "How it speaks TLS; absent: it does not.",
+    ),
 ];
 
 const LIMITS: &[Key] = &[

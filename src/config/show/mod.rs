@@ -6,6 +6,7 @@ mod health;
 mod rule;
 mod sessions;
 mod stores;
+mod tls;
 
 use std::path::{Path, PathBuf};
 
@@ -107,7 +108,12 @@ fn listener(listener: &Listener) -> Value {
         ListenAddr::Unix(path) => format!("unix:{}", shown(path)),
     };
     let (allow, deny) = access(&listener.access);
-    json!({ "address": address, "name": listener.name, "allow": allow, "deny": deny })
+    let mut value =
+        json!({ "address": address, "name": listener.name, "allow": allow, "deny": deny });
+    if let (Value::Object(keys), Some(tls)) = (&mut value, &listener.tls) {
+        keys.insert("tls".to_owned(), tls::listener_tls(tls));
+    }
+    value
 }
 
 fn limits(limits: &Limits) -> Value {

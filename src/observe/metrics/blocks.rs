@@ -9,8 +9,8 @@ use super::cells::{ByKind, Counter, Gauge, SharedCounter};
 use super::histogram::Histogram;
 use super::kinds::{
     AgentResult, BackendState, Binding, CheckResult, ConnectionRefusal, Direction, EjectionCause,
-    ErrorReason, EvacuationEnd, LossCause, ParseError, RefusalReason, RejectedId, ReloadResult,
-    RetryReason, RouteAlarm, Stage, StatusClass, StoreLook, Verdict,
+    ErrorReason, EvacuationEnd, Handshake, LossCause, ParseError, RefusalReason, RejectedId,
+    ReloadResult, RetryReason, RouteAlarm, Stage, StatusClass, StoreLook, Verdict,
 };
 
 /// Answers by the first digit of their status.
@@ -101,6 +101,8 @@ pub struct ListenerCells {
     pub refused: ByKind<ConnectionRefusal, { ConnectionRefusal::COUNT }>,
     /// Request heads given up.
     pub parse_errors: ByKind<ParseError, { ParseError::COUNT }>,
+    /// TLS handshakes.
+    pub handshakes: ByKind<Handshake, { Handshake::COUNT }>,
     /// `accept` failed: out of file descriptors or memory.
     pub accept_errors: Counter,
 }

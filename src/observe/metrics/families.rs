@@ -154,6 +154,7 @@ impl Scrape {
         self.kinds(names::PARSE_ERRORS, labels, cells, |cell| {
             &cell.parse_errors
         });
+        self.kinds(names::HANDSHAKES, labels, cells, |cell| &cell.handshakes);
         let failures = cells.sum(|cell| cell.accept_errors.value());
         self.counter(names::ACCEPT_ERRORS, labels, failures);
     }

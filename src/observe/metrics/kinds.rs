@@ -188,6 +188,36 @@ kind!(
 );
 
 kind!(
+    /// What became of a TLS handshake.
+    Handshake {
+        /// Done, with new keys.
+        Full = "full",
+        /// Done, with keys of before.
+        Resumed = "resumed",
+        /// Not done in time.
+        Timeout = "timeout",
+        /// The client spoke HTTP without TLS.
+        PlainHttp = "plain_http",
+        /// The client spoke something else.
+        NotTls = "not_tls",
+        /// The client asked for a host no certificate is for.
+        UnknownHost = "unknown_host",
+        /// No version, cipher or kind of key in common.
+        Incompatible = "incompatible",
+        /// The client showed no certificate where one is demanded.
+        NoCertificate = "no_certificate",
+        /// The client's certificate was not accepted.
+        BadCertificate = "bad_certificate",
+        /// The client ended it with an alert, as when it does not trust our certificate.
+        ClientRefused = "client_refused",
+        /// The client closed.
+        Closed = "closed",
+        /// What the client sent broke TLS's rules.
+        Malformed = "malformed",
+    }
+);
+
+kind!(
     /// Why a request that hyper had parsed was refused before any rule was asked.
     RefusalReason {
         /// `CONNECT`.

@@ -5,9 +5,11 @@ use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::time::Duration;
 
 use cattail::standin::Address;
+use rustls::{ClientConfig, ClientConnection, Stream};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::response::{Broken, Head, Response, shown};
+use super::secure;
 use super::wait::patience;
 
 /// How the other side ended a connection.
@@ -25,6 +27,7 @@ pub(crate) struct Raw {
     socket: Socket,
     /// Received and not yet taken.
     pub(super) ahead: Vec<u8>,
+    tls: Option<Box<ClientConnection>>,
 }
 
 /// What a connection is opened with.
@@ -91,7 +94,37 @@ impl Raw {
         Ok(Self {
             socket,
             ahead: Vec::new(),
+            tls: None,
         })
+    }
+
+    /// Connects by TLS, asking for `host`.
+    #[track_caller]
+    pub(crate) fn connect_tls(to: impl Into<Address>, config: &ClientConfig, host: &str) -> Self {
+        Self::try_connect_tls(to, config, host).expect("shakes hands")
+    }
+
+    /// The same, or why not.
+    pub(crate) fn try_connect_tls(
+        to: impl Into<Address>,
+        config: &ClientConfig,
+        host: &str,
+    ) -> io::Result<Self> {
+        let mut raw = Self::try_connect(to)?;
+        raw.socket.set_read_timeout(Some(patience()))?;
+        let mut tls = secure::connection(config, host);
+        while tls.is_handshaking() {
+            tls.complete_io(&mut &raw.socket)?;
+        }
+        raw.tls = Some(tls);
+        // With TLS 1.3 a server refuses after the client is done: its word comes with the first
+        // bytes, which are those of tickets otherwise.
+        Ok(raw)
+    }
+
+    /// What both sides agreed on.
+    pub(crate) fn tls(&self) -> &ClientConnection {
+        self.tls.as_ref().expect("a connection by TLS")
     }
 
     /// Our own address, where it is TCP.
@@ -122,7 +155,10 @@ impl Raw {
 
     /// Sends bytes, or says why not (the other side has gone).
     pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        (&self.socket).write_all(bytes.as_ref())
+        match &mut self.tls {
+            None => (&self.socket).write_all(bytes.as_ref()),
+            Some(tls) => Stream::new(&mut **tls, &mut &self.socket).write_all(bytes.as_ref()),
+        }
     }
 
     /// Sends of `bytes` what is taken before the other side makes us wait for `pause`; gives the
@@ -259,7 +295,11 @@ impl Raw {
             .set_read_timeout(Some(time))
             .expect("a read time-out");
         let mut buffer = [0; 16 * 1024];
-        match (&self.socket).read(&mut buffer) {
+        let read = match &mut self.tls {
+            None => (&self.socket).read(&mut buffer),
+            Some(tls) => Stream::new(&mut **tls, &mut &self.socket).read(&mut buffer),
+        };
+        match read {
             Ok(0) => Err(Broken::Closed),
             Ok(count) => {
                 self.ahead.extend_from_slice(&buffer[..count]);
@@ -268,6 +308,8 @@ impl Raw {
             Err(failure) => match failure.kind() {
                 ErrorKind::WouldBlock | ErrorKind::TimedOut => Err(Broken::Silent),
                 ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => Err(Broken::Reset),
+                // The end of TLS without its word.
+                ErrorKind::UnexpectedEof => Err(Broken::Reset),
                 _ => panic!("read: {failure}"),
             },
         }

@@ -5,6 +5,7 @@
 //! - `client`: raw sockets, bytes in and bytes out; `request` writes requests, `response` reads
 //!   answers strictly; `browser` keeps cookies and the connection
 //! - `agent`: fake agents of Tomcats
+//! - `secure`: TLS as clients speak it, and authorities
 //! - `metrics`: scrape and match
 //! - `browsers`: many browsers with parallel requests, and what they saw of their sessions
 //! - `load`: clients that go on asking while something happens
@@ -28,6 +29,7 @@ pub(crate) mod proxy;
 pub(crate) mod pulse;
 pub(crate) mod request;
 pub(crate) mod response;
+pub(crate) mod secure;
 mod store;
 pub(crate) mod wait;
 
@@ -43,5 +45,6 @@ pub(crate) use proxy::{Proxy, cluster, sticky_cluster};
 pub(crate) use pulse::Pulse;
 pub(crate) use request::{Request, get};
 pub(crate) use response::{Broken, Framing, Response};
+pub(crate) use secure::{Authority, Issued};
 pub(crate) use store::{Items, Store};
 pub(crate) use wait::{eventually, in_parallel, scaled, stays};

@@ -1,0 +1,266 @@
+//! A listener's TLS: every file is read now, so that what is wrong with one is told with its place
+//! and before anybody is served by it.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::HeaderName;
+
+use crate::config::tls::{
+    Certificate, CertificateFile, CertificateFiles, ClientFact, ClientMode, ClientRule, Hsts,
+    ListenerTls, PemFault, TlsVersion, UnknownHost, authorities, read, revocations,
+};
+
+use super::at::At;
+use super::context::Words;
+use super::headers::header_name;
+use super::section::Section;
+
+/// Browsers do not take a host with a shorter time into the lists that they are shipped with.
+const PRELOAD_AGE: Duration = Duration::from_secs(31_536_000);
+
+/// `tls` of a listener.
+pub(super) fn listener_tls(at: &At<'_>) -> ListenerTls {
+    let section = at.section();
+    let certificates: Vec<_> = section
+        .required("certificates")
+        .map(|list| certificates(&list))
+        .unwrap_or_default();
+    let unknown = [
+        ("default", UnknownHost::Default),
+        ("refuse", UnknownHost::Refuse),
+    ];
+    let versions = [("1.2", TlsVersion::V12), ("1.3", TlsVersion::V13)];
+    ListenerTls {
+        certificates,
+        unknown_host: section
+            .get("unknown_host")
+            .choice(&unknown)
+            .unwrap_or(UnknownHost::Default),
+        least_version: section
+            .get("min_version")
+            .choice(&versions)
+            .unwrap_or(TlsVersion::V12),
+        clients: clients(&section.get("client_certificates")),
+        client_headers: client_headers(&section),
+        handshake_time: section.get("handshake").duration(),
+        resumption: section.get("resumption").switch(),
+        hsts: section.value("hsts").map(|at| hsts(&at.section())),
+    }
+}
+
+fn certificates(list: &At<'_>) -> Vec<Certificate> {
+    let items = list.items();
+    if items.is_empty() && list.plain_text().is_none() {
+        list.unlike("at least one certificate", None);
+    }
+    items
+        .iter()
+        .filter_map(|item| certificate(&item.section()))
+        .collect()
+}
+
+fn certificate(section: &Section<'_>) -> Option<Certificate> {
+    let hosts = section.value("hosts").map(|at| hosts(&at));
+    let ocsp = section.value("ocsp").and_then(|at| path(&at));
+    // Both are asked for, so that both complaints are made.
+    let (cert, key) = (section.required("cert"), section.required("key"));
+    let (cert, key) = (path(&cert?)?, path(&key?)?);
+    let files = CertificateFiles {
+        cert,
+        key,
+        ocsp,
+        hosts,
+    };
+    match Certificate::load(files.clone()) {
+        Ok(certificate) => {
+            warn_of_key(section, &files.key);
+            warn_of_dates(section, &certificate);
+            Some(certificate)
+        }
+        Err(wrong) => {
+            let at = section.get(wrong.file.key());
+            let file = match wrong.file {
+                CertificateFile::Cert => Some(&files.cert),
+                CertificateFile::Key => Some(&files.key),
+                CertificateFile::Ocsp => files.ocsp.as_ref(),
+            };
+            complain(
+                &at,
+                file.map(PathBuf::as_path),
+                &wrong.fault,
+                wrong.file.expected(),
+            );
+            None
+        }
+    }
+}
+
+fn warn_of_key(section: &Section<'_>, key: &Path) {
+    if super::files::has_mode(key, 0o004) {
+        section.get("key").warn(
+            "a file that only its owner and group can read",
+            "take the others' right to read it away: chmod o-r",
+        );
+    }
+}
+
+fn warn_of_dates(section: &Section<'_>, certificate: &Certificate) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    });
+    let at = section.get("cert");
+    if certificate.facts.not_after < now {
+        at.warn(
+            "a certificate that has not expired",
+            "clients will refuse it; it is used all the same",
+        );
+    } else if certificate.facts.not_before > now {
+        at.warn(
+            "a certificate that holds already",
+            "clients will refuse it until then; it is used all the same",
+        );
+    }
+}
+
+fn clients(list: &At<'_>) -> Vec<ClientRule> {
+    let rules: Vec<_> = list
+        .items()
+        .iter()
+        .map(|item| (item.clone(), client_rule(&item.section())))
+        .collect();
+    let mut for_all = None;
+    for (at, rule) in &rules {
+        if let Some(line) = for_all {
+            at.unlike(
+                "items for certain hosts before the one for all",
+                Some(format!("the item in line {line} is for all hosts")),
+            );
+        }
+        if rule.as_ref().is_none_or(|rule| rule.hosts.is_empty()) {
+            for_all = Some(at.node.place.line);
+        }
+    }
+    rules.into_iter().filter_map(|(_, rule)| rule).collect()
+}
+
+fn client_rule(section: &Section<'_>) -> Option<ClientRule> {
+    let hosts = hosts(&section.get("hosts"));
+    let modes = [
+        ("required", ClientMode::Required),
+        ("optional", ClientMode::Optional),
+    ];
+    let mode = section.get("mode").choice(&modes);
+    let crl = section.value("crl").and_then(|at| {
+        let path = path(&at)?;
+        let lists = read(&path).and_then(|content| revocations(&content));
+        let lists = lists.map_err(|fault| {
+            complain(&at, Some(&path), &fault, "a PEM file with revocation lists");
+        });
+        Some((path, lists.ok()?))
+    });
+    let at = section.required("ca")?;
+    let ca = path(&at)?;
+    let expected = "a PEM file with certificates of authorities";
+    let authorities = read(&ca)
+        .and_then(|content| authorities(&content))
+        .map_err(|fault| complain(&at, Some(&ca), &fault, expected))
+        .ok()?;
+    let rule = ClientRule {
+        hosts,
+        mode: mode?,
+        ca,
+        authorities,
+        crl,
+    };
+    if let Err(why) = rule.verifier() {
+        let at = section.value("crl").unwrap_or(at);
+        at.unlike("files that fit each other", Some(why));
+        return None;
+    }
+    Some(rule)
+}
+
+fn client_headers(section: &Section<'_>) -> Vec<(ClientFact, HeaderName)> {
+    let names = section.get("client_headers").section();
+    let mut headers: Vec<(ClientFact, HeaderName)> = Vec::new();
+    for (key, fact) in ClientFact::ALL {
+        let Some(at) = names.value(key) else { continue };
+        let Some(name) = header_name(&at) else {
+            continue;
+        };
+        if headers.iter().any(|(_, other)| *other == name) {
+            at.unlike("a header of its own", None);
+        }
+        headers.push((fact, name));
+    }
+    if !headers.is_empty() && section.get("client_certificates").items().is_empty() {
+        section.get("client_headers").warn(
+            "client_certificates next to it",
+            "no client is asked for a certificate",
+        );
+    }
+    headers
+}
+
+fn hsts(section: &Section<'_>) -> Hsts {
+    let hsts = Hsts {
+        max_age: section.get("max_age").duration(),
+        subdomains: section.get("subdomains").switch(),
+        preload: section.get("preload").switch(),
+    };
+    if hsts.preload && (hsts.max_age < PRELOAD_AGE || !hsts.subdomains) {
+        section.get("preload").warn(
+            "max_age of at least 8760h and subdomains: true next to it",
+            "browsers do not take the host into their lists otherwise",
+        );
+    }
+    hsts
+}
+
+fn hosts(list: &At<'_>) -> Vec<String> {
+    let items = list.items();
+    items.iter().filter_map(|item| item.parse(host)).collect()
+}
+
+fn host(text: &str) -> Result<String, Option<String>> {
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    let is_fine = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    if name.len() <= 253 && name.split('.').all(is_fine) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    let is_ip = text.parse::<std::net::IpAddr>().is_ok();
+    Err(is_ip.then(|| "clients name no address; those that come by one get the default".to_owned()))
+}
+
+/// A file that is named here, from the folder of the configuration.
+fn path(at: &At<'_>) -> Option<PathBuf> {
+    let typed = at.text()?;
+    if typed.is_empty() {
+        at.wrong(None);
+        return None;
+    }
+    let joined = at.context.directory.join(typed);
+    Some(std::path::absolute(&joined).unwrap_or(joined))
+}
+
+fn complain(at: &At<'_>, path: Option<&Path>, fault: &PemFault, expected: &str) {
+    let looked_for = || {
+        let is_relative = Path::new(at.plain_text()?).is_relative();
+        let path = path.filter(|_| is_relative)?;
+        Some(format!("looked for {}", path.display()))
+    };
+    let words = Words {
+        found: format!("{}: {}", at.found(), fault.found),
+        expected: expected.to_owned(),
+        hint: fault.hint.map(str::to_owned).or_else(looked_for),
+    };
+    at.context.complain(at.node.place, &at.path, words);
+}

@@ -1,0 +1,73 @@
+//! TLS as in the file; of files, their names.
+
+use serde_json::{Map, Value, json};
+
+use super::{show_duration, shown};
+use crate::config::tls::{
+    Certificate, ClientFact, ClientMode, ClientRule, ListenerTls, UnknownHost,
+};
+
+/// `tls` of a listener.
+pub(super) fn listener_tls(tls: &ListenerTls) -> Value {
+    let mut value = json!({
+        "certificates": tls.certificates.iter().map(certificate).collect::<Vec<_>>(),
+        "unknown_host": match tls.unknown_host {
+            UnknownHost::Default => "default",
+            UnknownHost::Refuse => "refuse",
+        },
+        "min_version": tls.least_version.as_str(),
+        "client_certificates": tls.clients.iter().map(client_rule).collect::<Vec<_>>(),
+        "client_headers": client_headers(tls),
+        "handshake": show_duration(tls.handshake_time),
+        "resumption": tls.resumption,
+    });
+    if let (Value::Object(keys), Some(hsts)) = (&mut value, tls.hsts) {
+        let hsts = json!({
+            "max_age": show_duration(hsts.max_age),
+            "subdomains": hsts.subdomains,
+            "preload": hsts.preload,
+        });
+        keys.insert("hsts".to_owned(), hsts);
+    }
+    value
+}
+
+fn certificate(certificate: &Certificate) -> Value {
+    let files = &certificate.files;
+    let mut value = json!({ "cert": shown(&files.cert), "key": shown(&files.key) });
+    if let Value::Object(keys) = &mut value {
+        if let Some(ocsp) = &files.ocsp {
+            keys.insert("ocsp".to_owned(), json!(shown(ocsp)));
+        }
+        if let Some(hosts) = &files.hosts {
+            keys.insert("hosts".to_owned(), json!(hosts));
+        }
+    }
+    value
+}
+
+fn client_rule(rule: &ClientRule) -> Value {
+    let mut value = json!({
+        "hosts": rule.hosts,
+        "mode": match rule.mode {
+            ClientMode::Required => "required",
+            ClientMode::Optional => "optional",
+        },
+        "ca": shown(&rule.ca),
+    });
+    if let (Value::Object(keys), Some((crl, _))) = (&mut value, &rule.crl) {
+        keys.insert("crl".to_owned(), json!(shown(crl)));
+    }
+    value
+}
+
+fn client_headers(tls: &ListenerTls) -> Value {
+    let key = |fact: &ClientFact| {
+        let mut all = ClientFact::ALL.into_iter();
+        all.find(|(_, other)| other == fact)
+            .map_or("", |(key, _)| key)
+    };
+    let pairs = tls.client_headers.iter();
+    let pairs = pairs.map(|(fact, name)| (key(fact).to_owned(), json!(name.as_str())));
+    Value::Object(pairs.collect::<Map<_, _>>())
+}

@@ -1,0 +1,256 @@
+//! TLS as configured, with what its files hold.
+
+mod der;
+mod load;
+mod pem;
+mod x509;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
+use rustls::RootCertStore;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::sign::CertifiedKey;
+
+pub use load::{CertificateFault, CertificateFile, read};
+pub use pem::{PemFault, authorities, chain, key, revocations};
+pub use x509::{Facts, hex};
+
+/// How a listener speaks TLS.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListenerTls {
+    /// In the order of the file; the first one is the default. Never empty.
+    pub certificates: Vec<Certificate>,
+    /// What becomes of a client that asks for a host no certificate is for.
+    pub unknown_host: UnknownHost,
+    /// The oldest version that is spoken.
+    pub least_version: TlsVersion,
+    /// Who must show a certificate; the first one that names the host counts.
+    pub clients: Vec<ClientRule>,
+    /// How what is known of a client's certificate goes to backends.
+    pub client_headers: Vec<(ClientFact, HeaderName)>,
+    /// Longest wait for a handshake.
+    pub handshake_time: Duration,
+    /// Whether clients may resume sessions.
+    pub resumption: bool,
+    /// What browsers are told about coming back without TLS.
+    pub hsts: Option<Hsts>,
+}
+
+/// What becomes of a client that asks for a host no certificate is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownHost {
+    /// It gets the first certificate.
+    Default,
+    /// The handshake is refused.
+    Refuse,
+}
+
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    V12,
+    /// TLS 1.3.
+    V13,
+}
+
+impl TlsVersion {
+    /// As the configuration names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V12 => "1.2",
+            Self::V13 => "1.3",
+        }
+    }
+}
+
+/// A certificate with its key, as read from its files.
+#[derive(Clone)]
+pub struct Certificate {
+    /// Where it was read.
+    pub files: CertificateFiles,
+    /// Hosts it is for, in lower case; `*.` in front stands for one label.
+    pub hosts: Vec<String>,
+    /// What the server's own certificate says.
+    pub facts: Facts,
+    /// Chain, key and OCSP answer, ready for handshakes.
+    pub ready: Arc<CertifiedKey>,
+}
+
+/// The files of a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The chain.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// An answer of its authority's OCSP responder.
+    pub ocsp: Option<PathBuf>,
+    /// Hosts that the file names; `None`: those of the certificate.
+    pub hosts: Option<Vec<String>>,
+}
+
+impl std::fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Certificate");
+        shown
+            .field("files", &self.files)
+            .field("hosts", &self.hosts);
+        shown.finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        // A chain has one key.
+        self.files == other.files
+            && self.hosts == other.hosts
+            && self.ready.cert == other.ready.cert
+            && self.ready.ocsp == other.ready.ocsp
+    }
+}
+
+/// Who must show a certificate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClientRule {
+    /// Hosts it is for; empty: all.
+    pub hosts: Vec<String>,
+    /// Whether one is asked for, or demanded.
+    pub mode: ClientMode,
+    /// Where the authorities were read.
+    pub ca: PathBuf,
+    /// Who may have issued a client's certificate.
+    pub authorities: Vec<CertificateDer<'static>>,
+    /// What they have revoked, and where that was read.
+    pub crl: Option<(PathBuf, Vec<CertificateRevocationListDer<'static>>)>,
+}
+
+impl ClientRule {
+    /// What looks at clients' certificates. With revocation lists, one must be there for whoever
+    /// issued a client's certificate.
+    pub fn verifier(&self) -> Result<Arc<dyn ClientCertVerifier>, String> {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(self.authorities.iter().cloned());
+        let provider = Arc::new(default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        let lists = self.crl.iter().flat_map(|(_, lists)| lists.iter().cloned());
+        let verifier = verifier.with_crls(lists).only_check_end_entity_revocation();
+        let verifier = match self.mode {
+            ClientMode::Required => verifier,
+            ClientMode::Optional => verifier.allow_unauthenticated(),
+        };
+        verifier.build().map_err(|error| error.to_string())
+    }
+}
+
+/// Whether a client must show a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientMode {
+    /// It is asked for one, and may have none. A bad one is refused.
+    Optional,
+    /// Without one there is no connection.
+    Required,
+}
+
+/// What is known of a client's certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientFact {
+    /// Whom it names.
+    Subject,
+    /// Who issued it.
+    Issuer,
+    /// Its number at its issuer.
+    Serial,
+    /// SHA-256 of it, in hex.
+    Fingerprint,
+    /// The certificate itself, as PEM with percent signs, as nginx's `$ssl_client_escaped_cert`.
+    Pem,
+}
+
+impl ClientFact {
+    /// All, with the key that names the header.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("subject", Self::Subject),
+        ("issuer", Self::Issuer),
+        ("serial", Self::Serial),
+        ("fingerprint", Self::Fingerprint),
+        ("pem", Self::Pem),
+    ];
+}
+
+/// HTTP Strict Transport Security.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hsts {
+    /// How long browsers remember it.
+    pub max_age: Duration,
+    /// Whether it is for all hosts below.
+    pub subdomains: bool,
+    /// Whether browsers may ship with it.
+    pub preload: bool,
+}
+
+impl Hsts {
+    /// As the header's value.
+    pub fn value(self) -> String {
+        let mut value = format!("max-age={}", self.max_age.as_secs());
+        if self.subdomains {
+            value.push_str("; includeSubDomains");
+        }
+        if self.preload {
+            value.push_str("; preload");
+        }
+        value
+    }
+}
+
+/// How well a name of a certificate or of the configuration fits a host: `None` not at all, else
+/// the more the larger. Both are in lower case; `*.` stands for exactly one label.
+pub fn fits(pattern: &str, host: &str) -> Option<usize> {
+    if let Some(suffix) = pattern.strip_prefix('*') {
+        let label = host.strip_suffix(suffix)?;
+        return (!label.is_empty() && !label.contains('.') && suffix.starts_with('.'))
+            .then_some(suffix.len());
+    }
+    (pattern == host).then_some(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit_exactly_or_by_one_label() {
+        for (pattern, host, expected) in [
+            ("a.example.com", "a.example.com", Some(usize::MAX)),
+            ("*.example.com", "a.example.com", Some(12)),
+            ("*.example.com", "a.b.example.com", None),
+            ("*.example.com", "example.com", None),
+            ("*.example.com", ".example.com", None),
+            ("*", "localhost", None),
+            ("*example.com", "badexample.com", None),
+            ("a.example.com", "b.example.com", None),
+        ] {
+            assert_eq!(fits(pattern, host), expected, "{pattern} {host}");
+        }
+    }
+
+    #[test]
+    fn browsers_are_told_in_their_words() {
+        let hsts = |subdomains, preload| Hsts {
+            max_age: Duration::from_secs(86_400),
+            subdomains,
+            preload,
+        };
+        assert_eq!(hsts(false, false).value(), "max-age=86400");
+        assert_eq!(
+            hsts(true, true).value(),
+            "max-age=86400; includeSubDomains; preload"
+        );
+    }
+}

@@ -1,0 +1,157 @@
+//! TLS as clients speak it, and authorities that issue certificates for a test.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
+    PKCS_ECDSA_P256_SHA256, SignatureAlgorithm,
+};
+use rustls::client::Resumption;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
+
+/// An authority of a test, with a folder for what it issues.
+pub(crate) struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    folder: tempfile::TempDir,
+}
+
+/// A certificate and its key, as files and as themselves.
+#[derive(Debug, Clone)]
+pub(crate) struct Issued {
+    pub(crate) cert: PathBuf,
+    pub(crate) key: PathBuf,
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    key_der: Vec<u8>,
+}
+
+impl Authority {
+    pub(crate) fn new(name: &str) -> Self {
+        let mut params = named(name, &[]);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let authority = Self {
+            issuer: CertifiedIssuer::self_signed(params, key).unwrap(),
+            folder: tempfile::tempdir().unwrap(),
+        };
+        fs::write(authority.file(), authority.issuer.pem()).unwrap();
+        authority
+    }
+
+    /// Its own certificate.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.path("ca.pem")
+    }
+
+    /// A file in its folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A certificate for these hosts, in files of the first one's name.
+    pub(crate) fn issue(&self, hosts: &[&str]) -> Issued {
+        self.issue_with(hosts, &PKCS_ECDSA_P256_SHA256, |_| {})
+    }
+
+    /// The same with another kind of key, and changed before it is signed.
+    pub(crate) fn issue_with(
+        &self,
+        hosts: &[&str],
+        algorithm: &'static SignatureAlgorithm,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Issued {
+        let key = KeyPair::generate_for(algorithm).unwrap();
+        let mut params = named(hosts[0], hosts);
+        change(&mut params);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let file = hosts[0].replace('*', "any");
+        let issued = Issued {
+            cert: self.path(&format!("{file}.pem")),
+            key: self.path(&format!("{file}.key")),
+            chain: vec![certificate.der().clone()],
+            key_der: key.serialize_der(),
+        };
+        write_secret(&issued.key, &key.serialize_pem());
+        fs::write(&issued.cert, certificate.pem()).unwrap();
+        issued
+    }
+
+    /// Clients that trust it.
+    pub(crate) fn clients(&self) -> ClientConfig {
+        let builder = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(self.roots());
+        builder.with_no_client_auth()
+    }
+
+    /// Clients that trust it and show a certificate.
+    pub(crate) fn clients_with(&self, own: &Issued) -> ClientConfig {
+        let builder = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(self.roots());
+        let key = PrivateKeyDer::try_from(own.key_der.clone()).unwrap();
+        let mut config = builder
+            .with_client_auth_cert(own.chain.clone(), key)
+            .unwrap();
+        config.resumption = Resumption::disabled();
+        config
+    }
+
+    pub(crate) fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).unwrap();
+        roots
+    }
+}
+
+impl Issued {
+    /// As an item of `certificates`.
+    pub(crate) fn item(&self) -> String {
+        let (cert, key) = (self.cert.display(), self.key.display());
+        format!("{{ cert: '{cert}', key: '{key}' }}")
+    }
+
+    /// The text of one listener that has these certificates; `more` stands in its `tls`.
+    pub(crate) fn listener(certificates: &[&Self], more: &str) -> String {
+        let items: Vec<_> = certificates.iter().map(|it| it.item()).collect();
+        let items = items.join(", ");
+        format!(
+            "listeners: [{{ address: '127.0.0.1:0', tls: {{ certificates: [{items}]{more} }} }}]\n"
+        )
+    }
+
+    /// Puts another certificate in its files.
+    pub(crate) fn replace_by(&self, other: &Self) {
+        for (to, from) in [(&self.cert, &other.cert), (&self.key, &other.key)] {
+            fs::write(to, fs::read(from).unwrap()).unwrap();
+        }
+    }
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+fn named(name: &str, hosts: &[&str]) -> CertificateParams {
+    let hosts: Vec<String> = hosts.iter().map(|&host| host.to_owned()).collect();
+    let mut params = CertificateParams::new(hosts).unwrap();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
+}
+
+fn write_secret(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// A client's side of one connection.
+pub(crate) fn connection(config: &ClientConfig, host: &str) -> Box<ClientConnection> {
+    let name = ServerName::try_from(host.to_owned()).unwrap();
+    Box::new(ClientConnection::new(Arc::new(config.clone()), name).unwrap())
+}
