@@ -299,12 +299,46 @@ const WORDS: &[(&str, &str)] = &[
     ("AllowOverride", "use allow and deny"),
     ("Listen", "use listeners: [{ address: 0.0.0.0:80 }]"),
     (
-        "tls",
-        "TLS is not available in this version; let a TLS terminator stand in front and name it in trusted_proxies",
+        "ssl",
+        "use tls of a listener: tls: { certificates: [{ cert: FILE, key: FILE }] }",
     ),
     (
-        "ssl",
-        "TLS is not available in this version; let a TLS terminator stand in front and name it in trusted_proxies",
+        "ssl_certificate",
+        "use tls.certificates of a listener, each with cert and key",
+    ),
+    (
+        "ssl_certificate_key",
+        "use tls.certificates of a listener, each with cert and key",
+    ),
+    ("ssl_protocols", "use tls.min_version of a listener"),
+    (
+        "ssl_client_certificate",
+        "use tls.client_certificates of a listener: [{ ca: FILE }]",
+    ),
+    (
+        "ssl_verify_client",
+        "use tls.client_certificates of a listener: [{ ca: FILE, mode: optional }]",
+    ),
+    ("ssl_crl", "use crl of an item of tls.client_certificates"),
+    (
+        "ssl_stapling_file",
+        "use ocsp of an item of tls.certificates",
+    ),
+    (
+        "SSLCertificateFile",
+        "use tls.certificates of a listener, each with cert and key",
+    ),
+    (
+        "SSLCertificateKeyFile",
+        "use tls.certificates of a listener, each with cert and key",
+    ),
+    (
+        "SSLVerifyClient",
+        "use tls.client_certificates of a listener: [{ ca: FILE }]",
+    ),
+    (
+        "crt",
+        "use tls.certificates of a listener, each with cert and key",
     ),
     (
         "routes",

@@ -31,6 +31,20 @@ pub enum Variable {
     Cluster,
     /// `$backend`: the name of the backend (responses and the access log).
     Backend,
+    /// `$tls_version`: `1.2` or `1.3`; empty: no TLS.
+    TlsVersion,
+    /// `$tls_cipher`: the cipher suite.
+    TlsCipher,
+    /// `$tls_server_name`: the host that the client asked for in its handshake.
+    TlsServerName,
+    /// `$client_cert_subject`: whom the client's certificate names.
+    ClientCertSubject,
+    /// `$client_cert_issuer`: who issued it.
+    ClientCertIssuer,
+    /// `$client_cert_serial`: its number at its issuer, in hex.
+    ClientCertSerial,
+    /// `$client_cert_fingerprint`: SHA-256 of it, in hex.
+    ClientCertFingerprint,
     /// `$status`: the status sent to the client (responses and the access log).
     Status,
 }

@@ -10,7 +10,7 @@ use super::settings::{LogField, LogFormat, LogPiece};
 
 impl LogField {
     /// Every field, in the order of the JSON format.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 28] = [
         Self::Time,
         Self::ClientIp,
         Self::Peer,
@@ -35,6 +35,10 @@ impl LogField {
         Self::Referer,
         Self::UserAgent,
         Self::RequestId,
+        Self::TlsVersion,
+        Self::TlsCipher,
+        Self::TlsServerName,
+        Self::ClientCertSubject,
     ];
 
     /// The field of this name, without `$`.
@@ -69,6 +73,10 @@ impl LogField {
             Self::Referer => "referer",
             Self::UserAgent => "user_agent",
             Self::RequestId => "request_id",
+            Self::TlsVersion => "tls_version",
+            Self::TlsCipher => "tls_cipher",
+            Self::TlsServerName => "tls_server_name",
+            Self::ClientCertSubject => "client_cert_subject",
         }
     }
 }

@@ -100,6 +100,14 @@ pub enum LogField {
     UserAgent,
     /// `$request_id`
     RequestId,
+    /// `$tls_version`
+    TlsVersion,
+    /// `$tls_cipher`
+    TlsCipher,
+    /// `$tls_server_name`: the host that the client asked for in its handshake.
+    TlsServerName,
+    /// `$client_cert_subject`: whom the client's certificate names.
+    ClientCertSubject,
 }
 
 /// Diagnostics on stderr.

@@ -18,10 +18,11 @@ use super::headers::request_id::{RequestId, RequestIdSlot};
 use super::worker::View;
 use crate::balance::Slot;
 use crate::cluster::Cluster;
-use crate::observe::access_log::Record;
+use crate::observe::access_log::{Record, TlsRecord};
 use crate::observe::metrics::{ClusterCells, ErrorReason, Verdict};
 use crate::observe::{AccessLog, LogField};
 use crate::session::Redactor;
+use crate::tls::Secured;
 use crate::upstream::BodySource;
 
 /// One request's account. Closed once, when the answer has been handed out or the client has
@@ -348,7 +349,23 @@ impl Account {
                 .map(|referer| redacted(redact, referer)),
             user_agent: entry.user_agent.as_ref().map(HeaderValue::as_bytes),
             request_id: entry.request_id.as_ref().map(|id| id.as_str().as_bytes()),
+            tls: self
+                .caller
+                .peer
+                .secured()
+                .map(tls_record)
+                .unwrap_or_default(),
         }
+    }
+}
+
+fn tls_record(secured: &Secured) -> TlsRecord<'_> {
+    let client = secured.client.as_ref();
+    TlsRecord {
+        version: Some(secured.version.as_str()),
+        cipher: Some(&secured.cipher),
+        server_name: secured.server_name.as_deref(),
+        client_subject: client.map(|it| it.facts.subject.as_str()),
     }
 }
 

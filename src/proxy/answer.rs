@@ -15,7 +15,7 @@ use super::errors::{Format, ProxyError};
 use super::facts::Facts;
 use super::forward::{Forwarding, forward};
 use super::headers::request_id::{RequestId, RequestIdSlot};
-use super::refuse::{self, Checked};
+use super::refuse::{self, Checked, Refusal};
 use super::relay::ResponseBody;
 use super::worker::View;
 use super::{Caller, client_address, decision, errors, respond};
@@ -76,7 +76,7 @@ pub(super) async fn answer(
         .and_then(|name| RequestId::taken_over(&head.headers, name, caller.peer.trust()));
     let id = RequestIdSlot::new(given, &caller.worker.request_ids);
     account.identify(&id);
-    let outcome = match check(view, head, &client, &mut account) {
+    let outcome = match check(caller, view, head, &client, &mut account) {
         Ok((checked, rule)) => {
             let asked = Asked {
                 caller,
@@ -143,6 +143,7 @@ fn tell(caller: &Caller, error: ProxyError) {
 }
 
 fn check<'v>(
+    caller: &Caller,
     view: &'v View,
     head: &Parts,
     client: &Client,
@@ -151,6 +152,9 @@ fn check<'v>(
     let config = &view.snapshot.config;
     let checked = refuse::check(head, &config.limits).map_err(ProxyError::Refused)?;
     let host = checked.host.as_ref().map(super::authority::Host::name);
+    if caller.is_misdirected(view, host) {
+        return Err(ProxyError::Refused(Refusal::Misdirected));
+    }
     let place = view
         .snapshot
         .rules

@@ -141,6 +141,7 @@ pub(super) fn edit(
     };
     edit.apply(response.headers_mut(), version);
     respond::name_request(asked.view, asked.id, response.headers_mut());
+    asked.caller.harden(asked.view, response.headers_mut());
 }
 
 /// Waits for the first piece of the body, so that it leaves in one write with the head. A body of

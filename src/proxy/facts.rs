@@ -9,6 +9,7 @@ use crate::config::{Piece, Template, Variable};
 use super::authority::Host;
 use super::client::{Client, Peer};
 use super::headers::request_id::RequestIdSlot;
+use crate::tls::ClientCertificate;
 
 /// The facts of one request. Borrowed throughout: nothing is worked out before a template asks.
 #[derive(Debug, Clone, Copy)]
@@ -86,8 +87,34 @@ impl Facts<'_> {
             Variable::RequestId => append_text(Some(self.request_id.id().as_str()), text),
             Variable::Cluster => append_text(self.cluster, text),
             Variable::Backend => append_text(self.backend, text),
+            Variable::TlsVersion => {
+                append_text(self.peer.secured().map(|it| it.version.as_str()), text);
+            }
+            Variable::TlsCipher => {
+                append_text(self.peer.secured().map(|it| it.cipher.as_str()), text);
+            }
+            Variable::TlsServerName => {
+                let secured = self.peer.secured();
+                append_text(secured.and_then(|it| it.server_name.as_deref()), text);
+            }
+            Variable::ClientCertSubject => {
+                append_text(self.certificate().map(|it| it.facts.subject.as_str()), text);
+            }
+            Variable::ClientCertIssuer => {
+                append_text(self.certificate().map(|it| it.facts.issuer.as_str()), text);
+            }
+            Variable::ClientCertSerial => {
+                append_text(self.certificate().map(|it| it.facts.serial.as_str()), text);
+            }
+            Variable::ClientCertFingerprint => {
+                append_text(self.certificate().map(|it| it.fingerprint.as_str()), text);
+            }
             Variable::Status => append_number(self.status.map(|status| status.as_u16()), text),
         }
+    }
+
+    fn certificate(&self) -> Option<&ClientCertificate> {
+        self.peer.secured()?.client.as_deref()
     }
 
     // Several lines of one field are one list; cookies are joined in their own way.

@@ -38,7 +38,8 @@ mod worker;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::header::STRICT_TRANSPORT_SECURITY;
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 
 pub use relay::{Cut, ResponseBody};
@@ -47,6 +48,8 @@ pub use worker::{ClusterView, Published, Snapshot, TlsFailure, View, Worker};
 
 use client::Peer;
 use conversation::Conversation;
+
+use crate::tls::ServerSide;
 
 /// Who asks: one client connection.
 #[derive(Debug)]
@@ -59,6 +62,39 @@ pub struct Caller {
     pub talk: Rc<Conversation>,
     /// The listener's name, for the log.
     pub listener: Arc<str>,
+    /// The listener's place in the configuration.
+    pub door: usize,
+}
+
+impl Caller {
+    /// TLS of its listener, as it is in force.
+    fn tls<'a>(&self, view: &'a View) -> Option<&'a ServerSide> {
+        view.snapshot.tls.get(self.door)?.as_deref()
+    }
+
+    /// Whether other certificates are demanded of clients of `host` than were of this one when it
+    /// shook hands.
+    #[inline]
+    fn is_misdirected(&self, view: &View, host: Option<&str>) -> bool {
+        let Some(secured) = self.peer.secured() else {
+            return false;
+        };
+        // A listener that speaks TLS no more demands nothing.
+        self.tls(view)
+            .is_some_and(|tls| tls.policy(host) != Some(secured.policy))
+    }
+
+    /// Tells browsers to come by TLS only, where that is wanted and they did.
+    #[inline]
+    fn harden(&self, view: &View, headers: &mut HeaderMap) {
+        if self.peer.secured().is_some()
+            && let Some(hsts) = self.tls(view).and_then(ServerSide::hsts)
+        {
+            headers
+                .entry(STRICT_TRANSPORT_SECURITY)
+                .or_insert_with(|| hsts.clone());
+        }
+    }
 }
 
 /// Answers one request. Never fails: each error becomes a response in here.

@@ -162,6 +162,7 @@ impl Outgoing {
             version: asked.head.version,
         };
         forwarding::apply(&mut headers, found, plans.config.forwarded, subject);
+        tell_certificate(&mut headers, asked);
         affinity::clean_cookies(&mut headers, plans.shared);
         hop::frame_request(&mut headers, asked.checked.body);
         hop::pass_expectation(&mut headers, found, asked.checked.expectation);
@@ -192,6 +193,25 @@ impl Outgoing {
         self.source
             .as_ref()
             .is_none_or(|source| source.borrow().is_replayable())
+    }
+}
+
+/// What a client says of its own certificate is never believed.
+fn tell_certificate(headers: &mut HeaderMap, asked: &Asked<'_>) {
+    let names = &asked.view.snapshot.client_headers;
+    if names.is_empty() {
+        return;
+    }
+    for name in names {
+        headers.remove(name);
+    }
+    let secured = asked.caller.peer.secured();
+    let certificate = secured.and_then(|it| it.client.as_deref());
+    for (name, value) in certificate.iter().flat_map(|it| &it.told) {
+        // Of a reload that took a name away nothing is told.
+        if names.contains(name) {
+            headers.insert(name.clone(), value.clone());
+        }
     }
 }
 

@@ -104,11 +104,14 @@ pub enum Refusal {
     /// Something else than `100-continue`.
     #[error("the expectation cannot be met")]
     Expectation,
+    /// The connection's handshake was for a host of which other certificates are demanded.
+    #[error("the connection was made for another host")]
+    Misdirected,
 }
 
 impl Refusal {
     /// All of them, for metrics.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::MethodConnect,
         Self::MethodTrace,
         Self::TargetForm,
@@ -125,6 +128,7 @@ impl Refusal {
         Self::ContentLength,
         Self::BodyTooLarge,
         Self::Expectation,
+        Self::Misdirected,
     ];
 
     /// The metric label.
@@ -151,6 +155,7 @@ impl Refusal {
             Self::ContentLength => RefusalReason::ContentLength,
             Self::BodyTooLarge => RefusalReason::BodyTooLarge,
             Self::Expectation => RefusalReason::Expectation,
+            Self::Misdirected => RefusalReason::Misdirected,
         }
     }
 
@@ -162,6 +167,7 @@ impl Refusal {
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::TargetForm
             | Self::TargetScheme
             | Self::TargetHost

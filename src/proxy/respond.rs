@@ -120,6 +120,7 @@ pub(super) fn made(
         end_unread(caller, response.headers_mut());
     }
     end_if_due(caller, account.view(), response.headers_mut());
+    caller.harden(account.view(), response.headers_mut());
     account.sent(response.body().len());
     account.close();
     caller.talk.end_request();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use http::HeaderName;
 use regex::Regex;
 
 use super::errors::ErrorPages;
@@ -35,6 +36,8 @@ pub struct Snapshot {
     pub rule_plans: Vec<RulePlan>,
     /// By place of the listener; `None`: it does not speak TLS.
     pub tls: Vec<Option<Arc<ServerSide>>>,
+    /// Headers by which backends are told of clients' certificates: nobody else may send them.
+    pub client_headers: Vec<HeaderName>,
     /// In the order of the file.
     pub clusters: Vec<Arc<Cluster>>,
     /// In the order of the file.
@@ -88,6 +91,7 @@ impl Snapshot {
             error_pages: ErrorPages::new(&config.errors),
             redactor: Redactor::new(names.map(String::as_str)),
             access_log,
+            client_headers: client_headers(&config),
             tls,
             config,
         })
@@ -99,6 +103,15 @@ impl Snapshot {
         let place = listeners.position(|listener| listener.address == *address)?;
         self.tls.get(place)?.as_deref()
     }
+}
+
+fn client_headers(config: &Config) -> Vec<HeaderName> {
+    let sides = config.listeners.iter().filter_map(|it| it.tls.as_deref());
+    let names = sides.flat_map(|tls| tls.client_headers.iter().map(|(_, name)| name.clone()));
+    let mut names: Vec<_> = names.collect();
+    names.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+    names.dedup();
+    names
 }
 
 /// TLS cannot be spoken as configured.

@@ -94,25 +94,16 @@ pub(super) async fn serve(accepted: Accepted, front: impl Front) {
     } = accepted;
     let _open = Open::new(&worker, &door, &open);
     let _place = place;
-    let view = worker.view();
-    let side = view.snapshot.tls.get(door.index).and_then(Option::as_ref);
-    let (socket, peer) = match side {
-        None => (socket, peer),
-        // On the heap: a handshake is far larger than what is kept of it.
-        Some(side) => match Box::pin(secure(socket, peer, side, (&door, &worker))).await {
-            Some(secured) => secured,
-            None => return,
-        },
+    let Some((socket, peer)) = entered(socket, peer, (&door, &worker)).await else {
+        return;
     };
-    let limits = &view.snapshot.config.limits;
-    let talk = Conversation::new(&worker.clock, limits);
-    let builder = protocol(limits);
-    drop(view);
+    let (talk, builder) = prepared(&worker);
     let caller = Rc::new(Caller {
         worker: Rc::clone(&worker),
         peer,
         talk: Rc::clone(&talk),
         listener: Arc::clone(&door.name),
+        door: door.index,
     });
     let client = caller.peer.ip();
     let stream = TokioIo::new(ClientStream::new(socket, Rc::clone(&talk)));
@@ -151,6 +142,28 @@ pub(super) async fn serve(accepted: Accepted, front: impl Front) {
         }
         None => {}
     }
+}
+
+fn prepared(worker: &Worker) -> (Rc<Conversation>, http1::Builder) {
+    let view = worker.view();
+    let limits = &view.snapshot.config.limits;
+    (Conversation::new(&worker.clock, limits), protocol(limits))
+}
+
+/// The connection once it may speak: after its handshake, where there is to be one.
+async fn entered(
+    socket: Socket,
+    peer: Peer,
+    (door, worker): (&Door, &Worker),
+) -> Option<(Socket, Peer)> {
+    let view = worker.view();
+    let side = view.snapshot.tls.get(door.index).and_then(Option::as_ref);
+    let Some(side) = side.map(Arc::clone) else {
+        return Some((socket, peer));
+    };
+    drop(view);
+    // On the heap: a handshake is far larger than what is kept of it.
+    Box::pin(secure(socket, peer, &side, (door, worker))).await
 }
 
 /// Shakes hands, and counts what became of it.

@@ -12,7 +12,7 @@ use rustls::version::TLS13;
 use rustls::{ServerConfig, SupportedProtocolVersion};
 
 use super::hosts::Hosts;
-use crate::config::tls::{ClientRule, ListenerTls, TlsVersion, fits};
+use crate::config::tls::{ClientRule, Hsts, ListenerTls, TlsVersion, fits};
 
 /// What is demanded of a client, as a number that two connections share only if the same is
 /// demanded of both.
@@ -86,7 +86,7 @@ impl ServerSide {
             policies.push(Policy { id, rule, tickets });
         }
         let in_force = InForce::new(&config, &policies)?;
-        let hsts = config.hsts.map(|hsts| hsts.value());
+        let hsts = config.hsts.map(Hsts::value);
         Ok(Self {
             hsts: hsts.and_then(|value| HeaderValue::try_from(value).ok()),
             in_force: ArcSwap::from_pointee(in_force),

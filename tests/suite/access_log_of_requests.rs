@@ -114,6 +114,7 @@ fn json_has_every_field_of_a_request() {
         "session": null, "route_in": null, "route_out": null,
         "referer": format!("https://shop.example/a;jsessionid={SHOWN}?b"),
         "user_agent": "test/1 (\"quoted\")", "request_id": id,
+        "tls_version": null, "tls_cipher": null, "tls_server_name": null, "client_cert_subject": null,
     });
     assert_eq!(*line, expected);
 }

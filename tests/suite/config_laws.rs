@@ -5,6 +5,8 @@ use cattail::config::{self, Problem};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::harness::Authority;
+
 fn environment(name: &str) -> Option<String> {
     (name == "HOST").then(|| "tomcat1".to_owned())
 }
@@ -190,9 +192,13 @@ proptest! {
 }
 
 /// A file with every section that has words to choose from.
-fn with(path: &str, word: &Value) -> String {
+fn with(path: &str, word: &Value, tls: &Value) -> String {
+    let mut listener = json!({ "address": "0.0.0.0:80" });
+    if path.contains("[].tls.") {
+        listener["tls"] = tls.clone();
+    }
     let mut file = json!({
-        "listeners": [{ "address": "0.0.0.0:80" }],
+        "listeners": [listener],
         "rules": [{ "path": "/x", "redirect": { "to": "/y" } }, { "cluster": "shop" }],
         "clusters": { "shop": { "backends": [
             { "address": "10.0.0.1:80", "jvm_route": "a" },
@@ -243,8 +249,14 @@ fn every_word_of_the_schema_is_understood() {
     // `off` is a switch for older readers of YAML; what they would write as `false` is not.
     found.retain(|(_, word)| *word != json!(false));
     assert!(found.len() > 25, "{found:?}");
+    let ca = Authority::new("ca");
+    let shop = ca.issue(&["shop.example"]);
+    let tls = json!({
+        "certificates": [{ "cert": shop.cert, "key": shop.key }],
+        "client_certificates": [{ "ca": ca.file() }],
+    });
     for (path, word) in found {
-        let text = with(&path, &word);
+        let text = with(&path, &word, &tls);
         let loaded = config::load_text("word.yaml", &text, &environment);
         let config = loaded.unwrap_or_else(|report| panic!("{path}: {word}\n{report}"));
         assert_eq!(config.rules.len(), 2);

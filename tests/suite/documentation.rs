@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use cattail::config::{self, Config};
 use serde_json::{Value, json};
 
+use super::harness::Authority;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -78,8 +80,11 @@ fn every_block_of_yaml_in_the_docs_loads() {
     let mut documents = files("docs", "md");
     documents.extend(files("", "md"));
     let mut blocks = 0;
+    let certificates = certificates();
+    let folder = certificates.path("").display().to_string();
     for document in documents {
         let text = fs::read_to_string(&document).unwrap();
+        let text = text.replace("/etc/cattail/tls/", &folder);
         for block in text.split("```yaml").skip(1) {
             let (mark, rest) = block.split_once('\n').unwrap();
             let yaml = rest.split("```").next().unwrap();
@@ -92,6 +97,25 @@ fn every_block_of_yaml_in_the_docs_loads() {
         }
     }
     assert!(blocks >= 6, "only {blocks} blocks");
+}
+
+/// The files that samples have in /etc/cattail/tls.
+fn certificates() -> Authority {
+    let ca = Authority::new("ca");
+    let issued = ca.issue(&["shop.example.com"]);
+    for (name, of) in [
+        ("fullchain.pem", &issued.cert),
+        ("privkey.pem", &issued.key),
+        ("staff-ca.pem", &ca.file()),
+        ("customers-ca.pem", &ca.file()),
+        ("tomcat-ca.pem", &ca.file()),
+        ("cattail.pem", &issued.cert),
+        ("cattail.key", &issued.key),
+        ("staff.crl", &ca.revoke(&issued)),
+    ] {
+        fs::copy(of, ca.path(name)).unwrap();
+    }
+    ca
 }
 
 /// A fragment with the sections that it needs to be a file.

@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 
 use cattail::observe::metrics::{
     AgentResult, BackendState, Binding, CheckResult, ConnectionRefusal, EjectionCause, EntryKind,
-    ErrorReason, EvacuationEnd, EvictedKind, LossCause, ParseError, RefusalReason, RejectedId,
-    ReloadResult, RetryReason, RouteAlarm, Stage, StatusClass, Verdict,
+    ErrorReason, EvacuationEnd, EvictedKind, Handshake, LossCause, ParseError, RefusalReason,
+    RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage, StatusClass, Verdict,
     names::{self, Metric, MetricKind},
 };
 
 /// Both pages, as one.
 const PAGE: &str = concat!(
     include_str!("../../docs/metrics.md"),
-    include_str!("../../docs/session-metrics.md")
+    include_str!("../../docs/session-metrics.md"),
+    include_str!("../../docs/listener-metrics.md")
 );
 
 fn row(metric: &Metric) -> String {
@@ -92,6 +93,7 @@ fn every_closed_set_is_on_the_page_whole() {
         RefusalReason "of `cattail_requests_refused_total`**"
         ConnectionRefusal "of `cattail_connections_refused_total`**"
         ParseError "of `cattail_parse_errors_total`**"
+        Handshake "of `cattail_tls_handshakes_total`**"
         Stage "of `cattail_backend_failures_total`**"
         BackendState "of `cattail_backend_state_changes_total`**"
         EvacuationEnd "of `cattail_backend_evacuations_total`**"

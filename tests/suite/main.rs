@@ -85,4 +85,5 @@ mod stores_look;
 mod stores_told;
 mod stores_turns;
 mod tls;
+mod tls_clients;
 mod upgrade;

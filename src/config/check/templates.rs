@@ -35,6 +35,13 @@ pub(in crate::config) const VARIABLES: &[(&str, Variable)] = &[
     ("request_id", Variable::RequestId),
     ("cluster", Variable::Cluster),
     ("backend", Variable::Backend),
+    ("tls_version", Variable::TlsVersion),
+    ("tls_cipher", Variable::TlsCipher),
+    ("tls_server_name", Variable::TlsServerName),
+    ("client_cert_subject", Variable::ClientCertSubject),
+    ("client_cert_issuer", Variable::ClientCertIssuer),
+    ("client_cert_serial", Variable::ClientCertSerial),
+    ("client_cert_fingerprint", Variable::ClientCertFingerprint),
     ("status", Variable::Status),
 ];
 
@@ -51,6 +58,13 @@ const NGINX: &[(&str, &str)] = &[
     ("server_name", "host"),
     ("proxy_host", "backend"),
     ("upstream_addr", "backend"),
+    ("ssl_protocol", "tls_version"),
+    ("ssl_cipher", "tls_cipher"),
+    ("ssl_server_name", "tls_server_name"),
+    ("ssl_client_s_dn", "client_cert_subject"),
+    ("ssl_client_i_dn", "client_cert_issuer"),
+    ("ssl_client_serial", "client_cert_serial"),
+    ("ssl_client_fingerprint", "client_cert_fingerprint"),
 ];
 
 const NGINX_FIELDS: &[(&str, &str)] = &[
@@ -68,6 +82,10 @@ const NGINX_FIELDS: &[(&str, &str)] = &[
     ("upstream_addr", "backend"),
     ("http_referer", "referer"),
     ("http_user_agent", "user_agent"),
+    ("ssl_protocol", "tls_version"),
+    ("ssl_cipher", "tls_cipher"),
+    ("ssl_server_name", "tls_server_name"),
+    ("ssl_client_s_dn", "client_cert_subject"),
 ];
 
 /// A header's value or a redirect's target.

@@ -17,7 +17,7 @@ use super::headers::header_name;
 use super::section::Section;
 
 /// Browsers do not take a host with a shorter time into the lists that they are shipped with.
-const PRELOAD_AGE: Duration = Duration::from_secs(31_536_000);
+const PRELOAD_AGE: Duration = Duration::from_hours(8760);
 
 /// `tls` of a listener.
 pub(super) fn listener_tls(at: &At<'_>) -> ListenerTls {
@@ -254,7 +254,7 @@ fn path(at: &At<'_>) -> Option<PathBuf> {
 fn complain(at: &At<'_>, path: Option<&Path>, fault: &PemFault, expected: &str) {
     let looked_for = || {
         let is_relative = Path::new(at.plain_text()?).is_relative();
-        let path = path.filter(|_| is_relative)?;
+        let path = path.filter(|path| is_relative && !path.exists())?;
         Some(format!("looked for {}", path.display()))
     };
     let words = Words {

@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn browsers_are_told_in_their_words() {
         let hsts = |subdomains, preload| Hsts {
-            max_age: Duration::from_secs(86_400),
+            max_age: Duration::from_hours(24),
             subdomains,
             preload,
         };

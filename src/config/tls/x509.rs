@@ -236,7 +236,7 @@ fn escaped(text: &str) -> String {
                 let mut bytes = [0; 4];
                 for byte in other.encode_utf8(&mut bytes).bytes() {
                     shown.push('\\');
-                    shown.push_str(&format!("{byte:02X}"));
+                    shown.push_str(&hex(&[byte], "").to_ascii_uppercase());
                 }
             }
         }

@@ -125,6 +125,10 @@ fn value<'a>(field: LogField, record: &'a Record<'_>) -> Value<'a> {
         LogField::Referer => bytes(record.referer.as_deref()),
         LogField::UserAgent => bytes(record.user_agent),
         LogField::RequestId => bytes(record.request_id),
+        LogField::TlsVersion => bytes(record.tls.version.map(str::as_bytes)),
+        LogField::TlsCipher => bytes(record.tls.cipher.map(str::as_bytes)),
+        LogField::TlsServerName => bytes(record.tls.server_name.map(str::as_bytes)),
+        LogField::ClientCertSubject => bytes(record.tls.client_subject.map(str::as_bytes)),
     }
 }
 

@@ -23,7 +23,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 pub use clock::rfc3339;
-pub use record::Record;
+pub use record::{Record, TlsRecord};
 pub use worker::WorkerLog;
 
 use super::metrics::{Scrape, SharedCounter, names};

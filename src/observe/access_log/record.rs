@@ -65,6 +65,21 @@ pub struct Record<'a> {
     pub user_agent: Option<&'a [u8]>,
     /// The request's id.
     pub request_id: Option<&'a [u8]>,
+    /// What the connection's handshake told.
+    pub tls: TlsRecord<'a>,
+}
+
+/// What a handshake told; nothing of a connection without.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TlsRecord<'a> {
+    /// The version.
+    pub version: Option<&'a str>,
+    /// The cipher suite.
+    pub cipher: Option<&'a str>,
+    /// The host that the client asked for.
+    pub server_name: Option<&'a str>,
+    /// Whom the client's certificate names.
+    pub client_subject: Option<&'a str>,
 }
 
 impl Record<'_> {

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use http::{Method, StatusCode, Version};
 use tokio::time::Instant;
 
+use super::record::TlsRecord;
 use super::*;
 use crate::observe::settings::LogPath;
 
@@ -38,6 +39,7 @@ fn record(uri: &str) -> Record<'_> {
         referer: None,
         user_agent: None,
         request_id: None,
+        tls: TlsRecord::default(),
     }
 }
 

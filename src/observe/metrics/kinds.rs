@@ -252,6 +252,8 @@ kind!(
         BodyTooLarge = "body_too_large",
         /// An expectation other than `100-continue`.
         Expectation = "expectation",
+        /// The connection's handshake was for a host of which other certificates are demanded.
+        Misdirected = "misdirected",
     }
 );
 

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use cattail::observe::access_log::Record;
+use cattail::observe::access_log::{Record, TlsRecord};
 use cattail::observe::{LogFormat, LogPiece};
 use http::{Method, StatusCode, Version};
 use libfuzzer_sys::fuzz_target;
@@ -43,6 +43,7 @@ fuzz_target!(|text: &[u8]| {
         referer: rest.map(Into::into),
         user_agent,
         request_id: rest,
+        tls: TlsRecord::default(),
     };
     let mut formats = vec![LogFormat::Combined, LogFormat::Json];
     if let Ok(own) = LogFormat::parse(&format) {

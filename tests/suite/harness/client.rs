@@ -307,9 +307,11 @@ impl Raw {
             }
             Err(failure) => match failure.kind() {
                 ErrorKind::WouldBlock | ErrorKind::TimedOut => Err(Broken::Silent),
-                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => Err(Broken::Reset),
-                // The end of TLS without its word.
-                ErrorKind::UnexpectedEof => Err(Broken::Reset),
+                // The last one: TLS ended without its word.
+                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof => {
+                    Err(Broken::Reset)
+                }
+                ErrorKind::InvalidData => Err(Broken::Malformed(failure.to_string())),
                 _ => panic!("read: {failure}"),
             },
         }

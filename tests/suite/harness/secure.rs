@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
-    PKCS_ECDSA_P256_SHA256, SignatureAlgorithm,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
+    DistinguishedName, DnType, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    RevokedCertParams, SerialNumber, SignatureAlgorithm,
 };
 use rustls::client::Resumption;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -16,6 +18,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: tempfile::TempDir,
+    issued: AtomicU64,
 }
 
 /// A certificate and its key, as files and as themselves.
@@ -25,16 +28,19 @@ pub(crate) struct Issued {
     pub(crate) key: PathBuf,
     pub(crate) chain: Vec<CertificateDer<'static>>,
     key_der: Vec<u8>,
+    serial: SerialNumber,
 }
 
 impl Authority {
     pub(crate) fn new(name: &str) -> Self {
         let mut params = named(name, &[]);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().unwrap();
         let authority = Self {
             issuer: CertifiedIssuer::self_signed(params, key).unwrap(),
             folder: tempfile::tempdir().unwrap(),
+            issued: AtomicU64::new(1),
         };
         fs::write(authority.file(), authority.issuer.pem()).unwrap();
         authority
@@ -64,6 +70,8 @@ impl Authority {
     ) -> Issued {
         let key = KeyPair::generate_for(algorithm).unwrap();
         let mut params = named(hosts[0], hosts);
+        let serial = SerialNumber::from(self.issued.fetch_add(1, Ordering::Relaxed));
+        params.serial_number = Some(serial.clone());
         change(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let file = hosts[0].replace('*', "any");
@@ -72,10 +80,33 @@ impl Authority {
             key: self.path(&format!("{file}.key")),
             chain: vec![certificate.der().clone()],
             key_der: key.serialize_der(),
+            serial,
         };
         write_secret(&issued.key, &key.serialize_pem());
         fs::write(&issued.cert, certificate.pem()).unwrap();
         issued
+    }
+
+    /// A list that says that this certificate is revoked.
+    pub(crate) fn revoke(&self, issued: &Issued) -> PathBuf {
+        let revoked = RevokedCertParams {
+            serial_number: issued.serial.clone(),
+            revocation_time: rcgen::date_time_ymd(2024, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: rcgen::date_time_ymd(2024, 1, 1),
+            next_update: rcgen::date_time_ymd(2099, 1, 1),
+            crl_number: SerialNumber::from(1_u64),
+            issuing_distribution_point: None,
+            revoked_certs: vec![revoked],
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(&self.issuer).unwrap();
+        let path = self.path("crl.pem");
+        fs::write(&path, list.pem().unwrap()).unwrap();
+        path
     }
 
     /// Clients that trust it.

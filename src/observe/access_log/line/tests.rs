@@ -4,6 +4,7 @@ use std::time::SystemTime;
 use http::{Method, StatusCode};
 use proptest::prelude::*;
 
+use super::super::record::TlsRecord;
 use super::*;
 
 fn record() -> Record<'static> {
@@ -32,6 +33,7 @@ fn record() -> Record<'static> {
         referer: Some(Cow::Borrowed(b"https://shop.example.com/")),
         user_agent: Some(b"curl/8.5.0"),
         request_id: None,
+        tls: TlsRecord::default(),
     }
 }
 
