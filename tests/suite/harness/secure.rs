@@ -154,13 +154,6 @@ impl Issued {
             "listeners: [{{ address: '127.0.0.1:0', tls: {{ certificates: [{items}]{more} }} }}]\n"
         )
     }
-
-    /// Puts another certificate in its files.
-    pub(crate) fn replace_by(&self, other: &Self) {
-        for (to, from) in [(&self.cert, &other.cert), (&self.key, &other.key)] {
-            fs::write(to, fs::read(from).unwrap()).unwrap();
-        }
-    }
 }
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {
