@@ -13,9 +13,10 @@ use tokio::time::Instant;
 use crate::balance::Slot;
 use crate::cluster::resolve::{INTERVAL, News, SystemResolver, keep_resolved};
 use crate::cluster::{Addresses, Backend, Cluster};
-use crate::config::BackendAddr;
+use crate::config::tls::ClusterTls;
+use crate::config::{self, BackendAddr, Check};
 use crate::health::agent::watch_agent;
-use crate::health::{Network, Pace, SOON, watch, watch_store};
+use crate::health::{Network, Pace, SOON, Way, Ways, watch, watch_store};
 use crate::proxy::Snapshot;
 use crate::proxy::headers::host::own_host;
 
@@ -125,6 +126,7 @@ fn watch_backend(
         &own_host(&backend.address),
         health.check_port(&settings),
         &config.sessions.cookies,
+        ways(config, backend),
     );
     let watched = Watched::new(cluster, slot, backend);
     tasks.spawn(watch(watched, network, pace, offset));
@@ -136,6 +138,26 @@ fn watch_backend(
         let sent = sent.map(|line| line.replace("$backend", backend.name.as_str()));
         let guarded = Guarded::new(cluster, slot, backend, port);
         tasks.spawn(watch_agent(guarded, sent, agent.timeout, pace));
+    }
+}
+
+/// A check by TLS of a backend that requests reach without only asks whether TLS is spoken there.
+fn ways(config: &config::Cluster, backend: &Backend) -> Ways {
+    let way = |tls: Arc<ClusterTls>| Way {
+        tls,
+        to: backend.address.clone(),
+    };
+    let request = config.tls.clone().map(way);
+    let wanted = match (&config.health.check, config.health.tls) {
+        (Some(Check::Tls), _) => true,
+        (Some(Check::Tcp), None) => false,
+        (_, wanted) => wanted.unwrap_or(request.is_some()),
+    };
+    let unverified = || ClusterTls::unverified().map(Arc::new).map(way);
+    let check = wanted.then(|| request.clone().or_else(unverified));
+    Ways {
+        check: check.flatten(),
+        request,
     }
 }
 

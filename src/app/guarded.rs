@@ -113,8 +113,9 @@ fn result_of(said: &Result<Said, AgentFailure>) -> AgentResult {
         ProbeFailure::Connect { .. }
         | ProbeFailure::ConnectTimeout { .. }
         | ProbeFailure::NoAddress => AgentResult::Connect,
-        ProbeFailure::AnswerTimeout(_) => AgentResult::Timeout,
-        ProbeFailure::Broken(_)
+        ProbeFailure::AnswerTimeout(_) | ProbeFailure::TlsTimeout => AgentResult::Timeout,
+        ProbeFailure::Tls(_)
+        | ProbeFailure::Broken(_)
         | ProbeFailure::Ended
         | ProbeFailure::NotHttp(_)
         | ProbeFailure::HeadTooLong

@@ -112,7 +112,8 @@ fn result_of(outcome: &Outcome) -> CheckResult {
         ProbeFailure::Connect { .. }
         | ProbeFailure::ConnectTimeout { .. }
         | ProbeFailure::NoAddress => CheckResult::Connect,
-        ProbeFailure::AnswerTimeout(_) => CheckResult::Timeout,
+        ProbeFailure::AnswerTimeout(_) | ProbeFailure::TlsTimeout => CheckResult::Timeout,
+        ProbeFailure::Tls(_) => CheckResult::Tls,
         ProbeFailure::Status(_) => CheckResult::Status,
         ProbeFailure::Body => CheckResult::Body,
         ProbeFailure::Broken(_)

@@ -17,6 +17,8 @@ pub struct Health {
     pub host: Option<String>,
     /// Where checks connect; `None`: the backend's own port.
     pub port: Option<u16>,
+    /// Whether checks are made by TLS; `None`: as requests are.
+    pub tls: Option<bool>,
     /// Longest time between two checks.
     pub interval: Duration,
     /// The same while a backend is about to change.
@@ -40,6 +42,8 @@ pub enum Check {
     Http(Box<HttpCheck>),
     /// A connection.
     Tcp,
+    /// A handshake.
+    Tls,
 }
 
 /// A request of ours and the answer that is expected.
@@ -110,6 +114,7 @@ impl Health {
             check: None,
             host: None,
             port: None,
+            tls: None,
             interval: Duration::from_secs(2),
             fast_interval: Duration::from_millis(500),
             jitter: 0,

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use http::{HeaderName, StatusCode};
 
 use crate::observe::{AccessLog, Diagnostics};
 
-use super::tls::ListenerTls;
+use super::tls::{ClusterTls, ListenerTls};
 use super::{
     Access, BackendAddr, BackendName, ByteSize, ClusterName, Drain, FailBack, Health, JvmRoute,
     Networks, Outliers, Priority, Problem, Queue, Sessions, Stores, Template,
@@ -247,6 +248,8 @@ impl HeaderRules {
 /// Tomcats that serve the same applications interchangeably.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cluster {
+    /// How its backends are spoken to by TLS; `None`: not at all.
+    pub tls: Option<Arc<ClusterTls>>,
     /// Its key in the file.
     pub name: ClusterName,
     /// In the order of the file; never empty; names are unique.

@@ -62,6 +62,13 @@ pub enum BackendAddr {
     Unix(PathBuf),
 }
 
+impl BackendAddr {
+    /// Whether it is a Unix-domain socket.
+    pub fn is_unix(&self) -> bool {
+        matches!(self, Self::Unix(_))
+    }
+}
+
 impl fmt::Display for BackendAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

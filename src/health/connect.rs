@@ -10,6 +10,9 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::cluster::ConnectFault;
+use crate::config::BackendAddr;
+use crate::config::tls::ClusterTls;
+use crate::tls::secure;
 
 use super::failure::ProbeFailure;
 
@@ -61,6 +64,31 @@ pub(super) async fn connect(
             let to = || path.display().to_string();
             let outcome = timeout_at(deadline, UnixStream::connect(path)).await;
             Ok(Box::new(connected(outcome, to)?))
+        }
+    }
+}
+
+/// How a connection is secured, and who must be at its other end.
+#[derive(Debug, Clone)]
+pub struct Way {
+    /// How.
+    pub tls: Arc<ClusterTls>,
+    /// Who.
+    pub to: BackendAddr,
+}
+
+impl Way {
+    /// Shakes hands, at `deadline` at the latest.
+    pub(super) async fn secured(
+        &self,
+        stream: Stream,
+        deadline: Instant,
+    ) -> Result<Stream, ProbeFailure> {
+        let shaken = timeout_at(deadline, secure(stream, &self.tls, &self.to)).await;
+        match shaken {
+            Ok(Ok(stream)) => Ok(Box::new(stream)),
+            Ok(Err(error)) => Err(ProbeFailure::Tls(error)),
+            Err(_) => Err(ProbeFailure::TlsTimeout),
         }
     }
 }

@@ -29,6 +29,12 @@ pub enum ProbeFailure {
     /// The name has no address yet.
     #[error("no address is known")]
     NoAddress,
+    /// No TLS session came about.
+    #[error("no TLS session")]
+    Tls(#[source] io::Error),
+    /// Nor did one fail in time.
+    #[error("no TLS session in time")]
+    TlsTimeout,
     /// The connection broke.
     #[error("the connection broke before the answer was complete")]
     Broken(#[source] io::Error),
@@ -65,6 +71,8 @@ impl ProbeFailure {
                 ConnectFault::Inconclusive => false,
             },
             Self::ConnectTimeout { .. }
+            | Self::Tls(_)
+            | Self::TlsTimeout
             | Self::Broken(_)
             | Self::Ended
             | Self::AnswerTimeout(_)

@@ -15,10 +15,10 @@ pub mod probe;
 mod question;
 mod stores;
 
-pub use connect::Endpoint;
+pub use connect::{Endpoint, Way};
 pub use failure::ProbeFailure;
 pub use monitor::{Made, Outcome, SOON, Subject, watch};
 pub use pace::{Mood, Pace};
-pub use probe::{Network, Probe};
+pub use probe::{Network, Probe, Ways};
 pub use question::Verdict;
 pub use stores::watch_store;

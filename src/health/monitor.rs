@@ -92,6 +92,8 @@ fn event_of(failure: &ProbeFailure, otherwise: Option<Event>) -> Option<Event> {
         // Within a check's time, which may be short, a late connection is not yet proof.
         ProbeFailure::ConnectTimeout { .. }
         | ProbeFailure::NoAddress
+        | ProbeFailure::Tls(_)
+        | ProbeFailure::TlsTimeout
         | ProbeFailure::Broken(_)
         | ProbeFailure::Ended
         | ProbeFailure::AnswerTimeout(_)

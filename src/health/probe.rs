@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::config::{Check, Health};
 
 use super::answer::{Body, Head, MAX_HEAD_BYTES, Progress, read_head};
-use super::connect::{Endpoint, Stream, connect};
+use super::connect::{Endpoint, Stream, Way, connect};
 use super::failure::ProbeFailure;
 use super::monitor::Made;
 use super::question::{Keep, Question, Verdict};
@@ -76,6 +76,16 @@ pub struct Network {
     time: Duration,
     keep: Keep,
     kept: Option<Kept>,
+    ways: Ways,
+}
+
+/// How connections are secured; `None`: they are not.
+#[derive(Debug, Clone, Default)]
+pub struct Ways {
+    /// Those of checks.
+    pub check: Option<Way>,
+    /// Those of requests.
+    pub request: Option<Way>,
 }
 
 struct Kept {
@@ -87,7 +97,13 @@ struct Kept {
 impl Network {
     /// For one backend: `host` is what `Host` says unless the file says otherwise, `port` where
     /// checks connect, `cookies` the names of cookies that hold sessions.
-    pub fn new(health: &Health, host: &str, port: Option<u16>, cookies: &[String]) -> Self {
+    pub fn new(
+        health: &Health,
+        host: &str,
+        port: Option<u16>,
+        cookies: &[String],
+        ways: Ways,
+    ) -> Self {
         let keep = match &health.check {
             Some(Check::Http(_)) if health.interval <= KEPT => Keep::Open,
             _ => Keep::Close,
@@ -99,6 +115,7 @@ impl Network {
             time: health.timeout,
             keep,
             kept: None,
+            ways,
         }
     }
 
@@ -120,7 +137,7 @@ impl Network {
                 heard => return self.conclude(stream, endpoint, heard),
             }
         }
-        let mut stream = connect(endpoint, deadline).await?;
+        let mut stream = reach(endpoint, self.ways.check.as_ref(), deadline).await?;
         let mut bytes = Vec::with_capacity(PIECE);
         let heard = converse(&mut stream, question, &mut bytes, deadline).await;
         self.conclude(stream, endpoint, heard)
@@ -157,7 +174,8 @@ impl Probe for Network {
         let moved = self.port.map(|port| endpoint.at_port(port));
         let endpoint = moved.as_ref().unwrap_or(endpoint);
         let Some(question) = self.question.take() else {
-            let connected = connect(endpoint, Instant::now() + self.time).await;
+            let deadline = Instant::now() + self.time;
+            let connected = reach(endpoint, self.ways.check.as_ref(), deadline).await;
             return Found {
                 verdict: connected.map(|_| Verdict::Passes),
                 made: None,
@@ -185,7 +203,7 @@ impl Probe for Network {
         let (time, hello) = (self.time, &self.hello);
         let deadline = Instant::now() + time;
         let asked = async {
-            let mut stream = connect(endpoint, deadline).await?;
+            let mut stream = reach(endpoint, self.ways.request.as_ref(), deadline).await?;
             converse(&mut stream, hello, &mut Vec::new(), deadline).await
         };
         match timeout_at(deadline, asked).await {
@@ -204,6 +222,18 @@ impl Probe for Network {
 
     fn forget_connection(&mut self) {
         self.kept = None;
+    }
+}
+
+async fn reach(
+    endpoint: &Endpoint,
+    way: Option<&Way>,
+    deadline: Instant,
+) -> Result<Stream, ProbeFailure> {
+    let stream = connect(endpoint, deadline).await?;
+    match way {
+        None => Ok(stream),
+        Some(way) => way.secured(stream, deadline).await,
     }
 }
 

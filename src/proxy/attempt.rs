@@ -105,6 +105,10 @@ impl Attempt<'_> {
     fn report(&self, failure: &UpstreamFailure) {
         match failure.kind {
             FailureKind::Refused(_) => self.cluster.report(self.chosen.slot, Event::Refused),
+            // It takes connections, and says nothing.
+            FailureKind::TimedOut if failure.stage == Stage::Tls => {
+                self.cluster.report_silence(self.chosen.slot);
+            }
             FailureKind::Unreachable(_) | FailureKind::TimedOut => {
                 self.cluster.report(self.chosen.slot, Event::Unreachable);
             }

@@ -104,7 +104,7 @@ pub fn may_retry(failure: &UpstreamFailure, now: &Situation<'_>) -> Option<Retry
             RetryReason::Status,
         ),
         // Only connects fail this way, and they send nothing.
-        (FailureKind::Refused(_) | FailureKind::Unreachable(_), _) => None,
+        (FailureKind::Refused(_) | FailureKind::Unreachable(_) | FailureKind::Tls(_), _) => None,
     }
 }
 

@@ -307,12 +307,19 @@ impl View {
             .clusters
             .iter()
             .map(|cluster| {
-                let settings = cluster.config.pool;
+                let (settings, tls) = (cluster.config.pool, &cluster.config.tls);
                 let upstreams = cluster.backends.iter().map(|backend| {
                     upstream_before(backend).map_or_else(
-                        || Upstream::new(Arc::clone(backend), id, Rc::clone(clock), settings),
+                        || {
+                            Upstream::new(
+                                Arc::clone(backend),
+                                id,
+                                Rc::clone(clock),
+                                (settings, tls.clone()),
+                            )
+                        },
                         |upstream| {
-                            upstream.change_settings(settings);
+                            upstream.change_settings(settings, tls.clone());
                             Rc::clone(upstream)
                         },
                     )

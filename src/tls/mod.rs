@@ -1,10 +1,12 @@
 //! TLS as it is spoken: which certificate and which policy a client gets, and what a handshake
 //! told of it. Ciphers, records and trust are rustls's.
 
+mod client;
 mod hosts;
 mod secured;
 mod server;
 
+pub use client::secure;
 pub use hosts::Hosts;
 pub use secured::{ClientCertificate, Secured};
 pub use server::{Chosen, PolicyId, ServerSide};

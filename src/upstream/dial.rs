@@ -13,7 +13,10 @@ use tokio::net::{TcpStream, UnixStream};
 use super::failure::UpstreamFailure;
 use crate::clock::Deadline;
 use crate::cluster::Addresses;
+use crate::config::BackendAddr;
+use crate::config::tls::ClusterTls;
 use crate::socket::Socket;
+use crate::tls::secure;
 
 /// A connected socket, or why none of the addresses gave one.
 pub(super) async fn dial(
@@ -50,11 +53,37 @@ async fn unix(path: &Path) -> io::Result<Socket> {
     UnixStream::connect(path).await.map(Socket::Unix)
 }
 
+/// The connection, secured.
+pub(super) async fn secured(
+    socket: Socket,
+    tls: &ClusterTls,
+    address: &BackendAddr,
+    (timeout, deadline): (Duration, &Deadline),
+) -> Result<Socket, UpstreamFailure> {
+    let handshake = async {
+        let stream = secure(socket, tls, address).await?;
+        Ok(Socket::Tls(Box::new(stream.into())))
+    };
+    in_time(timeout, deadline, handshake)
+        .await
+        .map_err(UpstreamFailure::from_tls_error)
+}
+
 async fn within(
     timeout: Duration,
     deadline: &Deadline,
     connect: impl Future<Output = io::Result<Socket>>,
 ) -> Result<Socket, UpstreamFailure> {
+    in_time(timeout, deadline, connect)
+        .await
+        .map_err(UpstreamFailure::from_connect_error)
+}
+
+async fn in_time(
+    timeout: Duration,
+    deadline: &Deadline,
+    connect: impl Future<Output = io::Result<Socket>>,
+) -> io::Result<Socket> {
     let mut connect = pin!(connect);
     deadline.arm(timeout);
     let outcome = poll_fn(|cx| {
@@ -68,5 +97,5 @@ async fn within(
     })
     .await;
     deadline.disarm();
-    outcome.map_err(UpstreamFailure::from_connect_error)
+    outcome
 }

@@ -54,6 +54,9 @@ pub enum FailureKind {
     /// This host cannot make a connection: no descriptor or no port left.
     #[error("no local resource for a connection")]
     Local(#[source] io::Error),
+    /// The backend is no TLS server, or none that is trusted.
+    #[error("no TLS session: {0}")]
+    Tls(#[source] io::Error),
     /// The wait for this stage was over.
     #[error("timed out")]
     TimedOut,
@@ -120,7 +123,7 @@ impl UpstreamFailure {
                 self.request == Sent::Perhaps && self.connection == Connection::Fresh
             }
             FailureKind::TimedOut => self.stage != Stage::Connect,
-            FailureKind::Protocol(_) => true,
+            FailureKind::Protocol(_) | FailureKind::Tls(_) => true,
             FailureKind::Refused(_)
             | FailureKind::Unreachable(_)
             | FailureKind::Local(_)
@@ -138,6 +141,19 @@ impl UpstreamFailure {
             request: Sent::Nothing,
             connection: Connection::Fresh,
             kind,
+        }
+    }
+
+    /// A handshake that failed.
+    pub fn from_tls_error(error: io::Error) -> Self {
+        let kind = if error.kind() == io::ErrorKind::TimedOut {
+            FailureKind::TimedOut
+        } else {
+            FailureKind::Tls(error)
+        };
+        Self {
+            stage: Stage::Tls,
+            ..Self::connect(kind)
         }
     }
 

@@ -13,12 +13,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::connection::{Carrier, Chosen, HyperCarrier};
-use super::dial::dial;
+use super::dial::{dial, secured};
 use super::failure::{Connection, FailureKind, UpstreamFailure};
 use super::stream::{BackendStream, Seat, Wire};
 use crate::clock::{Clock, Deadline};
 use crate::cluster::{Backend, OpenRequest};
 use crate::config;
+use crate::config::tls::ClusterTls;
 use crate::observe::metrics::{BackendCells, Stage, WorkerId};
 use crate::session::ledger::Key;
 
@@ -30,6 +31,9 @@ pub struct Upstream {
     worker: WorkerId,
     clock: Rc<Clock>,
     settings: Cell<config::Pool>,
+    tls: RefCell<Option<Arc<ClusterTls>>>,
+    /// No connection from before this is kept.
+    oldest_ms: Cell<u64>,
     idle: RefCell<Vec<Kept>>,
     /// Whether the backend has left the configuration: nothing is kept for it any more.
     retired: Cell<bool>,
@@ -73,7 +77,7 @@ impl Upstream {
         backend: Arc<Backend>,
         worker: WorkerId,
         clock: Rc<Clock>,
-        settings: config::Pool,
+        (settings, tls): (config::Pool, Option<Arc<ClusterTls>>),
     ) -> Rc<Self> {
         Rc::new(Self {
             ended: Cell::new(backend.ended()),
@@ -82,15 +86,24 @@ impl Upstream {
             worker,
             clock,
             settings: Cell::new(settings),
+            tls: RefCell::new(tls),
+            oldest_ms: Cell::new(0),
             idle: RefCell::default(),
             retired: Cell::new(false),
             listened: Cell::new(None),
         })
     }
 
-    /// Takes over changed settings; the connections live on.
-    pub fn change_settings(&self, settings: config::Pool) {
+    /// Takes over changed settings; the connections live on, unless they are secured in another
+    /// way than is wanted now.
+    pub fn change_settings(&self, settings: config::Pool, tls: Option<Arc<ClusterTls>>) {
         self.settings.set(settings);
+        if *self.tls.borrow() == tls {
+            return;
+        }
+        self.tls.replace(tls);
+        // Those of this tick that are right already go too.
+        self.oldest_ms.set(self.clock.now_ms() + 1);
     }
 
     /// It was asked whether it still takes connections, and it does.
@@ -153,7 +166,18 @@ impl Upstream {
         if outcome.is_err() {
             self.cells().connect_failures.inc();
         }
-        let socket = outcome?;
+        let tls = self.tls.borrow().clone();
+        let socket = match tls {
+            None => outcome?,
+            Some(tls) => {
+                let address = &self.backend.address;
+                // On the heap: a handshake is far larger than what every request needs.
+                let secured = Box::pin(secured(outcome?, &tls, address, (timeout, deadline)));
+                secured
+                    .await
+                    .inspect_err(|_| self.cells().connect_failures.inc())?
+            }
+        };
         let wire = Rc::new(Wire::default());
         self.open.borrow_mut().push(Rc::downgrade(&wire));
         let stream = BackendStream {
@@ -242,6 +266,7 @@ impl Upstream {
         !kept.carrier.is_closed()
             && !self.retired.get()
             && kept.epoch == self.backend.epoch()
+            && kept.born_ms >= self.oldest_ms.get()
             && within(kept.idle_since_ms, settings.idle)
             && within(kept.born_ms, settings.lifetime)
     }

@@ -9,7 +9,7 @@ use cattail::proxy::refuse::Refusal;
 const PAGE: &str = include_str!("../../docs/errors.md");
 
 /// Every error but refusals, which are many.
-const OTHERS: [ProxyError; 18] = [
+const OTHERS: [ProxyError; 19] = [
     ProxyError::NoRule,
     ProxyError::AccessDenied,
     ProxyError::NoBackend,
@@ -21,6 +21,7 @@ const OTHERS: [ProxyError; 18] = [
     ProxyError::StoreUnreachable,
     ProxyError::UpstreamConnect(ConnectFailure::Timeout),
     ProxyError::UpstreamConnect(ConnectFailure::Refused),
+    ProxyError::UpstreamConnect(ConnectFailure::Tls),
     ProxyError::UpstreamTimeout,
     ProxyError::UpstreamProtocol,
     ProxyError::UpstreamClosed,
@@ -45,7 +46,9 @@ fn is_listed(error: ProxyError) -> bool {
         | E::QueueTime
         | E::OwnerUnavailable
         | E::StoreUnreachable
-        | E::UpstreamConnect(ConnectFailure::Timeout | ConnectFailure::Refused)
+        | E::UpstreamConnect(
+            ConnectFailure::Timeout | ConnectFailure::Refused | ConnectFailure::Tls,
+        )
         | E::UpstreamTimeout
         | E::UpstreamProtocol
         | E::UpstreamClosed

@@ -85,5 +85,6 @@ mod stores_look;
 mod stores_told;
 mod stores_turns;
 mod tls;
+mod tls_backends;
 mod tls_clients;
 mod upgrade;

@@ -4,7 +4,7 @@ use super::harness::*;
 
 fn handshakes(proxy: &Proxy, outcome: &str) -> i64 {
     let metrics = proxy.metrics();
-    metrics.value("cattail_tls_handshakes_total", &[("outcome", outcome)])
+    metrics.value("cattail_tls_handshakes_total", &[("result", outcome)])
 }
 
 #[test]

@@ -56,7 +56,7 @@ impl Stage {
 
     fn handshakes(&self, outcome: &str) -> i64 {
         let metrics = self.proxy.metrics();
-        metrics.value("cattail_tls_handshakes_total", &[("outcome", outcome)])
+        metrics.value("cattail_tls_handshakes_total", &[("result", outcome)])
     }
 }
 

@@ -79,7 +79,7 @@ fn backend_hint(text: &str) -> Option<String> {
         let rest = rest.split('/').next().unwrap_or_default();
         return Some(match scheme {
             "ajp" => "AJP is not spoken; name the port of Tomcat's HTTP connector".to_owned(),
-            "https" => "TLS to backends is not available in this version".to_owned(),
+            "https" => "write the address alone, and tls: {} in the cluster".to_owned(),
             _ if backend(rest).is_ok() => format!("write {rest}"),
             _ => "write host:port, without scheme and path".to_owned(),
         });

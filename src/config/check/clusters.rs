@@ -16,6 +16,7 @@ use super::at::At;
 use super::backends::backends;
 use super::balance::balance;
 use super::capacity::capacity;
+use super::cluster_tls::cluster_tls;
 use super::headers::{changeable, header_rules};
 use super::health::health;
 use super::outliers::outliers;
@@ -77,6 +78,9 @@ fn cluster(key: &At<'_>, at: &At<'_>) -> (Cluster, Option<PathBuf>) {
         queue,
         timeouts: timeouts(&section.get("timeouts").section()),
         pool: pool(&section.get("pool").section()),
+        tls: section
+            .value("tls")
+            .and_then(|at| cluster_tls(&at, &backends)),
         health: health(&section.get("health").section(), &backends),
         outliers: outliers(&section.get("outliers").section()),
         retry: retry(&section.get("retry").section()),

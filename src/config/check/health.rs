@@ -24,6 +24,7 @@ const MOST_SENT: usize = 512;
 enum Type {
     Http,
     Tcp,
+    Tls,
 }
 
 pub(super) fn health(section: &Section<'_>, backends: &[Typed<'_>]) -> Health {
@@ -32,6 +33,7 @@ pub(super) fn health(section: &Section<'_>, backends: &[Typed<'_>]) -> Health {
         check: check(section),
         host: section.value("host").and_then(|at| authority(&at)),
         port: port(section),
+        tls: section.value("tls").map(|at| at.switch()),
         interval,
         fast_interval: fast_interval(section, interval),
         jitter: section.get("jitter").small(),
@@ -43,12 +45,16 @@ pub(super) fn health(section: &Section<'_>, backends: &[Typed<'_>]) -> Health {
 }
 
 fn check(section: &Section<'_>) -> Option<Check> {
-    let words = [("http", Type::Http), ("tcp", Type::Tcp)];
+    let words = [("http", Type::Http), ("tcp", Type::Tcp), ("tls", Type::Tls)];
     let wanted = section.value("type").and_then(|at| at.choice(&words));
     // Read in any case, so that every problem is found.
     let (path, http) = http(section);
     let has_path = section.has("path");
     match wanted {
+        Some(Type::Tls) => {
+            warn_of_http_keys(section, "type: http", "a check by tls only shakes hands");
+            Some(Check::Tls)
+        }
         Some(Type::Tcp) => {
             warn_of_http_keys(
                 section,

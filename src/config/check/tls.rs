@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::HeaderName;
 
 use crate::config::tls::{
-    Certificate, CertificateFile, CertificateFiles, ClientFact, ClientMode, ClientRule, Hsts,
-    ListenerTls, PemFault, TlsVersion, UnknownHost, authorities, read, revocations,
+    Certificate, CertificateFault, CertificateFile, CertificateFiles, ClientFact, ClientMode,
+    ClientRule, Hsts, ListenerTls, PemFault, TlsVersion, UnknownHost, authorities, read,
+    revocations,
 };
 
 use super::at::At;
@@ -79,18 +80,7 @@ fn certificate(section: &Section<'_>) -> Option<Certificate> {
             Some(certificate)
         }
         Err(wrong) => {
-            let at = section.get(wrong.file.key());
-            let file = match wrong.file {
-                CertificateFile::Cert => Some(&files.cert),
-                CertificateFile::Key => Some(&files.key),
-                CertificateFile::Ocsp => files.ocsp.as_ref(),
-            };
-            complain(
-                &at,
-                file.map(PathBuf::as_path),
-                &wrong.fault,
-                wrong.file.expected(),
-            );
+            complain_of(section, &files, &wrong);
             None
         }
     }
@@ -241,7 +231,7 @@ fn host(text: &str) -> Result<String, Option<String>> {
 }
 
 /// A file that is named here, from the folder of the configuration.
-fn path(at: &At<'_>) -> Option<PathBuf> {
+pub(super) fn path(at: &At<'_>) -> Option<PathBuf> {
     let typed = at.text()?;
     if typed.is_empty() {
         at.wrong(None);
@@ -251,7 +241,24 @@ fn path(at: &At<'_>) -> Option<PathBuf> {
     Some(std::path::absolute(&joined).unwrap_or(joined))
 }
 
-fn complain(at: &At<'_>, path: Option<&Path>, fault: &PemFault, expected: &str) {
+/// Complains about the file that is to blame for a certificate.
+pub(super) fn complain_of(
+    section: &Section<'_>,
+    files: &CertificateFiles,
+    wrong: &CertificateFault,
+) {
+    let at = section.get(wrong.file.key());
+    let file = match wrong.file {
+        CertificateFile::Cert => Some(&files.cert),
+        CertificateFile::Key => Some(&files.key),
+        CertificateFile::Ocsp => files.ocsp.as_ref(),
+    };
+    let file = file.map(PathBuf::as_path);
+    complain(&at, file, &wrong.fault, wrong.file.expected());
+}
+
+/// Complains about what a file holds.
+pub(super) fn complain(at: &At<'_>, path: Option<&Path>, fault: &PemFault, expected: &str) {
     let looked_for = || {
         let is_relative = Path::new(at.plain_text()?).is_relative();
         let path = path.filter(|path| is_relative && !path.exists())?;

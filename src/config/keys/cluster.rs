@@ -3,6 +3,7 @@
 use super::backend::BACKEND;
 use super::health::HEALTH;
 use super::stores::STORES;
+use super::tls::CLUSTER_TLS;
 use super::upstream::{OUTLIERS, POOL, QUEUE, RETRY, TIMEOUTS};
 use super::{HEADERS, HOUR, Key, Kind, MINUTE, SECOND};
 
@@ -152,6 +153,11 @@ pub(in crate::config) const CLUSTER: &[Key] = &[
         "Kept-alive connections to one backend.",
     )
     .or("{}"),
+    Key::new(
+        "tls",
+        Kind::Section(CLUSTER_TLS),
+        "How backends are spoken to by TLS; `{}`: with the system's authorities; absent: without TLS.",
+    ),
     Key::new("health", Kind::Section(HEALTH), "Checks of the backends.").or("{}"),
     Key::new(
         "outliers",

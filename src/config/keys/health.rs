@@ -5,8 +5,8 @@ use super::{HOUR, Key, Kind, SECOND};
 pub(super) const HEALTH: &[Key] = &[
     Key::new(
         "type",
-        Kind::Choice(&["http", "tcp"]),
-        "How backends are checked: by a request, or by a connection; absent: http if there is a path, else not at all.",
+        Kind::Choice(&["http", "tcp", "tls"]),
+        "How backends are checked: by a request, by a connection, or by a TLS handshake; absent: http if there is a path, else not at all.",
     ),
     Key::new(
         "method",
@@ -33,6 +33,11 @@ pub(super) const HEALTH: &[Key] = &[
         "port",
         Kind::Count(1, 65_535),
         "Where the check connects; absent: the backend's own port.",
+    ),
+    Key::new(
+        "tls",
+        Kind::Switch,
+        "Whether checks are made by TLS; absent: as requests are. Certificates are verified where the cluster has `tls`.",
     ),
     Key::new(
         "expect",

@@ -59,6 +59,38 @@ pub(super) const LISTENER_TLS: &[Key] = &[
     ),
 ];
 
+/// TLS to the backends of a cluster.
+pub(super) const CLUSTER_TLS: &[Key] = &[
+    Key::new(
+        "ca",
+        FILE,
+        "The authorities by which certificates of backends are verified; absent: those that this system trusts.",
+    ),
+    Key::new(
+        "name",
+        Kind::Text("a host name or an IP address"),
+        "The host that is asked for (SNI), and that certificates must name; absent: that of each backend's address.",
+    ),
+    Key::new(
+        "cert",
+        FILE,
+        "The chain that is shown to backends that ask who we are.",
+    ),
+    Key::new("key", FILE, "Its private key, without a password."),
+    Key::new(
+        "min_version",
+        Kind::Choice(&["1.2", "1.3"]),
+        "The oldest version of TLS that is spoken.",
+    )
+    .or("\"1.2\""),
+    Key::new(
+        "insecure",
+        Kind::Switch,
+        "Accept any certificate. A warning says so at each start.",
+    )
+    .or("false"),
+];
+
 const CERTIFICATE: &[Key] = &[
     Key::needed(
         "cert",

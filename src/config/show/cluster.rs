@@ -67,6 +67,9 @@ pub(super) fn named(cluster: &Cluster, key_file: Option<&Path>) -> (String, Valu
         "backends": cluster.backends.iter().map(backend).collect::<Vec<_>>(),
     });
     if let Value::Object(keys) = &mut value {
+        if let Some(tls) = &cluster.tls {
+            keys.insert("tls".to_owned(), super::tls::cluster_tls(tls));
+        }
         if let Some(stores) = &cluster.stores {
             keys.insert("stores".to_owned(), super::stores::stores(stores));
         }

@@ -10,6 +10,7 @@ pub(super) fn health(health: &Health) -> Value {
     match &health.check {
         Some(Check::Http(check)) => http(check, &mut keys),
         Some(Check::Tcp) => drop(keys.insert("type".to_owned(), json!("tcp"))),
+        Some(Check::Tls) => drop(keys.insert("type".to_owned(), json!("tls"))),
         None => {}
     }
     let mut put = |key: &str, value: Value| keys.insert(key.to_owned(), value);
@@ -18,6 +19,9 @@ pub(super) fn health(health: &Health) -> Value {
     }
     if let Some(port) = health.port {
         put("port", json!(port));
+    }
+    if let Some(tls) = health.tls {
+        put("tls", json!(tls));
     }
     put("interval", json!(show_duration(health.interval)));
     put("fast_interval", json!(show_duration(health.fast_interval)));

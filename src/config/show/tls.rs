@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{show_duration, shown};
 use crate::config::tls::{
-    Certificate, ClientFact, ClientMode, ClientRule, ListenerTls, UnknownHost,
+    Certificate, ClientFact, ClientMode, ClientRule, ClusterTls, ListenerTls, Trust, UnknownHost,
 };
 
 /// `tls` of a listener.
@@ -41,6 +41,28 @@ fn certificate(certificate: &Certificate) -> Value {
         }
         if let Some(hosts) = &files.hosts {
             keys.insert("hosts".to_owned(), json!(hosts));
+        }
+    }
+    value
+}
+
+/// `tls` of a cluster.
+pub(super) fn cluster_tls(tls: &ClusterTls) -> Value {
+    let mut value = json!({
+        "min_version": tls.least_version.as_str(),
+        "insecure": tls.trust == Trust::Anybody,
+    });
+    if let Value::Object(keys) = &mut value {
+        let mut put = |key: &str, value: Value| keys.insert(key.to_owned(), value);
+        if let Trust::File(ca, _) = &tls.trust {
+            put("ca", json!(shown(ca)));
+        }
+        if let Some(name) = &tls.name {
+            put("name", json!(name));
+        }
+        if let Some(own) = &tls.own {
+            put("cert", json!(shown(&own.files.cert)));
+            put("key", json!(shown(&own.files.key)));
         }
     }
     value

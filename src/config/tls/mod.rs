@@ -1,5 +1,6 @@
 //! TLS as configured, with what its files hold.
 
+mod cluster;
 mod der;
 mod load;
 mod pem;
@@ -17,6 +18,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::CertifiedKey;
 
+pub use cluster::{ClusterTls, Trust};
 pub use load::{CertificateFault, CertificateFile, read};
 pub use pem::{PemFault, authorities, chain, key, revocations};
 pub use x509::{Facts, hex};

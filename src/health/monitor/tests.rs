@@ -9,6 +9,7 @@ use tokio::time::{sleep, timeout};
 use crate::cluster::machine::{Machine, Peers, State};
 use crate::config::{Health, WantedState};
 
+use super::super::probe::Ways;
 use super::super::probe::{Found, Network};
 use super::*;
 
@@ -282,7 +283,7 @@ async fn a_restarted_backend_is_up_once_it_speaks_and_not_when_it_listens() {
         timeout: Duration::from_secs(20),
         ..health(None)
     };
-    let network = Network::new(&health, "tomcat", None, &[]);
+    let network = Network::new(&health, "tomcat", None, &[], Ways::default());
     let restarts = async {
         subject.on(Event::Refused);
         subject.flipped.notified().await;
@@ -341,7 +342,7 @@ fn a_watch_may_move_between_threads() {
     fn moves<T: Send>(_: &T) {}
     let subject = Watched::new(None);
     let health = health(None);
-    let network = Network::new(&health, "tomcat", None, &[]);
+    let network = Network::new(&health, "tomcat", None, &[], Ways::default());
     moves(&watch(&subject, network, pace(&health), INTERVAL));
 }
 

@@ -31,7 +31,13 @@ fn of(check: HttpCheck) -> Health {
 
 fn network(health: &Health) -> Network {
     let cookies = ["JSESSIONID".to_owned()];
-    Network::new(health, "shop.example.com", health.port, &cookies)
+    Network::new(
+        health,
+        "shop.example.com",
+        health.port,
+        &cookies,
+        Ways::default(),
+    )
 }
 
 fn tcp(addresses: &[SocketAddr]) -> Endpoint {

@@ -138,6 +138,8 @@ kind!(
         Connect = "connect",
         /// No connection in time.
         ConnectTimeout = "connect_timeout",
+        /// No TLS session with a backend.
+        Tls = "tls",
         /// No response head in time, or a pause in the response that was too long.
         ResponseTimeout = "response_timeout",
         /// The backend's answer is not valid HTTP.
@@ -320,6 +322,8 @@ kind!(
         Drains = "drains",
         /// Not connected.
         Connect = "connect",
+        /// No TLS session, as with a certificate that is not trusted.
+        Tls = "tls",
         /// No answer in time.
         Timeout = "timeout",
         /// An answer with another status than expected.

@@ -182,7 +182,7 @@ metrics! {
         "Failures to accept, as when file descriptors run out.";
     PARSE_ERRORS = Counter "cattail_parse_errors_total" ["listener", "reason"]
         "Request heads given up, by the reason.";
-    HANDSHAKES = Counter "cattail_tls_handshakes_total" ["listener", "outcome"]
+    HANDSHAKES = Counter "cattail_tls_handshakes_total" ["listener", "result"]
         "TLS handshakes, by what became of them.";
     WORKER_CONNECTIONS_OPEN = Gauge "cattail_worker_connections_open" ["worker"]
         "Client connections open now; workers that differ much are out of balance.";

@@ -93,6 +93,9 @@ pub enum ConnectFailure {
     /// Refused, unreachable, or its name has no address.
     #[error("refused or unreachable")]
     Refused,
+    /// No TLS session: its certificate is not trusted, or it speaks none.
+    #[error("no TLS session")]
+    Tls,
 }
 
 /// A row of the table.
@@ -157,6 +160,7 @@ impl ProxyError {
             Self::UpstreamConnect(ConnectFailure::Refused) => {
                 row(StatusCode::BAD_GATEWAY, "connect", Warn)
             }
+            Self::UpstreamConnect(ConnectFailure::Tls) => row(StatusCode::BAD_GATEWAY, "tls", Warn),
             Self::UpstreamTimeout => row(StatusCode::GATEWAY_TIMEOUT, "response_timeout", Warn),
             Self::UpstreamProtocol => row(StatusCode::BAD_GATEWAY, "protocol", Warn),
             Self::UpstreamClosed => row(StatusCode::BAD_GATEWAY, "closed", Warn),
@@ -226,6 +230,7 @@ impl ProxyError {
             Self::StoreUnreachable => ErrorReason::StoreUnreachable,
             Self::UpstreamConnect(ConnectFailure::Timeout) => ErrorReason::ConnectTimeout,
             Self::UpstreamConnect(ConnectFailure::Refused) => ErrorReason::Connect,
+            Self::UpstreamConnect(ConnectFailure::Tls) => ErrorReason::Tls,
             Self::UpstreamTimeout => ErrorReason::ResponseTimeout,
             Self::UpstreamProtocol => ErrorReason::Protocol,
             Self::UpstreamClosed => ErrorReason::Closed,
@@ -310,13 +315,14 @@ impl ProxyError {
                 Some(BodyFault::Malformed) => Self::BodyMalformed,
                 Some(BodyFault::Cut | BodyFault::Unwanted) | None => Self::ClientGone,
             },
-            (FailureKind::TimedOut, Stage::Connect) => {
+            (FailureKind::TimedOut, Stage::Connect | Stage::Tls) => {
                 Self::UpstreamConnect(ConnectFailure::Timeout)
             }
             (FailureKind::TimedOut, _) => Self::UpstreamTimeout,
             (FailureKind::Refused(_) | FailureKind::Unreachable(_) | FailureKind::Local(_), _) => {
                 Self::UpstreamConnect(ConnectFailure::Refused)
             }
+            (FailureKind::Tls(_), _) => Self::UpstreamConnect(ConnectFailure::Tls),
             (FailureKind::Protocol(_), _) => Self::UpstreamProtocol,
             (
                 FailureKind::Closed(_)

@@ -7,7 +7,7 @@ use crate::config::Errors;
 
 use super::*;
 
-const EVERY: [ProxyError; 21] = [
+const EVERY: [ProxyError; 22] = [
     ProxyError::Refused(Refusal::HostMissing),
     ProxyError::NoRule,
     ProxyError::AccessDenied,
@@ -20,6 +20,7 @@ const EVERY: [ProxyError; 21] = [
     ProxyError::StoreUnreachable,
     ProxyError::UpstreamConnect(ConnectFailure::Timeout),
     ProxyError::UpstreamConnect(ConnectFailure::Refused),
+    ProxyError::UpstreamConnect(ConnectFailure::Tls),
     ProxyError::UpstreamTimeout,
     ProxyError::UpstreamProtocol,
     ProxyError::UpstreamClosed,
@@ -66,6 +67,7 @@ fn every_error_has_its_status_and_label() {
         (503, "store_unreachable"),
         (504, "connect_timeout"),
         (502, "connect"),
+        (502, "tls"),
         (504, "response_timeout"),
         (502, "protocol"),
         (502, "closed"),

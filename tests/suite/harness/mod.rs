@@ -6,6 +6,7 @@
 //!   answers strictly; `browser` keeps cookies and the connection
 //! - `agent`: fake agents of Tomcats
 //! - `secure`: TLS as clients speak it, and authorities
+//! - `tls_front`: TLS in front of a fake Tomcat
 //! - `metrics`: scrape and match
 //! - `browsers`: many browsers with parallel requests, and what they saw of their sessions
 //! - `load`: clients that go on asking while something happens
@@ -31,6 +32,7 @@ pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod secure;
 mod store;
+mod tls_front;
 pub(crate) mod wait;
 
 pub(crate) use agent::Agent;
@@ -47,4 +49,5 @@ pub(crate) use request::{Request, get};
 pub(crate) use response::{Broken, Framing, Response};
 pub(crate) use secure::{Authority, Issued};
 pub(crate) use store::{Items, Store};
+pub(crate) use tls_front::TlsFront;
 pub(crate) use wait::{eventually, in_parallel, scaled, stays};

@@ -124,9 +124,8 @@ impl Authority {
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(self.roots());
-        let key = PrivateKeyDer::try_from(own.key_der.clone()).unwrap();
         let mut config = builder
-            .with_client_auth_cert(own.chain.clone(), key)
+            .with_client_auth_cert(own.chain.clone(), own.key_der())
             .unwrap();
         config.resumption = Resumption::disabled();
         config
@@ -140,6 +139,10 @@ impl Authority {
 }
 
 impl Issued {
+    pub(super) fn key_der(&self) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::try_from(self.key_der.clone()).unwrap()
+    }
+
     /// As an item of `certificates`.
     pub(crate) fn item(&self) -> String {
         let (cert, key) = (self.cert.display(), self.key.display());
@@ -156,7 +159,7 @@ impl Issued {
     }
 }
 
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+pub(super) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 

@@ -1,0 +1,180 @@
+//! TLS to the backends of a cluster.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::SingleCertAndKey;
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, version::TLS13,
+};
+
+use super::{Certificate, TlsVersion};
+use crate::config::BackendAddr;
+
+/// How backends are spoken to by TLS.
+#[derive(Debug, Clone)]
+pub struct ClusterTls {
+    /// Who may have issued a backend's certificate.
+    pub trust: Trust,
+    /// The host that is asked for, and that the certificate must name; `None`: the backend's.
+    pub name: Option<String>,
+    /// What we show when a backend asks who we are.
+    pub own: Option<Certificate>,
+    /// The oldest version that is spoken.
+    pub least_version: TlsVersion,
+    /// Ready for handshakes.
+    pub ready: Arc<ClientConfig>,
+}
+
+impl PartialEq for ClusterTls {
+    fn eq(&self, other: &Self) -> bool {
+        // `ready` follows from the rest.
+        self.trust == other.trust
+            && self.name == other.name
+            && self.own == other.own
+            && self.least_version == other.least_version
+    }
+}
+
+/// Who may have issued a backend's certificate.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Trust {
+    /// Whom this system trusts.
+    System,
+    /// The authorities in a file.
+    File(PathBuf, Vec<CertificateDer<'static>>),
+    /// Anybody: nothing is verified.
+    Anybody,
+}
+
+impl ClusterTls {
+    /// Makes it ready; what cannot be is told in words.
+    pub fn new(
+        trust: Trust,
+        name: Option<String>,
+        own: Option<Certificate>,
+        least_version: TlsVersion,
+    ) -> Result<Self, String> {
+        let ready = made(&trust, own.as_ref(), least_version)?;
+        Ok(Self {
+            trust,
+            name,
+            own,
+            least_version,
+            ready: Arc::new(ready),
+        })
+    }
+
+    /// Handshakes that verify nothing: whether somebody speaks TLS at all.
+    pub fn unverified() -> Option<Self> {
+        Self::new(Trust::Anybody, None, None, TlsVersion::V12).ok()
+    }
+
+    /// Whom a backend's certificate must name.
+    pub fn name_of(&self, address: &BackendAddr) -> Option<ServerName<'static>> {
+        let name = match (&self.name, address) {
+            (Some(name), _) => name.clone(),
+            (None, BackendAddr::Host { host, .. }) => host.clone(),
+            (None, BackendAddr::Ip(address)) => return Some(address.ip().into()),
+            // Where nothing is verified, nobody looks at it either.
+            (None, BackendAddr::Unix(_)) => "localhost".to_owned(),
+        };
+        ServerName::try_from(name).ok()
+    }
+}
+
+fn made(
+    trust: &Trust,
+    own: Option<&Certificate>,
+    least: TlsVersion,
+) -> Result<ClientConfig, String> {
+    let provider = Arc::new(default_provider());
+    let versions = match least {
+        TlsVersion::V12 => rustls::ALL_VERSIONS,
+        TlsVersion::V13 => &[&TLS13],
+    };
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(versions)
+        .map_err(|error| error.to_string())?;
+    let builder = match roots(trust)? {
+        Some(roots) => builder.with_root_certificates(roots),
+        None => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Unverified(provider))),
+    };
+    let mut config = match own {
+        Some(own) => {
+            let own = SingleCertAndKey::from((*own.ready).clone());
+            builder.with_client_cert_resolver(Arc::new(own))
+        }
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn roots(trust: &Trust) -> Result<Option<RootCertStore>, String> {
+    let mut roots = RootCertStore::empty();
+    match trust {
+        Trust::Anybody => return Ok(None),
+        Trust::File(_, authorities) => {
+            roots.add_parsable_certificates(authorities.iter().cloned());
+        }
+        Trust::System => {
+            let found = rustls_native_certs::load_native_certs();
+            roots.add_parsable_certificates(found.certs);
+        }
+    }
+    if roots.is_empty() {
+        return Err(
+            "no authority is trusted on this system; Debian has them in ca-certificates".to_owned(),
+        );
+    }
+    Ok(Some(roots))
+}
+
+/// Takes any certificate. Who has signed the handshake is still checked: that it has the key of
+/// the certificate it shows.
+#[derive(Debug)]
+struct Unverified(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Unverified {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let known = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, cert, signed, known)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let known = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, cert, signed, known)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,96 @@
+//! TLS in front of a fake Tomcat, as its connector would speak it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
+
+use cattail::standin::Address;
+use rustls::ServerConfig;
+use rustls::server::WebPkiClientVerifier;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
+
+use super::Tomcat;
+use super::secure::{Authority, Issued, provider};
+
+/// A server that ends TLS; gone with the test.
+pub(crate) struct TlsFront {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl TlsFront {
+    /// Speaks TLS with this certificate for `tomcat`. `clients`: who must have issued those of
+    /// its clients.
+    pub(crate) fn start(own: &Issued, clients: Option<&Authority>, tomcat: &Tomcat) -> Self {
+        let Address::Tcp(to) = *tomcat.address() else {
+            panic!("a Tomcat at a port");
+        };
+        let builder = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap();
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(authority) => {
+                let roots = Arc::new(authority.roots());
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider());
+                builder.with_client_cert_verifier(verifier.build().unwrap())
+            }
+        };
+        let config = builder
+            .with_single_cert(own.chain.clone(), own.key_der())
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = accept(listener, acceptor, to) => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self {
+            address,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+async fn accept(listener: TcpListener, acceptor: TlsAcceptor, to: SocketAddr) {
+    while let Ok((client, _)) = listener.accept().await {
+        let acceptor = acceptor.clone();
+        tokio::spawn(async move {
+            // Who is refused has heard why.
+            let Ok(mut client) = acceptor.accept(client).await else {
+                return;
+            };
+            if let Ok(mut tomcat) = TcpStream::connect(to).await {
+                drop(copy_bidirectional(&mut client, &mut tomcat).await);
+            }
+        });
+    }
+}
+
+impl Drop for TlsFront {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the front ends");
+        }
+    }
+}
