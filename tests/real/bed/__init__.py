@@ -11,6 +11,7 @@
 
 from .bed import Bed
 from .browser import Answer, Browser
+from .haproxy import Haproxy
 from .manager import Msm, Persistent, Standard
 from .process import Gone, PartError, eventually, free_port
 from .proxy import Cattail, on_loopback
@@ -24,6 +25,7 @@ __all__ = [
     "Browser",
     "Cattail",
     "Gone",
+    "Haproxy",
     "Memcached",
     "Msm",
     "PartError",

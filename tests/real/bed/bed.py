@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 
+from .haproxy import Haproxy
 from .manager import Persistent
 from .proxy import Cattail
 from .store import Memcached, Redis
@@ -64,6 +65,11 @@ class Bed:
         proxy = Cattail(f"cattail{next(self._proxies)}", self.folder, text, **settings)
         [proxy] = self.start(self._kept(proxy))
         return proxy
+
+    def haproxy(self, text):
+        """HAProxy, started."""
+        [haproxy] = self.start(self._kept(Haproxy(f"haproxy{next(self._proxies)}", self.folder, text)))
+        return haproxy
 
     def start(self, *some):
         """Starts parts side by side, and waits until all serve."""
