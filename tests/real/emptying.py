@@ -1,12 +1,16 @@
 """Tomcats that are emptied, restarted, and started: what administrators do, with real parts."""
 
-import threading
+import socket
+import time
 
-from bed import Browser, Msm, eventually
+from bed import App, Browser, Msm, Standard, eventually
+from crowd import COUNT, Crowd, Strangers, failed, lost, moved
 from scenarios import Scenario
 
-COUNT = "/shop/count.jsp"
-LOGOUT = "/shop/logout.jsp"
+USERS = 14
+SESSION_IDLE = 5
+# Seconds that a page takes where nothing is wrong, on a busy machine.
+LONGEST = 0.5
 
 
 class Emptying(Scenario):
@@ -14,7 +18,8 @@ class Emptying(Scenario):
     def lay_out(cls):
         cls.stores = cls.bed.memcacheds("n1", "n2")
         manager = Msm(list(cls.stores))
-        cls.tomcats = [cls.bed.tomcat9(name, manager=manager) for name in ("tomcat1", "tomcat2")]
+        apps = {"/shop": "shop", "/late": App("late", manager=Standard())}
+        cls.tomcats = [cls.bed.tomcat9(name, manager=manager, apps=apps) for name in ("tomcat1", "tomcat2")]
         cls.bed.start(*cls.tomcats)
         one, two = cls.tomcats
         n1, n2 = cls.stores
@@ -23,7 +28,7 @@ listeners:
   - address: 0.0.0.0:80
 clusters:
   shop:
-    session_idle: 5s
+    session_idle: {SESSION_IDLE}s
     stores: {{ memcached: {{ n1: "{n1.address}", n2: "{n2.address}" }} }}
     health: {{ path: {COUNT.replace("count.jsp", "alive.css")}, interval: 200ms, rise: 1 }}
     slow_start: 0s
@@ -47,36 +52,46 @@ clusters:
         eventually(f"a session of {name}", there)
         return browser
 
+    @staticmethod
+    def wait_for_an_open_port(tomcat):
+        """It takes connections, whether or not it answers."""
+
+        def is_open():
+            with socket.create_connection((tomcat.host, tomcat.port), 1):
+                return True
+
+        eventually(f"the port of {tomcat.name} is open", is_open)
+
     def enable(self, name, *words):
         self.command("enable", name, *words)
         self.command("wait", name, "--until", "up", "--deadline", "60s")
 
     def test_a_drain_ends_when_the_last_user_has_gone(self):
-        stays, leaves = self.visitor_of("tomcat1"), self.visitor_of("tomcat1")
-        over, failed = threading.Event(), []
-
-        def browse():
-            while not over.wait(0.2):
-                answer = stays.get(COUNT)
-                if (answer.status, answer.json["tomcat"]) != (200, "tomcat1"):
-                    failed.append(answer)
-
-        browsing = threading.Thread(target=browse)
-        browsing.start()
-        try:
+        with Crowd(self.proxy.address, USERS, forms=True) as crowd, Strangers(self.proxy.address) as strangers:
+            crowd.wait_for_groups(3)
+            ours = crowd.owned_by("tomcat1")
+            self.assertGreaterEqual(len(ours), 3)
+            # Not over while they are at it, which is longer than a session lives that nobody shows.
+            self.command("drain", "tomcat1")
+            began = time.monotonic()
             self.command("drain", "tomcat1", "--wait", "--deadline", "7s", code=3)
-            # New visitors go elsewhere; whoever has logged out is new.
-            self.assertEqual(leaves.get(LOGOUT).status, 200)
-            leaves.cookies.clear()
-            for _ in range(10):
-                self.assertEqual(Browser(self.proxy.address).get(COUNT).json["tomcat"], "tomcat2")
-        finally:
-            over.set()
-            browsing.join()
-        self.assertEqual(failed, [])
-        # Its last user has fallen silent for the time that a session lives.
-        said = self.command("drain", "tomcat1", "--wait", "--deadline", "60s")
-        self.assertIn("0 sessions, 0 requests", said)
+            crowd.wait_for_groups(3)
+            drained = time.monotonic()
+            for user in ours:
+                user.leaves.set()
+                crowd.wait_for_groups(1)
+            # The others go on, and strangers come, until it ends by itself.
+            said = self.command("drain", "tomcat1", "--wait", "--deadline", "60s")
+            self.assertIn("0 sessions, 0 requests", said)
+            last = max(one.ended for one in crowd.told if one.tomcat == "tomcat1")
+            self.assertLess(drained, last)
+            self.assertGreaterEqual(time.monotonic() - last, SESSION_IDLE)
+        self.assertEqual(failed(crowd.told + strangers.told), [])
+        self.assertEqual(lost(crowd.told), [])
+        # Everybody stayed where they were, and those who came meanwhile went elsewhere.
+        self.assertEqual(moved(crowd.told), [])
+        came = {one.tomcat for one in strangers.told if began < one.sent < drained}
+        self.assertEqual(came, {"tomcat2"})
         self.enable("tomcat1")
 
     def test_an_evacuated_session_goes_on_elsewhere_and_its_tomcat_may_be_killed(self):
@@ -94,28 +109,34 @@ clusters:
 
     def test_a_starting_tomcat_gets_no_request_before_its_application_answers(self):
         one = self.tomcats[0]
-        self.command("disable", "tomcat1")
-        one.kill()
-        # Wanted while nobody listens, and while the port is open before the application is there.
-        self.command("enable", "tomcat1", "--restarted")
-        over, strange = threading.Event(), []
-
-        def browse():
-            while not over.is_set():
-                answer = Browser(self.proxy.address).get(COUNT)
-                if answer.status != 200:
-                    strange.append(answer)
-
-        browsing = threading.Thread(target=browse)
-        browsing.start()
-        try:
-            one.restart()
+        with Crowd(self.proxy.address, USERS, forms=True) as crowd, Strangers(self.proxy.address) as strangers:
+            crowd.wait_for_groups(3)
+            ours = {user.number for user in crowd.owned_by("tomcat1")}
+            self.assertTrue(ours)
+            # So that their sessions are elsewhere, whole, before it ends.
+            self.command("evacuate", "tomcat1", "--rate", "1000", "--wait", "--deadline", "60s")
+            one.kill()
+            killed = time.monotonic()
+            # Wanted while nobody listens, and while the port is open before the application is there.
+            self.command("enable", "tomcat1", "--restarted")
+            crowd.wait_for_groups(3)
+            one.start()
+            self.wait_for_an_open_port(one)
+            opened = time.monotonic()
+            one.wait_ready()
+            serves = time.monotonic()
             self.command("wait", "tomcat1", "--until", "up", "--deadline", "60s")
-            eventually("it serves visitors", lambda: Browser(self.proxy.address).get(COUNT).json["tomcat"] == "tomcat1")
-        finally:
-            over.set()
-            browsing.join()
-        self.assertEqual(strange, [])
+            eventually("it serves strangers", lambda: strangers.told[-1].tomcat == "tomcat1")
+            crowd.wait_for_groups(3)
+        told = crowd.told + strangers.told
+        self.assertEqual(failed(told), [])
+        self.assertEqual(lost(crowd.told), [])
+        # The kernel takes connections to an open port long before anything answers there: who was sent there had to wait.
+        self.assertGreater(serves - opened, 2 * LONGEST)
+        while_away = [it for it in told if killed < it.sent < serves - LONGEST]
+        self.assertGreater(len(while_away), 100)
+        self.assertEqual([it for it in while_away if it.tomcat == "tomcat1"], [])
+        self.assertLess(max(it.seconds for it in told if it.sent > killed), LONGEST)
 
     def test_what_happened_is_told(self):
         self.command("drain", "tomcat2")
