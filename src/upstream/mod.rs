@@ -7,6 +7,7 @@ mod body;
 mod connection;
 mod dial;
 mod failure;
+mod oldest;
 mod pool;
 mod stream;
 

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::connection::{Carrier, Chosen, HyperCarrier};
 use super::dial::{dial, secured};
 use super::failure::{Connection, FailureKind, UpstreamFailure};
+use super::oldest::oldest;
 use super::stream::{BackendStream, Seat, Wire};
 use crate::clock::{Clock, Deadline};
 use crate::cluster::{Backend, OpenRequest};
@@ -237,9 +238,8 @@ impl Upstream {
         }
         let now = Instant::now();
         let now_ms = self.clock.ms_of(now);
-        let mut told: Vec<_> = seats().collect();
-        told.sort_unstable_by_key(|seat| seat.since_ms);
-        let told = told.into_iter().take(MOST_TOLD).map(|seat| OpenRequest {
+        let told = oldest(seats(), MOST_TOLD, |seat| seat.since_ms);
+        let told = told.into_iter().map(|seat| OpenRequest {
             since: now
                 .checked_sub(Duration::from_millis(now_ms.saturating_sub(seat.since_ms)))
                 .unwrap_or(now),
