@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 
+import emptying
 import ledger
 import peers
 import processes
@@ -27,6 +28,7 @@ OTHERS = {
     workloads.INSTRUCTIONS: sessions.measure_instructions,
     workloads.STICKY: sessions.measure_sticky,
     workloads.LEDGER: ledger.measure_ledger,
+    workloads.EMPTYING: emptying.measure_emptying,
 }
 
 
@@ -35,6 +37,9 @@ class Site:
     """What all proxies of a run share."""
 
     binary: str
+    # The back end's program, which is also the client with a clock, and the back end.
+    upstream: str
+    upstream_pid: int
     work: str
     backends: tuple
     log_socket: str
@@ -52,7 +57,7 @@ def arguments():
     parser.add_argument("--seconds", type=int, default=4, help="of load per round and target: %(default)s")
     parser.add_argument("--idle-clients", type=int, default=10_000, help="of workload D: %(default)s")
     parser.add_argument("--pairs", type=int, default=5, help="of workload sticky: %(default)s")
-    parser.add_argument("--sessions", type=int, default=1_000_000, help="of workload ledger, an even number: %(default)s")
+    parser.add_argument("--sessions", type=int, default=1_000_000, help="of workloads ledger and emptying, an even number: %(default)s")
     parser.add_argument("--browsers", type=int, default=ledger.BROWSERS, help="of workload ledger: %(default)s")
     parser.add_argument("--smoke", action="store_true", help="one second each: to see that it works")
     parser.add_argument("--assert", dest="check", action="store_true", help="fail when a bound is missed")
@@ -63,9 +68,11 @@ def arguments():
     if options.smoke and (options.check or options.update_docs):
         parser.error("figures of --smoke mean nothing: neither --assert nor --update-docs")
     options.warm_up, options.idle_seconds, options.counted_requests = 1, 5, (1_000, 5_000)
+    options.step_seconds = 4
     if options.smoke:
         options.rounds, options.seconds, options.idle_clients, options.idle_seconds = 1, 1, 200, 1
         options.pairs, options.counted_requests, options.sessions, options.browsers = 1, (100, 300), 20_000, 200
+        options.step_seconds = 1
     if options.sessions < 2 or options.sessions % 2:
         parser.error("--sessions: half of them are each backend's")
     options.workloads = _choice(parser, options.workloads, workloads.ALL)
@@ -93,8 +100,8 @@ def main():
     work = tempfile.mkdtemp(prefix="cattail-bench.")
     try:
         log_socket = os.path.join(work, "log.sock")
-        ports = start_upstream(options.upstream, work, log_socket)
-        site = Site(options.binary, work, ports, log_socket, limit, min(16_384, limit - 1_000))
+        upstream, ports = start_upstream(options.upstream, work, log_socket)
+        site = Site(options.binary, options.upstream, upstream.pid, work, ports, log_socket, limit, min(16_384, limit - 1_000))
         results = measure(site, options)
     finally:
         processes.stop_all()
@@ -103,14 +110,14 @@ def main():
 
 
 def start_upstream(binary, work, log_socket):
-    """Starts the back end of all proxies; its two ports."""
+    """Starts the back end of all proxies; it, and its two ports."""
     process = processes.start(
         [binary, log_socket], processes.OTHER_CPU, os.path.join(work, "upstream.log"), stdout=subprocess.PIPE, text=True
     )
     ports = process.stdout.readline().split()
     if len(ports) != 2:
         raise BenchError("the back end did not start")
-    return tuple(int(port) for port in ports)
+    return process, tuple(int(port) for port in ports)
 
 
 def measure(site, options):

@@ -29,7 +29,7 @@ def measure_ledger(site, options):
     proxy = peers.Proxy(peers.CATTAIL, site, settings)
     try:
         before = _warmed_up(proxy, options)
-        _fill(proxy, options.sessions)
+        fill(proxy, options.sessions)
         after = processes.rss_bytes(proxy.pid)
         filled = {
             "sessions": options.sessions,
@@ -77,7 +77,7 @@ def _evicted(proxy):
     return proxy.metric("cattail_ledger_evictions_total")
 
 
-def _fill(proxy, sessions):
+def fill(proxy, sessions):
     """Lets the back end begin all sessions, and all once more where need be: what is under way when a load ends is lost."""
     load = Load("logins", f"/login/{sessions}", LOAD.size, LOAD.connections)
     seconds = 1

@@ -5,6 +5,7 @@ two backends, Host kept, X-Forwarded-For/-Proto/-Host/-Port set, one worker. Oth
 """
 
 import dataclasses
+import json
 import os
 import socket
 import urllib.request
@@ -38,6 +39,11 @@ class Settings:
     pool: int = 128
     # Sessions that are remembered at most: the default.
     ledger: int = 1_000_000
+    # Takes orders of administrators; sessions can go on at the other backend.
+    emptied: bool = False
+
+# Of the admin listener where orders are taken.
+TOKEN = "of-the-benchmark-alone"
 
 
 class Proxy:
@@ -104,6 +110,17 @@ class Proxy:
         if not found:
             raise BenchError(f"{self.name} has no metric {series}")
         return int(sum(found))
+
+    def ask(self, path, order=None):
+        """What the API says to a question, or to an order; for Cattail that is to be emptied."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.admin_port}/api/v1{path}",
+            data=None if order is None else json.dumps(order).encode(),
+            headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
+            method="GET" if order is None else "PUT",
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
 
     def stop(self):
         processes.stop(self.process)
@@ -217,11 +234,13 @@ backend shop
 def _cattail(proxy, folder, site):
     settings = proxy.settings
     log = "" if settings.access_log == "off" else f"access_log: {{ path: {folder}/access.log, format: combined }}"
+    token = f", token_file: {_write(folder, 'token', TOKEN)}" if settings.emptied else ""
+    emptied = "replicated: true\n    slow_start: 2s" if settings.emptied else ""
     return [site.binary, "run", "--config", _write(folder, "cattail.yaml", f"""
 workers: {settings.workers}
 listeners:
   - address: 127.0.0.1:{proxy.port}
-admin: {{ address: 127.0.0.1:{proxy.admin_port} }}
+admin: {{ address: 127.0.0.1:{proxy.admin_port}{token} }}
 {log}
 limits:
   connections: {site.connections}
@@ -231,6 +250,7 @@ limits:
 clusters:
   shop:
     affinity: {settings.affinity}
+    {emptied}
     pool: {{ max_idle: {settings.pool} }}
     # The others send none either.
     forwarded: {{ x_real_ip: false }}

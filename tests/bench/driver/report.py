@@ -3,6 +3,7 @@
 import os
 import re
 
+import emptying
 import peers
 import session_tables
 import workloads
@@ -41,6 +42,7 @@ BOUNDS = (
     Bound("ledger", "MB of the filled ledger in all", 64.0, lambda rows: rows["filled"][0]["taken_mb"], set()),
     Bound("ledger", "sessions not remembered", 0, session_tables.missing, set()),
     Bound("ledger", "sessions evicted", 0, lambda rows: rows["filled"][0]["evicted"], set()),
+    Bound("emptying", "p99.9 while a backend is emptied: ms more than without", 5.0, emptying.excess_ms, set()),
 )
 
 
@@ -115,6 +117,7 @@ TABLES = {
     workloads.INSTRUCTIONS: session_tables.instructions,
     workloads.STICKY: session_tables.sticky,
     workloads.LEDGER: session_tables.of_ledger,
+    workloads.EMPTYING: emptying.table,
 }
 
 

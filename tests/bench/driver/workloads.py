@@ -35,8 +35,8 @@ LOADS = {
 }
 IDLE, SYSCALLS = "D", "syscalls"
 # Of Cattail alone: modules of their own.
-INSTRUCTIONS, STICKY, LEDGER = "instructions", "sticky", "ledger"
-ALL = (*LOADS, IDLE, SYSCALLS, INSTRUCTIONS, STICKY, LEDGER)
+INSTRUCTIONS, STICKY, LEDGER, EMPTYING = "instructions", "sticky", "ledger", "emptying"
+ALL = (*LOADS, IDLE, SYSCALLS, INSTRUCTIONS, STICKY, LEDGER, EMPTYING)
 
 # The calls that move a request's and an answer's bytes.
 DATA_CALLS = (

@@ -1,7 +1,7 @@
 //! Answers that begin a session each, as a Tomcat's with one store node do.
 //!
 //! Sessions are numbered, even ones at the first port and odd ones at the second, and their ids
-//! follow from their numbers alone: `wrk.lua` makes the same ones to show them.
+//! follow from their numbers alone: `wrk.lua` and `pace` make the same ones to show them.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -51,6 +51,11 @@ impl Logins {
         bytes[self.place.clone()].copy_from_slice(id(2 * number + self.port).as_bytes());
         Some(bytes)
     }
+}
+
+/// The cookie's value of a session, as its backend set it.
+pub fn shown(number: u32) -> String {
+    format!("{}-n1.jvm{}", id(number), number % 2 + 1)
 }
 
 /// A session's id: no two alike, and spread as random ones are.

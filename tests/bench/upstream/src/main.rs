@@ -8,8 +8,10 @@
 //!
 //! Prints the two ports on one line, then serves until it is killed. With a path as argument it
 //! also takes datagrams there and drops them: a log daemon for proxies that log to one.
+//! With `pace` as first argument it is a client instead: see there.
 
 mod logins;
+mod pace;
 
 use std::io::{self, Write as _};
 use std::rc::Rc;
@@ -65,7 +67,13 @@ fn answer(status: &str, fields: &str, body: &[u8]) -> Vec<u8> {
 }
 
 fn main() -> io::Result<()> {
-    let log_socket = std::env::args_os().nth(1);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((word, rest)) = words.split_first()
+        && word == "pace"
+    {
+        return pace::run(rest);
+    }
+    let log_socket = words.first().cloned();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build_local(Default::default())?;
