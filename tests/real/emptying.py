@@ -4,13 +4,13 @@ import socket
 import time
 
 from bed import App, Browser, Msm, Standard, eventually
-from crowd import COUNT, Crowd, Strangers, failed, lost, moved
+from crowd import COUNT, Crowd, Strangers, failed, lost, moved, warm_up
 from scenarios import Scenario
 
 USERS = 14
 SESSION_IDLE = 5
 # Seconds that a page takes where nothing is wrong, on a busy machine.
-LONGEST = 0.5
+LONGEST = 0.9
 
 
 class Emptying(Scenario):
@@ -21,6 +21,7 @@ class Emptying(Scenario):
         apps = {"/shop": "shop", "/late": App("late", manager=Standard())}
         cls.tomcats = [cls.bed.tomcat9(name, manager=manager, apps=apps) for name in ("tomcat1", "tomcat2")]
         cls.bed.start(*cls.tomcats)
+        warm_up(cls.tomcats)
         one, two = cls.tomcats
         n1, n2 = cls.stores
         cls.proxy = cls.bed.cattail(f"""

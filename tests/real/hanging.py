@@ -4,13 +4,13 @@ import json
 import time
 
 from bed import Msm, eventually
-from crowd import Crowd, Strangers, failed, lost
+from crowd import Crowd, Strangers, failed, lost, warm_up
 from scenarios import Scenario
 
-INTERVAL, TIMEOUT, FALL = 0.5, 0.5, 2
+INTERVAL, TIMEOUT, FALL = 1.0, 1.0, 2
 # It hangs right after it passed: a whole interval, and then each failure takes its time-out.
 NOTICE = INTERVAL + FALL * max(INTERVAL, TIMEOUT)
-RESPONSE = 4.0
+RESPONSE = 6.0
 # What the proxy's clock, the other Tomcat and this machine may add.
 MARGIN = 0.5
 USERS = 18
@@ -23,6 +23,7 @@ class Hanging(Scenario):
         manager = Msm(list(cls.stores))
         cls.tomcats = [cls.bed.tomcat9(name, manager=manager) for name in ("tomcat1", "tomcat2", "tomcat3")]
         cls.bed.start(*cls.tomcats)
+        warm_up(cls.tomcats)
         nodes = ", ".join(f'{it.name}: "{it.address}"' for it in cls.stores)
         backends = "\n".join(f'      - {{ address: "{it.address}", jvm_route: {it.name} }}' for it in cls.tomcats)
         cls.proxy = cls.bed.cattail(f"""
@@ -46,6 +47,8 @@ clusters:
 
     def test_a_hanging_tomcat_costs_nobody_more_than_the_check_needs_to_notice(self):
         victim = self.tomcats[0]
+        for tomcat in self.tomcats:
+            self.proxy.wait_serving(tomcat.name)
         with Crowd(self.proxy.address, USERS, forms=True) as crowd, Strangers(self.proxy.address) as strangers:
             crowd.wait_for_groups(10)
             held = {user.number for user in crowd.owned_by(victim.name)}

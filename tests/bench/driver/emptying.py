@@ -85,7 +85,7 @@ def _round(site, proxy, options, turn):
     try:
         if pace.stdout.readline() != "began\n":
             raise BenchError(f"the load did not begin:\n{_read(log)}")
-        began = time.monotonic()
+        began, before = time.monotonic(), processes.cpu_ns_by_thread(proxy.pid)
         for name, order in ORDERS.items():
             stand = _look_until(began + plan[name], proxy, victim)
             if victim:
@@ -94,13 +94,17 @@ def _round(site, proxy, options, turn):
                 proxy.ask(f"{victim}/state", order)
         _look_until(began + seconds - LOOKS, proxy, victim)
         told = pace.stdout.read()
+        after = processes.cpu_ns_by_thread(proxy.pid)
         if pace.wait(30) != 0:
             raise BenchError(f"a request failed:\n{_read(log)}")
     finally:
         processes.stop(pace)
     if victim:
         processes.wait_until(lambda: proxy.ask(victim)["state"] == "up", 10, f"{victim} to be up again")
-    return _latencies(told, plan)
+    used = {name: after[name] - before.get(name, 0) for name in after}
+    workers = sum(ns for name, ns in used.items() if name.startswith("worker-"))
+    latencies = _latencies(told, plan)
+    return {**latencies, "worker_us": workers / 1e3 / latencies["requests"], "other_ms": (sum(used.values()) - workers) / 1e6}
 
 
 def _look_until(moment, proxy, victim):
@@ -182,4 +186,8 @@ def table(rows):
         cells = [f"{cell / 1000:.2f}" for cell in cells]
         cells += [f"{statistics.median(more):.2f}", f"{min(more):.2f} to {max(more):.2f}"]
         lines.append(f"| {name} | {' | '.join(cells)} |")
+    lines += ["", "| CPU time | with orders | without |", "|---|---|---|"]
+    for figure, title in (("other_ms", "all threads but the workers, ms a round"), ("worker_us", "the workers, us a request")):
+        cells = [f"{statistics.median(one[figure] for one in rows[kind]):.2f}" for kind in (ORDERED, CALM)]
+        lines.append(f"| {title} | {' | '.join(cells)} |")
     return "\n".join(lines)
