@@ -142,7 +142,8 @@ clusters:
     def test_what_happened_is_told(self):
         self.command("drain", "tomcat2")
         self.command("enable", "tomcat2")
-        told = self.command("events", "--last", "4")
+        # More than these four, since it may also be told that it is empty.
+        told = self.command("events", "--last", "10")
         for text in ("ordered: draining (by 127.0.0.1)", "up -> draining: an administrator says so",
                      "left to the configuration again", "draining -> up: an administrator says so"):
             self.assertIn(f"shop/tomcat2: {text}", told)
