@@ -92,8 +92,13 @@ clusters:
         # Else nothing was at stake.
         self.assertTrue(waited)
         for number in held:
-            went = {one.tomcat for one in pages if one.browser == number and one.sent > began} - {victim}
+            mine = [one for one in pages if one.browser == number and one.sent > began]
+            elsewhere = [one for one in mine if one.tomcat != victim]
+            went = {one.tomcat for one in elsewhere}
             self.assertEqual(len(went), 1, f"browser {number}: {went}")
+            # What the victim holds is old by now: it stays where it went.
+            moved = min(one.ended for one in elsewhere)
+            self.assertEqual([one for one in mine if one.sent > moved and one.tomcat == victim], [])
 
     def expect_forms(self, since, held):
         """What may not be repeated is an error at most once for each session of the Tomcat, and no longer than the time-out."""
