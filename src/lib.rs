@@ -17,7 +17,7 @@
 //! - [`config`] is what the administrator wrote, checked.
 //! - [`observe`] is what the outside sees of us.
 //!
-//! [`clock`] and [`socket`] stand below all of them; [`standin`] is a Tomcat for demonstrations
+//! [`clock`], [`socket`] and [`proxy_protocol`] stand below all of them; [`standin`] is a Tomcat for demonstrations
 //! and tests that imports nothing of the rest.
 
 pub mod admin;
@@ -30,6 +30,7 @@ pub mod config;
 pub mod health;
 pub mod observe;
 pub mod proxy;
+pub mod proxy_protocol;
 pub mod server;
 pub mod session;
 pub mod socket;

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 ///
 /// `health` stands above `cluster`, to which it reports, and `upstream` too: a pool is one of a
 /// backend, whose state decides whether its connections are kept.
-const LAYERS: [&[&str]; 12] = [
+const LAYERS: [&[&str]; 13] = [
+    &["proxy_protocol"],
     &["clock", "socket", "observe"],
     &["config"],
     &["session", "balance", "tls"],
