@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -50,6 +51,14 @@ impl Socket {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 seen => return Poll::Ready(seen),
             }
+        }
+    }
+
+    /// Its own end; `None`: a Unix socket, or a secured one.
+    pub fn local(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(tcp) => tcp.local_addr().ok(),
+            Self::Unix(_) | Self::Tls(_) => None,
         }
     }
 }
@@ -184,7 +193,33 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Rewound<S> {
 mod tests {
     use tokio::io::AsyncReadExt;
 
+    use std::future::poll_fn;
+
     use super::*;
+
+    #[tokio::test]
+    async fn what_was_looked_at_is_there_still() {
+        let (mut writing, reading) = UnixStream::pair().unwrap();
+        let mut socket = Socket::Unix(reading);
+        let mut buf = [0; 8];
+        {
+            let peeked = poll_fn(|cx| Poll::Ready(socket.poll_peek(cx, &mut buf).is_pending()));
+            assert!(peeked.await, "nothing has come");
+        }
+        tokio::io::AsyncWriteExt::write_all(&mut writing, b"abc")
+            .await
+            .unwrap();
+        for _ in 0..2 {
+            let seen = poll_fn(|cx| socket.poll_peek(cx, &mut buf)).await.unwrap();
+            assert_eq!(&buf[..seen], b"abc");
+        }
+        socket.read_exact(&mut buf[..3]).await.unwrap();
+        drop(writing);
+        assert_eq!(
+            poll_fn(|cx| socket.poll_peek(cx, &mut buf)).await.unwrap(),
+            0
+        );
+    }
 
     #[tokio::test]
     async fn bytes_read_too_early_come_first() {

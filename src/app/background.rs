@@ -127,7 +127,8 @@ fn watch_backend(
         health.check_port(&settings),
         &config.sessions.cookies,
         ways(config, backend),
-    );
+    )
+    .introduced(config.pool.proxy_protocol);
     let watched = Watched::new(cluster, slot, backend);
     tasks.spawn(watch(watched, network, pace, offset));
     if let Some(port) = health.agent_port(&settings) {

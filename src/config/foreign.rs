@@ -13,6 +13,8 @@ pub(super) fn hint(word: &str) -> Option<&'static str> {
 
 const SESSION_TIMEOUT: &str = "use session_idle: 30m; Tomcat counts minutes";
 
+const ACCEPT_PROXY: &str = "use proxy_protocol: { from: [NETWORK] } of the listener";
+
 const WORDS: &[(&str, &str)] = &[
     // nginx
     (
@@ -129,7 +131,18 @@ const WORDS: &[(&str, &str)] = &[
     ("proxy_buffering", "use buffers: { response: 64KiB }"),
     ("proxy_request_buffering", "use buffers: { request: 64KiB }"),
     ("charset", "use rewrite: { charset: utf-8 } in the cluster"),
-    ("set_real_ip_from", "use trusted_proxies: [NETWORK]"),
+    (
+        "set_real_ip_from",
+        "use trusted_proxies: [NETWORK]; for the PROXY protocol, proxy_protocol: { from: [NETWORK] } of the listener",
+    ),
+    (
+        "real_ip_header",
+        "use trusted_proxies: [NETWORK] for X-Forwarded-For, proxy_protocol: { from: [NETWORK] } of the listener for the PROXY protocol",
+    ),
+    (
+        "proxy_protocol_timeout",
+        "use proxy_protocol: { from: [NETWORK], timeout: 5s } of the listener",
+    ),
     (
         "error_page",
         "use errors: { pages: { 503: /path/503.html } }",
@@ -206,6 +219,24 @@ const WORDS: &[(&str, &str)] = &[
         "option redispatch",
         "not needed: a session moves when its Tomcat is down; strict: true forbids it",
     ),
+    ("accept-proxy", ACCEPT_PROXY),
+    ("accept_proxy", ACCEPT_PROXY),
+    (
+        "expect-proxy",
+        "use proxy_protocol: { from: [NETWORK], others: serve } of the listener",
+    ),
+    ("send-proxy", "use proxy_protocol: v1 of the cluster"),
+    ("send-proxy-v2", "use proxy_protocol: v2 of the cluster"),
+    (
+        "send-proxy-v2-ssl",
+        "use proxy_protocol: v2 of the cluster; it tells addresses alone",
+    ),
+    (
+        "check-send-proxy",
+        "not needed: checks at the backend's own port begin with a PROXY header where requests do",
+    ),
+    ("proxyProtocol", ACCEPT_PROXY),
+    ("trustedIPs", ACCEPT_PROXY),
     ("nbthread", "use workers"),
     ("nbproc", "use workers"),
     (

@@ -40,7 +40,7 @@ pub use health::*;
 pub use locate::Finding;
 pub use model::*;
 pub use names::{BackendAddr, BackendName, ClusterName, JvmRoute};
-pub use networks::{Access, Networks};
+pub use networks::{Access, Networks, Others, ProxyProtocol};
 pub use outliers::Outliers;
 pub use problem::{Problem, Report};
 pub use schema::schema;

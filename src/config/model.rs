@@ -14,10 +14,12 @@ use http::{HeaderName, StatusCode};
 
 use crate::observe::{AccessLog, Diagnostics};
 
+use crate::proxy_protocol::Version;
+
 use super::tls::{ClusterTls, ListenerTls};
 use super::{
     Access, BackendAddr, BackendName, ByteSize, ClusterName, Drain, FailBack, Health, JvmRoute,
-    Networks, Outliers, Priority, Problem, Queue, Sessions, Stores, Template,
+    Networks, Outliers, Priority, Problem, ProxyProtocol, Queue, Sessions, Stores, Template,
 };
 
 /// A whole configuration that passed every check.
@@ -114,6 +116,8 @@ pub struct Listener {
     pub access: Access,
     /// How it speaks TLS; `None`: not at all.
     pub tls: Option<Box<ListenerTls>>,
+    /// Whether connections begin with a PROXY header; `None`: they do not.
+    pub proxy_protocol: Option<ProxyProtocol>,
 }
 
 /// Where a listener binds.
@@ -392,6 +396,8 @@ pub struct Pool {
     pub idle: Duration,
     /// How long one may be used in all.
     pub lifetime: Duration,
+    /// The PROXY header that each begins with; `None`: none. The file has it as a key of the cluster.
+    pub proxy_protocol: Option<Version>,
 }
 
 /// When a request is tried again beyond what is always safe.

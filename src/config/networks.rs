@@ -1,6 +1,7 @@
-//! Lists of networks, and who may come in.
+//! Lists of networks: who may come in, and who speaks for others.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -36,4 +37,24 @@ impl Access {
         };
         !self.deny.contains(address) && (self.allow.0.is_empty() || self.allow.contains(address))
     }
+}
+
+/// Who says in a PROXY header for whom it connects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyProtocol {
+    /// Load balancers, each of whose connections must begin with a header.
+    pub from: Networks,
+    /// What becomes of everybody else.
+    pub others: Others,
+    /// Time for a whole header.
+    pub timeout: Duration,
+}
+
+/// Peers who may not say for whom they connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Others {
+    /// Their connections are closed.
+    Refused,
+    /// They are clients like others; a header of theirs is no request.
+    Served,
 }

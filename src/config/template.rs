@@ -1,11 +1,14 @@
 //! Texts with variables: `https://$host$request_uri`.
 
+use crate::proxy_protocol::Fact;
+
 /// What a variable stands for. The names are those of nginx where nginx has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Variable {
     /// `$client_ip`: the client's address, after trusted hops were taken off.
     ClientIp,
-    /// `$client_port`: the port of the connected peer.
+    /// `$client_port`: the client's port, where it is connected itself; else that of the proxy in
+    /// front of us.
     ClientPort,
     /// `$peer_ip`: the address of the connected peer, trusted or not.
     PeerIp,
@@ -47,6 +50,8 @@ pub enum Variable {
     ClientCertFingerprint,
     /// `$status`: the status sent to the client (responses and the access log).
     Status,
+    /// `$proxy_authority` and others: what a load balancer told in its PROXY header.
+    Told(Fact),
 }
 
 /// One piece of a template.

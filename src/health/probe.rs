@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::{Check, Health};
+use crate::proxy_protocol::{Introduction, Version, Who};
 
 use super::answer::{Body, Head, MAX_HEAD_BYTES, Progress, read_head};
 use super::connect::{Endpoint, Stream, Way, connect};
@@ -77,6 +78,8 @@ pub struct Network {
     keep: Keep,
     kept: Option<Kept>,
     ways: Ways,
+    /// What each connection begins with, where requests go.
+    introduction: Vec<u8>,
 }
 
 /// How connections are secured; `None`: they are not.
@@ -116,6 +119,29 @@ impl Network {
             keep,
             kept: None,
             ways,
+            introduction: Vec::new(),
+        }
+    }
+
+    /// Connections begin with a PROXY header, as those of requests do, which says that they are for
+    /// nobody. Not at another port: who listens there knows of no header as a rule.
+    #[must_use]
+    pub fn introduced(self, version: Option<Version>) -> Self {
+        let introduction = version.map(|version| Introduction {
+            version,
+            who: Who::Ourselves,
+        });
+        Self {
+            introduction: introduction.map_or_else(Vec::new, |it| it.header()),
+            ..self
+        }
+    }
+
+    /// What a check's connection begins with.
+    fn introduction(&self) -> &[u8] {
+        match self.port {
+            Some(_) => &[],
+            None => &self.introduction,
         }
     }
 
@@ -137,7 +163,13 @@ impl Network {
                 heard => return self.conclude(stream, endpoint, heard),
             }
         }
-        let mut stream = reach(endpoint, self.ways.check.as_ref(), deadline).await?;
+        let mut stream = reach(
+            endpoint,
+            self.introduction(),
+            self.ways.check.as_ref(),
+            deadline,
+        )
+        .await?;
         let mut bytes = Vec::with_capacity(PIECE);
         let heard = converse(&mut stream, question, &mut bytes, deadline).await;
         self.conclude(stream, endpoint, heard)
@@ -175,7 +207,8 @@ impl Probe for Network {
         let endpoint = moved.as_ref().unwrap_or(endpoint);
         let Some(question) = self.question.take() else {
             let deadline = Instant::now() + self.time;
-            let connected = reach(endpoint, self.ways.check.as_ref(), deadline).await;
+            let way = self.ways.check.as_ref();
+            let connected = reach(endpoint, self.introduction(), way, deadline).await;
             return Found {
                 verdict: connected.map(|_| Verdict::Passes),
                 made: None,
@@ -203,7 +236,8 @@ impl Probe for Network {
         let (time, hello) = (self.time, &self.hello);
         let deadline = Instant::now() + time;
         let asked = async {
-            let mut stream = reach(endpoint, self.ways.request.as_ref(), deadline).await?;
+            let way = self.ways.request.as_ref();
+            let mut stream = reach(endpoint, &self.introduction, way, deadline).await?;
             converse(&mut stream, hello, &mut Vec::new(), deadline).await
         };
         match timeout_at(deadline, asked).await {
@@ -225,12 +259,20 @@ impl Probe for Network {
     }
 }
 
+/// Connects, says first what is to be said first, and secures what is to be secured.
 async fn reach(
     endpoint: &Endpoint,
+    introduction: &[u8],
     way: Option<&Way>,
     deadline: Instant,
 ) -> Result<Stream, ProbeFailure> {
-    let stream = connect(endpoint, deadline).await?;
+    let mut stream = connect(endpoint, deadline).await?;
+    if !introduction.is_empty() {
+        // So few bytes are taken at once, or never.
+        let said = timeout_at(deadline, stream.write_all(introduction)).await;
+        said.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
+            .map_err(ProbeFailure::Broken)?;
+    }
     match way {
         None => Ok(stream),
         Some(way) => way.secured(stream, deadline).await,

@@ -6,11 +6,13 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::proxy_protocol::Fact;
+
 use super::settings::{LogField, LogFormat, LogPiece};
 
 impl LogField {
     /// Every field, in the order of the JSON format.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 35] = [
         Self::Time,
         Self::ClientIp,
         Self::Peer,
@@ -39,6 +41,13 @@ impl LogField {
         Self::TlsCipher,
         Self::TlsServerName,
         Self::ClientCertSubject,
+        Self::Told(Fact::Alpn),
+        Self::Told(Fact::Authority),
+        Self::Told(Fact::UniqueId),
+        Self::Told(Fact::TlsVersion),
+        Self::Told(Fact::TlsCipher),
+        Self::Told(Fact::TlsCn),
+        Self::Told(Fact::VpceId),
     ];
 
     /// The field of this name, without `$`.
@@ -77,6 +86,7 @@ impl LogField {
             Self::TlsCipher => "tls_cipher",
             Self::TlsServerName => "tls_server_name",
             Self::ClientCertSubject => "client_cert_subject",
+            Self::Told(fact) => fact.name(),
         }
     }
 }
@@ -240,6 +250,9 @@ mod tests {
     fn every_field_is_found_by_its_name() {
         for field in LogField::ALL {
             assert_eq!(LogField::by_name(field.name()), Some(field));
+        }
+        for fact in Fact::ALL {
+            assert!(LogField::ALL.contains(&LogField::Told(fact)));
         }
         assert_eq!(LogField::by_name("remote_addr"), None);
     }

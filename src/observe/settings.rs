@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::proxy_protocol::Fact;
+
 /// The access log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessLog {
@@ -108,6 +110,8 @@ pub enum LogField {
     TlsServerName,
     /// `$client_cert_subject`: whom the client's certificate names.
     ClientCertSubject,
+    /// What a load balancer told in its PROXY header. In JSON only where it did.
+    Told(Fact),
 }
 
 /// Diagnostics on stderr.

@@ -319,7 +319,7 @@ impl Account {
         Record {
             end: SystemTime::now(),
             client_ip: entry.client.ip(),
-            peer: self.caller.peer.address(),
+            peer: self.caller.peer.connected(),
             listener: &self.caller.listener,
             method: &entry.method,
             host: entry.host.as_ref().map(HeaderValue::as_bytes),
@@ -348,6 +348,7 @@ impl Account {
                 .as_ref()
                 .map(|referer| redacted(redact, referer)),
             user_agent: entry.user_agent.as_ref().map(HeaderValue::as_bytes),
+            told: self.caller.peer.told(),
             request_id: entry.request_id.as_ref().map(|id| id.as_str().as_bytes()),
             tls: self
                 .caller

@@ -20,7 +20,7 @@ use crate::cluster::machine::Event;
 use crate::cluster::{Backend, Cluster};
 use crate::observe::metrics::Stage;
 use crate::upstream::{
-    self, BodySource, Carrier, FailureKind, Heard, Lease, Reason, SendFailure, Sent,
+    self, BodySource, Carrier, FailureKind, Heard, Introduced, Lease, Reason, SendFailure, Sent,
     UpstreamFailure,
 };
 
@@ -51,6 +51,8 @@ pub(super) struct Attempt<'a> {
     pub(super) started: Instant,
     /// The switch of protocols that is offered to the backend.
     pub(super) offer: Option<&'a Offer>,
+    /// For whom connections are made, where the backend is told.
+    pub(super) introduced: Option<Box<Introduced>>,
 }
 
 /// Which connections an attempt may use.
@@ -80,7 +82,7 @@ impl Attempt<'_> {
         let upstream = &self.chosen.upstream;
         upstream.cells().attempts.inc();
         if self.connections == Connections::Any {
-            while let Some(lease) = upstream.take_kept() {
+            while let Some(lease) = upstream.take_kept(self.introduced.as_deref()) {
                 if self.repeat == Repeat::Idempotent {
                     return Ok(lease);
                 }
@@ -93,7 +95,10 @@ impl Attempt<'_> {
             }
         }
         let timeout = self.cluster.config.timeouts.connect;
-        let connected = upstream.connect(timeout, &self.talk.upstream).await;
+        let introduced = self.introduced.as_deref();
+        let connected = upstream
+            .connect(timeout, &self.talk.upstream, introduced)
+            .await;
         if let Err(failure) = &connected {
             upstream.cells().failures.inc(failure.stage);
             self.report(failure);
@@ -131,7 +136,11 @@ impl Attempt<'_> {
     pub(super) async fn ask_whether_it_stops(&self) {
         let upstream = &self.chosen.upstream;
         let timeout = self.cluster.config.timeouts.connect;
-        match upstream.connect(timeout, &self.talk.upstream).await {
+        let introduced = self.introduced.as_deref();
+        match upstream
+            .connect(timeout, &self.talk.upstream, introduced)
+            .await
+        {
             Ok(lease) => {
                 upstream.listens();
                 lease.give_back();

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use http::HeaderValue;
 
+use crate::proxy_protocol::Told;
 use crate::tls::Secured;
 
 /// How the client reaches us, as it sees it.
@@ -59,16 +60,29 @@ pub enum Trust {
     Untrusted,
 }
 
-/// The other end of one connection.
+/// The other end of one connection. Behind a load balancer that speaks the PROXY protocol, the client
+/// that it named: all is as if that one had connected itself.
 #[derive(Debug, Clone)]
 pub struct Peer {
     address: Option<SocketAddr>,
     ip_value: Option<HeaderValue>,
+    /// Who is connected in truth, if it is somebody else.
+    introducer: Option<Box<Introducer>>,
+    /// The address of ours, or of the load balancer, that it connected to, as far as it is known.
+    reached: Option<SocketAddr>,
     trust: Trust,
     scheme: Scheme,
     server_port: Option<u16>,
     server_port_value: Option<HeaderValue>,
     secured: Option<Rc<Secured>>,
+}
+
+/// A load balancer that said for whom it connects.
+#[derive(Debug, Clone)]
+struct Introducer {
+    address: Option<SocketAddr>,
+    ip_value: Option<HeaderValue>,
+    told: Told,
 }
 
 /// Where a connection came in.
@@ -84,11 +98,12 @@ impl Peer {
     /// A peer at `address` (`None`: a Unix socket). An IPv4 peer of an IPv6 socket counts as
     /// IPv4.
     pub fn new(address: Option<SocketAddr>, entrance: Entrance, trust: Trust) -> Self {
-        let address =
-            address.map(|address| SocketAddr::new(address.ip().to_canonical(), address.port()));
+        let address = address.map(canonical);
         Self {
             address,
             ip_value: address.and_then(|address| ip_value(address.ip())),
+            introducer: None,
+            reached: None,
             trust,
             scheme: entrance.scheme,
             server_port: entrance.port,
@@ -107,9 +122,58 @@ impl Peer {
         }
     }
 
+    /// The same, named by a load balancer at `address`, which has `told` more.
+    #[must_use]
+    pub fn introduced_by(self, address: Option<SocketAddr>, told: Told) -> Self {
+        let address = address.map(canonical);
+        let introducer = Introducer {
+            address,
+            ip_value: address.and_then(|address| ip_value(address.ip())),
+            told,
+        };
+        Self {
+            introducer: Some(Box::new(introducer)),
+            ..self
+        }
+    }
+
     /// What the handshake told; `None`: the connection is not secured.
     pub fn secured(&self) -> Option<&Secured> {
         self.secured.as_deref()
+    }
+
+    /// The same, which connected to `address`.
+    #[must_use]
+    pub fn at(self, address: Option<SocketAddr>) -> Self {
+        Self {
+            reached: address,
+            ..self
+        }
+    }
+
+    /// The address that it connected to, if somebody wanted to know. Where it is not known, its
+    /// port may be: [`Peer::server_port`].
+    pub fn reached(&self) -> Option<SocketAddr> {
+        self.reached
+    }
+
+    /// Who is connected in truth: the load balancer, where there is one; `None`: a Unix socket.
+    pub fn connected(&self) -> Option<SocketAddr> {
+        let introducer = self.introducer.as_ref();
+        introducer.map_or(self.address, |introducer| introducer.address)
+    }
+
+    /// The address of that one as text.
+    pub fn connected_ip_value(&self) -> Option<&HeaderValue> {
+        match &self.introducer {
+            Some(introducer) => introducer.ip_value.as_ref(),
+            None => self.ip_value(),
+        }
+    }
+
+    /// What a load balancer told of the connection.
+    pub fn told(&self) -> Option<&Told> {
+        self.introducer.as_ref().map(|introducer| &introducer.told)
     }
 
     /// Address and port; `None`: a Unix socket.
@@ -196,6 +260,10 @@ impl Client {
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
+}
+
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 fn ip_value(ip: IpAddr) -> Option<HeaderValue> {

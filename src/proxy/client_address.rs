@@ -12,6 +12,7 @@ use http::HeaderMap;
 use super::client::{Client, Entrance, Peer, Scheme, Trust};
 use super::headers::fields::{X_FORWARDED_FOR, X_FORWARDED_PROTO};
 use crate::config::Networks;
+use crate::proxy_protocol::Header;
 
 /// How many entries of `X-Forwarded-For` are looked at: no chain of trusted proxies is longer.
 const MOST_HOPS: usize = 32;
@@ -26,6 +27,31 @@ pub fn peer(address: Option<SocketAddr>, entrance: Entrance, trusted: &Networks)
         Trust::Untrusted
     };
     Peer::new(address, entrance, trust)
+}
+
+/// The same for the connection of a load balancer at `address`, which has said in a header for whom
+/// it connects. Whether that one's forwarding fields are believed is asked of the one that it named:
+/// a stranger does not become trusted by being passed on.
+pub fn introduced(
+    address: Option<SocketAddr>,
+    header: Header,
+    entrance: Entrance,
+    trusted: &Networks,
+) -> Peer {
+    let Header { ends, told } = header;
+    let port = ends.map_or(0, |ends| ends.destination.port());
+    let entrance = Entrance {
+        scheme: if told.is_by_tls() {
+            Scheme::Https
+        } else {
+            entrance.scheme
+        },
+        port: Some(port).filter(|port| *port != 0).or(entrance.port),
+    };
+    let source = ends.map_or(address, |ends| Some(ends.source));
+    peer(source, entrance, trusted)
+        .introduced_by(address, told)
+        .at(ends.map(|ends| ends.destination))
 }
 
 /// The client of a request. For an untrusted peer a copy of what the connection told.
@@ -83,6 +109,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::proxy_protocol;
 
     const ENTRANCE: Entrance = Entrance {
         scheme: Scheme::Http,
@@ -173,6 +200,74 @@ mod tests {
         assert_eq!(scheme("10.0.0.1:1", "HTTPS, http"), Scheme::Https);
         assert_eq!(scheme("10.0.0.1:1", "gopher"), Scheme::Http);
         assert_eq!(scheme("192.0.2.1:1", "https"), Scheme::Http);
+    }
+
+    fn header(line: &str) -> Header {
+        proxy_protocol::read(format!("PROXY {line}\r\n").as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn who_is_named_in_a_header_takes_the_place_of_who_is_connected() {
+        let trusted = networks(&["10.0.0.0/8"]);
+        let cases = [
+            // A stranger behind a trusted load balancer stays one.
+            (
+                "TCP4 192.0.2.9 198.51.100.1 4711 443",
+                "192.0.2.9:4711",
+                Trust::Untrusted,
+                443,
+            ),
+            (
+                "TCP4 10.0.0.7 198.51.100.1 4711 0",
+                "10.0.0.7:4711",
+                Trust::Trusted,
+                80,
+            ),
+            (
+                "TCP6 ::ffff:192.0.2.9 ::1 0 80",
+                "192.0.2.9:0",
+                Trust::Untrusted,
+                80,
+            ),
+            (
+                "TCP6 2001:db8::1 ::1 1 8080",
+                "[2001:db8::1]:1",
+                Trust::Untrusted,
+                8080,
+            ),
+            ("UNKNOWN", "10.0.0.1:5000", Trust::Trusted, 80),
+        ];
+        let balancer = Some("10.0.0.1:5000".parse().unwrap());
+        for (line, address, trust, port) in cases {
+            let peer = introduced(balancer, header(line), ENTRANCE, &trusted);
+            assert_eq!(peer.address().unwrap().to_string(), address, "{line}");
+            assert_eq!(
+                (peer.trust(), peer.server_port()),
+                (trust, Some(port)),
+                "{line}"
+            );
+            assert_eq!(peer.connected(), balancer, "{line}");
+            assert_eq!(peer.connected_ip_value().unwrap(), "10.0.0.1");
+            assert_eq!(peer.scheme(), Scheme::Http);
+            let reached = peer.reached().map(|address| address.port());
+            assert_eq!(reached.is_some(), line != "UNKNOWN");
+        }
+    }
+
+    #[test]
+    fn forwarding_fields_are_believed_of_who_is_named_alone() {
+        let trusted = networks(&["10.0.0.0/8"]);
+        let mut headers = HeaderMap::new();
+        headers.insert(X_FORWARDED_FOR, HeaderValue::from_static("6.6.6.6"));
+        let balancer = Some("10.0.0.1:5000".parse().unwrap());
+        for (line, expected) in [
+            ("TCP4 192.0.2.9 198.51.100.1 1 2", "192.0.2.9"),
+            ("TCP4 10.0.0.7 198.51.100.1 1 2", "6.6.6.6"),
+        ] {
+            let peer = introduced(balancer, header(line), ENTRANCE, &trusted);
+            let client = client(&peer, &trusted, &headers);
+            assert_eq!(client.ip().unwrap().to_string(), expected, "{line}");
+        }
     }
 
     proptest! {

@@ -14,7 +14,7 @@ use crate::tls::ClientCertificate;
 /// The facts of one request. Borrowed throughout: nothing is worked out before a template asks.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
-    /// The connection's other end.
+    /// The connection's other end, or who is named as such.
     pub peer: &'a Peer,
     /// The client, perhaps behind it.
     pub client: &'a Client,
@@ -64,7 +64,7 @@ impl Facts<'_> {
             Variable::ClientPort => {
                 append_number(self.peer.address().map(|address| address.port()), text);
             }
-            Variable::PeerIp => append_value(self.peer.ip_value(), text),
+            Variable::PeerIp => append_value(self.peer.connected_ip_value(), text),
             Variable::Scheme => append_text(Some(self.client.scheme().as_str()), text),
             Variable::Host => {
                 let start = text.len();
@@ -110,6 +110,10 @@ impl Facts<'_> {
                 append_text(self.certificate().map(|it| it.fingerprint.as_str()), text);
             }
             Variable::Status => append_number(self.status.map(|status| status.as_u16()), text),
+            Variable::Told(fact) => {
+                let value = self.peer.told().and_then(|told| told.get(fact));
+                text.extend_from_slice(value.unwrap_or_default());
+            }
         }
     }
 

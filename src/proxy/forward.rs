@@ -374,6 +374,10 @@ impl Forwarding<'_> {
             connections: history.connections(),
             offer: outgoing.offer.as_ref(),
             started: history.start_of_next(&self.account),
+            introduced: self.plans.config.pool.proxy_protocol.map(|version| {
+                let caller = self.asked.caller;
+                Box::new(caller.introduce(self.asked.client, version))
+            }),
         }
     }
 

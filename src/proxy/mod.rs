@@ -35,6 +35,8 @@ mod service;
 pub mod tunnel;
 mod worker;
 
+use std::any::Any;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -46,10 +48,12 @@ pub use relay::{Cut, ResponseBody};
 pub use service::{Front, bare, layered, service};
 pub use worker::{ClusterView, Published, Snapshot, TlsFailure, View, Worker};
 
-use client::Peer;
+use client::{Client, Peer};
 use conversation::Conversation;
 
+use crate::proxy_protocol::{Introduction, Version, Who};
 use crate::tls::ServerSide;
+use crate::upstream::Introduced;
 
 /// Who asks: one client connection.
 #[derive(Debug)]
@@ -93,6 +97,28 @@ impl Caller {
             headers
                 .entry(STRICT_TRANSPORT_SECURITY)
                 .or_insert_with(|| hsts.clone());
+        }
+    }
+}
+
+impl Caller {
+    /// For whom a connection to a backend is made that carries a request of `client`. Its port is
+    /// known where it is connected itself.
+    fn introduce(&self, client: &Client, version: Version) -> Introduced {
+        let peer = &self.peer;
+        let port = peer.address().map_or(0, |address| address.port());
+        let source = client.ip().map(|ip| {
+            let is_connected = peer.ip() == Some(ip);
+            SocketAddr::new(ip, if is_connected { port } else { 0 })
+        });
+        let introduction = Introduction {
+            version,
+            who: Who::client(source, peer.reached()),
+        };
+        let talk: Rc<dyn Any> = Rc::clone(&self.talk) as Rc<dyn Any>;
+        Introduced {
+            introduction,
+            client: Rc::downgrade(&talk),
         }
     }
 }

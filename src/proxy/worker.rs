@@ -48,6 +48,8 @@ pub struct Snapshot {
     pub redactor: Redactor,
     /// Where requests are logged.
     pub access_log: Option<AccessLogHandle>,
+    /// Whether any cluster's backends are told in a PROXY header for whom a connection is.
+    pub introduces: bool,
 }
 
 impl Snapshot {
@@ -93,6 +95,10 @@ impl Snapshot {
             access_log,
             client_headers: client_headers(&config),
             tls,
+            introduces: config
+                .clusters
+                .iter()
+                .any(|cluster| cluster.pool.proxy_protocol.is_some()),
             config,
         })
     }

@@ -49,17 +49,17 @@ pub(super) struct Accepted {
     pub(super) place: Place,
     pub(super) door: Arc<Door>,
     pub(super) worker: Rc<Worker>,
-    pub(super) open: Rc<Cell<usize>>,
+    pub(super) open: Open,
 }
 
 /// Counts a connection as long as it lives, also if it ends in a panic.
-struct Open {
+pub(super) struct Open {
     accepted: (Rc<Worker>, Arc<Door>),
     open: Rc<Cell<usize>>,
 }
 
 impl Open {
-    fn new(worker: &Rc<Worker>, door: &Arc<Door>, open: &Rc<Cell<usize>>) -> Self {
+    pub(super) fn new(worker: &Rc<Worker>, door: &Arc<Door>, open: &Rc<Cell<usize>>) -> Self {
         open.set(open.get() + 1);
         worker.cells().connections_open.inc();
         door.cells.of(worker.id).open.inc();
@@ -92,7 +92,7 @@ pub(super) async fn serve(accepted: Accepted, front: impl Front) {
         worker,
         open,
     } = accepted;
-    let _open = Open::new(&worker, &door, &open);
+    let _open = open;
     let _place = place;
     let Some((socket, peer)) = entered(socket, peer, (&door, &worker)).await else {
         return;

@@ -11,13 +11,12 @@ use std::task::{Context, Poll};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use super::admission::Admitted;
-use super::connection::{Accepted, serve};
+use super::arrival::Arrival;
+use super::connection::{Open, serve};
 use super::door::Door;
+use super::proxy_protocol::Awaited;
 use crate::clock::{Deadline, TICK};
 use crate::observe::metrics::ConnectionRefusal;
-use crate::proxy::client::Peer;
-use crate::proxy::client_address::peer;
 use crate::proxy::{Front, Worker};
 use crate::socket::Socket;
 
@@ -78,9 +77,20 @@ pub async fn accept(
         match accepted {
             Ok((socket, address)) => {
                 troubled = false;
-                if let Some(accepted) = admit(socket, address, &door, &worker, &open).await {
-                    tokio::task::spawn_local(serve(accepted, front.clone()));
-                }
+                let cells = door.cells.of(worker.id);
+                cells.connections.inc();
+                let Some(place) = door.admission.place().await else {
+                    continue;
+                };
+                let arrival = Arrival {
+                    socket,
+                    address,
+                    place,
+                    open: Open::new(&worker, &door, &open),
+                    door: Arc::clone(&door),
+                    worker: Rc::clone(&worker),
+                };
+                begin(arrival, &front);
             }
             Err(error) if is_of_one_client(&error) => {}
             Err(error) => {
@@ -117,42 +127,24 @@ async fn next(
     .await
 }
 
-async fn admit(
-    socket: Socket,
-    address: Option<SocketAddr>,
-    door: &Arc<Door>,
-    worker: &Rc<Worker>,
-    open: &Rc<Cell<usize>>,
-) -> Option<Accepted> {
-    let cells = door.cells.of(worker.id);
-    cells.connections.inc();
-    let mut place = door.admission.place().await?;
-    let view = worker.view();
-    let config = &view.snapshot.config;
-    let peer: Peer = peer(address, door.entrance, &config.trusted_proxies);
-    let access = config
-        .listeners
-        .get(door.index)
-        .map(|listener| &listener.access);
-    if access.is_some_and(|access| !access.admits(peer.ip())) {
-        cells.refused.inc(ConnectionRefusal::Access);
-        return None;
-    }
-    if let Some(ip) = peer.ip().filter(|ip| !config.trusted_proxies.contains(*ip)) {
-        let limit = config.limits.connections_per_client;
-        if place.count_for(&door.admission, ip, limit) == Admitted::No {
-            cells.refused.inc(ConnectionRefusal::LimitClient);
-            return None;
+/// Serves a client in a task of its own, if it may come in.
+fn begin(arrival: Arrival, front: &impl Front) {
+    match arrival.awaited() {
+        Awaited::Request => {
+            if let Some(accepted) = arrival.admit() {
+                tokio::task::spawn_local(serve(accepted, front.clone()));
+            }
         }
+        Awaited::Header(time) => {
+            let front = front.clone();
+            tokio::task::spawn_local(async move {
+                if let Some(accepted) = arrival.admit_introduced(time).await {
+                    serve(accepted, front).await;
+                }
+            });
+        }
+        Awaited::Nothing => arrival.refuse(ConnectionRefusal::ProxyProtocol),
     }
-    Some(Accepted {
-        socket,
-        peer,
-        place,
-        door: Arc::clone(door),
-        worker: Rc::clone(worker),
-        open: Rc::clone(open),
-    })
 }
 
 /// Out of descriptors or memory: those connected are served meanwhile.

@@ -1,4 +1,5 @@
-//! Connecting to a backend: its addresses in order, each within the connect time-out.
+//! Connecting to a backend: its addresses in order, each within the connect time-out. Where it wants to
+//! be told in a PROXY header for whom, that is said at once.
 
 use std::future::poll_fn;
 use std::io;
@@ -8,6 +9,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::failure::UpstreamFailure;
@@ -23,13 +25,14 @@ pub(super) async fn dial(
     addresses: &Addresses,
     timeout: Duration,
     deadline: &Deadline,
+    header: &[u8],
 ) -> Result<Socket, UpstreamFailure> {
     match addresses {
-        Addresses::Unix(path) => within(timeout, deadline, unix(path)).await,
+        Addresses::Unix(path) => within(timeout, deadline, unix(path, header)).await,
         Addresses::Ip(addresses) => {
             let mut failure = None;
             for address in addresses {
-                match within(timeout, deadline, tcp(*address)).await {
+                match within(timeout, deadline, tcp(*address, header)).await {
                     Ok(socket) => return Ok(socket),
                     Err(error) => failure = Some(error),
                 }
@@ -42,15 +45,25 @@ pub(super) async fn dial(
     }
 }
 
-async fn tcp(address: SocketAddr) -> io::Result<Socket> {
+async fn tcp(address: SocketAddr, header: &[u8]) -> io::Result<Socket> {
     let stream = TcpStream::connect(address).await?;
     // Heads and bodies are written whole; Nagle would only wait for nothing.
     stream.set_nodelay(true)?;
-    Ok(Socket::Tcp(stream))
+    Ok(introduced(Socket::Tcp(stream), header).await)
 }
 
-async fn unix(path: &Path) -> io::Result<Socket> {
-    UnixStream::connect(path).await.map(Socket::Unix)
+async fn unix(path: &Path, header: &[u8]) -> io::Result<Socket> {
+    let stream = UnixStream::connect(path).await?;
+    Ok(introduced(Socket::Unix(stream), header).await)
+}
+
+async fn introduced(mut socket: Socket, header: &[u8]) -> Socket {
+    if !header.is_empty() {
+        // A backend that closes what it has just taken is no backend that cannot be connected to:
+        // the exchange finds out, as it would without a header.
+        drop(socket.write_all(header).await);
+    }
+    socket
 }
 
 /// The connection, secured.

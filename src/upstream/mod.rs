@@ -14,5 +14,5 @@ mod stream;
 pub use body::{BodyFault, BodyLimits, BodySource, CONTINUE_WAIT, ContinueSignal, RequestBody};
 pub use connection::{Carrier, Chosen, Heard, SendFailure};
 pub use failure::{Connection, FailureKind, Reason, Sent, UpstreamFailure};
-pub use pool::{Lease, Upstream};
+pub use pool::{Introduced, Lease, Upstream};
 pub use stream::Seat;

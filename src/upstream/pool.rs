@@ -4,6 +4,7 @@
 //! connection in doubt is closed, never kept: one that was used before the backend went down, one
 //! whose exchange did not end cleanly, one that is too old.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::rc::{Rc, Weak};
@@ -22,6 +23,7 @@ use crate::cluster::{Backend, OpenRequest};
 use crate::config;
 use crate::config::tls::ClusterTls;
 use crate::observe::metrics::{BackendCells, Stage, WorkerId};
+use crate::proxy_protocol::{Introduction, Version};
 use crate::session::ledger::Key;
 
 /// A backend as one worker sees it: its connections.
@@ -59,6 +61,16 @@ struct Kept {
     born_ms: u64,
     idle_since_ms: u64,
     epoch: u64,
+    introduced: Option<Box<Introduced>>,
+}
+
+/// For whom a connection was made, where its backend is told.
+#[derive(Debug, Clone)]
+pub struct Introduced {
+    /// What it begins with. Requests share a connection only if each would begin it so.
+    pub introduction: Introduction,
+    /// Lives as long as the client is connected; without it nobody will need the connection.
+    pub client: Weak<dyn Any>,
 }
 
 /// A connection in use by one exchange. Dropped, it closes; [`Lease::give_back`] keeps it.
@@ -68,6 +80,7 @@ pub struct Lease {
     carrier: Chosen,
     born_ms: u64,
     epoch: u64,
+    introduced: Option<Box<Introduced>>,
     /// Whether it carried an exchange before.
     pub connection: Connection,
 }
@@ -123,8 +136,38 @@ impl Upstream {
         self.backend.cells.of(self.worker)
     }
 
-    /// A kept-alive connection that looks alive, if there is one.
-    pub fn take_kept(self: &Rc<Self>) -> Option<Lease> {
+    /// A kept-alive connection that looks alive, if there is one. One that was introduced is for
+    /// whom it was introduced.
+    pub fn take_kept(self: &Rc<Self>, introduced: Option<&Introduced>) -> Option<Lease> {
+        match introduced {
+            None => self.take_any(),
+            Some(introduced) => self.take_of(introduced),
+        }
+    }
+
+    /// A connection whose header says the same.
+    fn take_of(self: &Rc<Self>, introduced: &Introduced) -> Option<Lease> {
+        let mut idle = self.idle.borrow_mut();
+        let place = idle.iter().rposition(|kept| {
+            let of_it = kept.introduced.as_ref();
+            of_it.is_some_and(|it| it.introduction == introduced.introduction)
+                && self.is_fresh(kept)
+                && kept.carrier.is_ready()
+        })?;
+        let kept = idle.remove(place);
+        self.cells().connections_idle.dec();
+        self.cells().reuses.inc();
+        Some(Lease {
+            upstream: Rc::clone(self),
+            carrier: kept.carrier,
+            born_ms: kept.born_ms,
+            epoch: kept.epoch,
+            introduced: Some(Box::new(introduced.clone())),
+            connection: Connection::Reused,
+        })
+    }
+
+    fn take_any(self: &Rc<Self>) -> Option<Lease> {
         let mut idle = self.idle.borrow_mut();
         let mut busy = Vec::new();
         let found = loop {
@@ -133,7 +176,8 @@ impl Upstream {
             if !self.is_fresh(&kept) {
                 continue;
             }
-            if kept.carrier.is_ready() {
+            // One that was introduced, as a reload had it, is not for everybody.
+            if kept.introduced.is_none() && kept.carrier.is_ready() {
                 break Some(kept);
             }
             // Its last exchange is over for the client but not yet for the connection's task.
@@ -151,19 +195,22 @@ impl Upstream {
             carrier: kept.carrier,
             born_ms: kept.born_ms,
             epoch: kept.epoch,
+            introduced: None,
             connection: Connection::Reused,
         })
     }
 
-    /// A new connection.
+    /// A new connection, which begins with an introduction, if one is given.
     pub async fn connect(
         self: &Rc<Self>,
         timeout: Duration,
         deadline: &Deadline,
+        introduced: Option<&Introduced>,
     ) -> Result<Lease, UpstreamFailure> {
         let epoch = self.backend.epoch();
         let addresses = self.backend.addresses();
-        let outcome = dial(&addresses, timeout, deadline).await;
+        let header = introduced.map_or_else(Vec::new, |it| it.introduction.header());
+        let outcome = dial(&addresses, timeout, deadline, &header).await;
         if outcome.is_err() {
             self.cells().connect_failures.inc();
         }
@@ -188,6 +235,7 @@ impl Upstream {
             worker: self.worker,
         };
         self.cells().connects.inc();
+        self.cells().bytes_sent.add(header.len() as u64);
         self.cells().connections_open.inc();
         let upstream = Rc::clone(self);
         let carrier = HyperCarrier::start(stream, move || upstream.cells().connections_open.dec())
@@ -198,6 +246,7 @@ impl Upstream {
             carrier,
             born_ms: self.clock.now_ms(),
             epoch,
+            introduced: introduced.map(|it| Box::new(it.clone())),
             connection: Connection::Fresh,
         })
     }
@@ -267,8 +316,21 @@ impl Upstream {
             && !self.retired.get()
             && kept.epoch == self.backend.epoch()
             && kept.born_ms >= self.oldest_ms.get()
+            && is_introduced(kept.introduced.as_deref(), settings.proxy_protocol)
             && within(kept.idle_since_ms, settings.idle)
             && within(kept.born_ms, settings.lifetime)
+    }
+}
+
+/// Whether a connection began as they are to begin, and its client is still connected.
+#[inline]
+fn is_introduced(introduced: Option<&Introduced>, wanted: Option<Version>) -> bool {
+    match (introduced, wanted) {
+        (None, None) => true,
+        (Some(introduced), Some(wanted)) => {
+            introduced.introduction.version == wanted && introduced.client.strong_count() > 0
+        }
+        _ => false,
     }
 }
 
@@ -331,8 +393,16 @@ impl Lease {
             born_ms: self.born_ms,
             idle_since_ms: upstream.clock.now_ms(),
             epoch: self.epoch,
+            introduced: self.introduced,
         };
         let mut idle = upstream.idle.borrow_mut();
+        if kept.introduced.is_some() && idle.len() >= upstream.settings.get().max_idle {
+            // Each is for its own client only: the one that is needed least goes.
+            if !idle.is_empty() {
+                idle.remove(0);
+                upstream.cells().connections_idle.dec();
+            }
+        }
         if idle.len() < upstream.settings.get().max_idle && upstream.is_fresh(&kept) {
             idle.push(kept);
             upstream.cells().connections_idle.inc();

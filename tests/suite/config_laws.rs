@@ -27,6 +27,7 @@ const TOP: &[&str] = &[
     "errors: { retry_after: 0s }",
     "shutdown: { delay: 5s, deadline: 1m }",
     "log: { level: debug, format: json }",
+    "access_log: { format: '$client_ip $proxy_authority $proxy_tls_cn' }",
 ];
 const CLUSTER: &[&str] = &[
     "session_cookies: [SID, JSESSIONID]",
@@ -48,6 +49,9 @@ const CLUSTER: &[&str] = &[
     "balance: { hash: { cookie: NAME } }",
     "timeouts: { connect: 250ms, response: 10m }",
     "pool: { max_idle: 0, idle: 3s, lifetime: 1h }",
+    "proxy_protocol: v1",
+    "proxy_protocol: v2",
+    "proxy_protocol: off",
     "health: { path: '/ping?x=$${y}', host: www.example.com, rise: 9 }",
     "health: { method: OPTIONS, path: '*', headers: { X-A: 'b # $${c}' }, drain_on: [404, 500-503], jitter: 0 }",
     "health: { path: /a, port: 8081, expect: { statuses: [200, 300-301], body: '\"UP\"', body_regex: '^a$' }, fast_interval: 1s }",
@@ -132,6 +136,8 @@ fn sample() -> impl Strategy<Value = String> {
         let cluster: Vec<&str> = [affinity].into_iter().chain(cluster).collect();
 
         let listeners = "  - address: 0.0.0.0:80\n\
+             \x20   proxy_protocol: { from: [10.0.0.0/8, \"fd00::/8\"], others: serve, timeout: 1500ms }\n\
+             \x20 - { address: 0.0.0.0:81, proxy_protocol: { from: [10.0.0.5] } }\n\
              \x20 - { address: unix:/run/c.sock, name: local, allow: [10.0.0.1] }\n";
         [
             "listeners:\n",
@@ -193,7 +199,8 @@ proptest! {
 
 /// A file with every section that has words to choose from.
 fn with(path: &str, word: &Value, tls: &Value) -> String {
-    let mut listener = json!({ "address": "0.0.0.0:80" });
+    let mut listener =
+        json!({ "address": "0.0.0.0:80", "proxy_protocol": { "from": ["10.0.0.5"] } });
     if path.contains("[].tls.") {
         listener["tls"] = tls.clone();
     }

@@ -1,19 +1,20 @@
-//! `docs/metrics.md` with `docs/session-metrics.md` and the metrics of the program say the same.
+//! `docs/metrics.md` with `docs/session-metrics.md` and `docs/proxy-protocol.md`, and the metrics of the program say the same.
 
 use std::collections::BTreeSet;
 
 use cattail::observe::metrics::{
     AgentResult, BackendState, Binding, CheckResult, ConnectionRefusal, EjectionCause, EntryKind,
-    ErrorReason, EvacuationEnd, EvictedKind, Handshake, LossCause, ParseError, RefusalReason,
-    RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage, StatusClass, Verdict,
+    ErrorReason, EvacuationEnd, EvictedKind, Handshake, HeaderFault, LossCause, ParseError,
+    RefusalReason, RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage, StatusClass, Verdict,
     names::{self, Metric, MetricKind},
 };
 
-/// Both pages, as one.
+/// The pages, as one.
 const PAGE: &str = concat!(
     include_str!("../../docs/metrics.md"),
     include_str!("../../docs/session-metrics.md"),
-    include_str!("../../docs/listener-metrics.md")
+    include_str!("../../docs/listener-metrics.md"),
+    include_str!("../../docs/proxy-protocol.md")
 );
 
 fn row(metric: &Metric) -> String {
@@ -42,11 +43,7 @@ fn every_metric_is_on_its_page() {
         .map(row)
         .filter(|row| !rows.contains(row.as_str()))
         .collect();
-    assert!(
-        missing.is_empty(),
-        "in neither page:\n{}",
-        missing.join("\n")
-    );
+    assert!(missing.is_empty(), "on no page:\n{}", missing.join("\n"));
 }
 
 #[test]
@@ -92,6 +89,7 @@ fn every_closed_set_is_on_the_page_whole() {
         ErrorReason "of `cattail_errors_total`**"
         RefusalReason "of `cattail_requests_refused_total`**"
         ConnectionRefusal "of `cattail_connections_refused_total`**"
+        HeaderFault "of `cattail_proxy_protocol_errors_total`**"
         ParseError "of `cattail_parse_errors_total`**"
         Handshake "of `cattail_tls_handshakes_total`**"
         Stage "of `cattail_backend_failures_total`**"

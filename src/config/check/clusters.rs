@@ -10,6 +10,7 @@ use crate::config::{
     Affinity, Balance, Buffers, Cluster, ClusterName, Drain, FailBack, Forwarded, HostHeader,
     OwnerBy, Pool, Retry, Rewrite, Timeouts,
 };
+use crate::proxy_protocol::Version;
 
 use super::addresses::{is_authority, is_host};
 use super::at::At;
@@ -77,10 +78,13 @@ fn cluster(key: &At<'_>, at: &At<'_>) -> (Cluster, Option<PathBuf>) {
         max_requests,
         queue,
         timeouts: timeouts(&section.get("timeouts").section()),
-        pool: pool(&section.get("pool").section()),
         tls: section
             .value("tls")
             .and_then(|at| cluster_tls(&at, &backends)),
+        pool: pool(
+            &section.get("pool").section(),
+            proxy_protocol(&section.get("proxy_protocol")),
+        ),
         health: health(&section.get("health").section(), &backends),
         outliers: outliers(&section.get("outliers").section()),
         retry: retry(&section.get("retry").section()),
@@ -139,7 +143,16 @@ fn timeouts(section: &Section<'_>) -> Timeouts {
     }
 }
 
-fn pool(section: &Section<'_>) -> Pool {
+fn proxy_protocol(at: &At<'_>) -> Option<Version> {
+    let words = [
+        ("off", None),
+        ("v1", Some(Version::V1)),
+        ("v2", Some(Version::V2)),
+    ];
+    at.choice(&words).flatten()
+}
+
+fn pool(section: &Section<'_>, proxy_protocol: Option<Version>) -> Pool {
     let idle = section.get("idle");
     if idle.duration() >= TOMCAT_KEEPS_ALIVE {
         idle.warn(
@@ -151,6 +164,7 @@ fn pool(section: &Section<'_>) -> Pool {
         max_idle: section.get("max_idle").length(),
         idle: idle.duration(),
         lifetime: section.get("lifetime").duration(),
+        proxy_protocol,
     }
 }
 

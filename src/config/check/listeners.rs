@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::raw::Value;
-use crate::config::{Admin, ListenAddr, Listener};
+use crate::config::{Admin, ListenAddr, Listener, Others, ProxyProtocol};
 
 use super::at::At;
 use super::section::Section;
@@ -71,6 +71,27 @@ fn listener(section: &Section<'_>) -> Option<Listener> {
         address,
         access,
         tls: tls.map(Box::new),
+        proxy_protocol: section
+            .value("proxy_protocol")
+            .and_then(|at| proxy_protocol(&at)),
+    })
+}
+
+fn proxy_protocol(at: &At<'_>) -> Option<ProxyProtocol> {
+    if at.plain_text().is_some() {
+        at.wrong(Some("write { from: [NETWORK] }".to_owned()));
+        return None;
+    }
+    let section = at.section();
+    let from = section.required("from");
+    let from = from.map(|list| network_lists::introducing(&list));
+    let words = [("refuse", Others::Refused), ("serve", Others::Served)];
+    let others = section.get("others").choice(&words);
+    let timeout = section.get("timeout").duration();
+    Some(ProxyProtocol {
+        from: from?,
+        others: others?,
+        timeout,
     })
 }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use crate::config::raw::Value;
 use crate::config::{Access, Networks};
 
 use super::at::At;
@@ -33,6 +34,19 @@ pub(super) fn trusted(list: &At<'_>) -> Networks {
         list,
         "the networks of your own proxies",
         "every client can then forge its address in X-Forwarded-For",
+    );
+    networks(list)
+}
+
+/// A list of peers who say for whom they connect; never empty.
+pub(super) fn introducing(list: &At<'_>) -> Networks {
+    if list.items().is_empty() && matches!(list.node.value, Value::List(_) | Value::Nothing) {
+        list.unlike("at least one network of load balancers", None);
+    }
+    warn_everybody(
+        list,
+        "the networks of your own load balancers",
+        "whoever can connect is then believed whatever address it names as its own",
     );
     networks(list)
 }

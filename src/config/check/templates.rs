@@ -5,6 +5,7 @@ use http::{HeaderName, HeaderValue};
 use crate::config::nearest::nearest;
 use crate::config::{Piece, Template, Variable};
 use crate::observe::{LogField, LogFormatProblem, LogPiece};
+use crate::proxy_protocol::Fact;
 
 use super::at::At;
 
@@ -43,6 +44,13 @@ pub(in crate::config) const VARIABLES: &[(&str, Variable)] = &[
     ("client_cert_serial", Variable::ClientCertSerial),
     ("client_cert_fingerprint", Variable::ClientCertFingerprint),
     ("status", Variable::Status),
+    ("proxy_alpn", Variable::Told(Fact::Alpn)),
+    ("proxy_authority", Variable::Told(Fact::Authority)),
+    ("proxy_unique_id", Variable::Told(Fact::UniqueId)),
+    ("proxy_tls_version", Variable::Told(Fact::TlsVersion)),
+    ("proxy_tls_cipher", Variable::Told(Fact::TlsCipher)),
+    ("proxy_tls_cn", Variable::Told(Fact::TlsCn)),
+    ("proxy_vpce_id", Variable::Told(Fact::VpceId)),
 ];
 
 /// What nginx calls the same.
@@ -65,6 +73,15 @@ const NGINX: &[(&str, &str)] = &[
     ("ssl_client_i_dn", "client_cert_issuer"),
     ("ssl_client_serial", "client_cert_serial"),
     ("ssl_client_fingerprint", "client_cert_fingerprint"),
+    ("proxy_protocol_addr", "client_ip"),
+    ("proxy_protocol_port", "client_port"),
+    ("proxy_protocol_tlv_alpn", "proxy_alpn"),
+    ("proxy_protocol_tlv_authority", "proxy_authority"),
+    ("proxy_protocol_tlv_unique_id", "proxy_unique_id"),
+    ("proxy_protocol_tlv_ssl_version", "proxy_tls_version"),
+    ("proxy_protocol_tlv_ssl_cipher", "proxy_tls_cipher"),
+    ("proxy_protocol_tlv_ssl_cn", "proxy_tls_cn"),
+    ("proxy_protocol_tlv_aws_vpce_id", "proxy_vpce_id"),
 ];
 
 const NGINX_FIELDS: &[(&str, &str)] = &[
@@ -86,6 +103,15 @@ const NGINX_FIELDS: &[(&str, &str)] = &[
     ("ssl_cipher", "tls_cipher"),
     ("ssl_server_name", "tls_server_name"),
     ("ssl_client_s_dn", "client_cert_subject"),
+    ("realip_remote_addr", "peer"),
+    ("proxy_protocol_addr", "client_ip"),
+    ("proxy_protocol_tlv_alpn", "proxy_alpn"),
+    ("proxy_protocol_tlv_authority", "proxy_authority"),
+    ("proxy_protocol_tlv_unique_id", "proxy_unique_id"),
+    ("proxy_protocol_tlv_ssl_version", "proxy_tls_version"),
+    ("proxy_protocol_tlv_ssl_cipher", "proxy_tls_cipher"),
+    ("proxy_protocol_tlv_ssl_cn", "proxy_tls_cn"),
+    ("proxy_protocol_tlv_aws_vpce_id", "proxy_vpce_id"),
 ];
 
 /// A header's value or a redirect's target.

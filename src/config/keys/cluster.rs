@@ -158,6 +158,12 @@ pub(in crate::config) const CLUSTER: &[Key] = &[
         Kind::Section(CLUSTER_TLS),
         "How backends are spoken to by TLS; `{}`: with the system's authorities; absent: without TLS.",
     ),
+    Key::new(
+        "proxy_protocol",
+        Kind::Choice(&["off", "v1", "v2"]),
+        "The PROXY header with which each connection to a backend begins; it names the client.",
+    )
+    .or("off"),
     Key::new("health", Kind::Section(HEALTH), "Checks of the backends.").or("{}"),
     Key::new(
         "outliers",

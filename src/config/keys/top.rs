@@ -116,6 +116,31 @@ const LISTENER: &[Key] = &[
         Kind::Section(LISTENER_TLS),
         "How it speaks TLS; absent: it does not.",
     ),
+    Key::new(
+        "proxy_protocol",
+        Kind::Section(PROXY_PROTOCOL),
+        "Load balancers that say in a PROXY header for whom they connect; absent: none.",
+    ),
+];
+
+const PROXY_PROTOCOL: &[Key] = &[
+    Key::needed(
+        "from",
+        NETWORKS,
+        "Who must begin each connection with a PROXY header, version 1 or 2, and is believed.",
+    ),
+    Key::new(
+        "others",
+        Kind::Choice(&["refuse", "serve"]),
+        "What becomes of everybody else: closed at once, or served as clients without a header.",
+    )
+    .or("refuse"),
+    Key::new(
+        "timeout",
+        Kind::Duration(10, MINUTE),
+        "Time for a whole header, from the connection on.",
+    )
+    .or("5s"),
 ];
 
 const LIMITS: &[Key] = &[

@@ -9,6 +9,7 @@ use crate::config::{
     Affinity, Backend, Balance, Cluster, Drain, FailBack, HashKey, HostHeader, Outliers, Queue,
     Retry, Rewrite, WantedState,
 };
+use crate::proxy_protocol::Version;
 
 use super::health::health;
 use super::rule::header_rules;
@@ -42,6 +43,7 @@ pub(super) fn named(cluster: &Cluster, key_file: Option<&Path>) -> (String, Valu
             "idle": show_duration(pool.idle),
             "lifetime": show_duration(pool.lifetime),
         },
+        "proxy_protocol": proxy_protocol(pool.proxy_protocol),
         "health": health(&cluster.health),
         "outliers": outliers(&cluster.outliers),
         "retry": retry(&cluster.retry),
@@ -76,6 +78,14 @@ pub(super) fn named(cluster: &Cluster, key_file: Option<&Path>) -> (String, Valu
         keys.extend(sessions(&cluster.sessions, key_file));
     }
     (cluster.name.as_str().to_owned(), value)
+}
+
+fn proxy_protocol(version: Option<Version>) -> &'static str {
+    match version {
+        None => "off",
+        Some(Version::V1) => "v1",
+        Some(Version::V2) => "v2",
+    }
 }
 
 fn balance(balance: &Balance) -> Value {

@@ -16,7 +16,8 @@ use crate::observe::{AccessLog, Diagnostics, LogLevel, LogPath};
 
 use super::units::show_duration;
 use super::{
-    Access, Cluster, Config, Errors, Limits, ListenAddr, Listener, Networks, Shutdown, env, load,
+    Access, Cluster, Config, Errors, Limits, ListenAddr, Listener, Networks, Others, ProxyProtocol,
+    Shutdown, env, load,
 };
 
 impl Config {
@@ -113,7 +114,21 @@ fn listener(listener: &Listener) -> Value {
     if let (Value::Object(keys), Some(tls)) = (&mut value, &listener.tls) {
         keys.insert("tls".to_owned(), tls::listener_tls(tls));
     }
+    if let (Value::Object(keys), Some(expected)) = (&mut value, &listener.proxy_protocol) {
+        keys.insert("proxy_protocol".to_owned(), proxy_protocol(expected));
+    }
     value
+}
+
+fn proxy_protocol(expected: &ProxyProtocol) -> Value {
+    json!({
+        "from": networks(&expected.from),
+        "others": match expected.others {
+            Others::Refused => "refuse",
+            Others::Served => "serve",
+        },
+        "timeout": show_duration(expected.timeout),
+    })
 }
 
 fn limits(limits: &Limits) -> Value {

@@ -69,11 +69,16 @@ fn own(line: &mut Vec<u8>, time: &mut TimeText, pieces: &[LogPiece], record: &Re
 fn json(line: &mut Vec<u8>, time: &mut TimeText, record: &Record<'_>) {
     let mut mark = b'{';
     for field in LogField::ALL {
+        let value = value(field, record);
+        // Few clients come by way of a load balancer that tells such things.
+        if matches!((field, &value), (LogField::Told(_), Value::Absent)) {
+            continue;
+        }
         line.extend_from_slice(&[mark, b'"']);
         line.extend_from_slice(field.name().as_bytes());
         line.extend_from_slice(b"\":");
         mark = b',';
-        match value(field, record) {
+        match value {
             Value::Time => quoted(line, |line| time.rfc3339(line, record.end)),
             Value::Number(number) => digits::decimal(line, number),
             Value::Seconds(duration) => digits::seconds(line, duration),
@@ -129,6 +134,7 @@ fn value<'a>(field: LogField, record: &'a Record<'_>) -> Value<'a> {
         LogField::TlsCipher => bytes(record.tls.cipher.map(str::as_bytes)),
         LogField::TlsServerName => bytes(record.tls.server_name.map(str::as_bytes)),
         LogField::ClientCertSubject => bytes(record.tls.client_subject.map(str::as_bytes)),
+        LogField::Told(fact) => bytes(record.told.and_then(|told| told.get(fact))),
     }
 }
 

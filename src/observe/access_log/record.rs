@@ -9,6 +9,7 @@ use http::{Method, StatusCode, Version};
 use super::clock::TimeText;
 use super::line;
 use crate::observe::settings::LogFormat;
+use crate::proxy_protocol::Told;
 
 /// One request, ended. Everything is borrowed: writing a line allocates nothing.
 ///
@@ -67,6 +68,8 @@ pub struct Record<'a> {
     pub request_id: Option<&'a [u8]>,
     /// What the connection's handshake told.
     pub tls: TlsRecord<'a>,
+    /// What a load balancer told in its PROXY header.
+    pub told: Option<&'a Told>,
 }
 
 /// What a handshake told; nothing of a connection without.

@@ -38,6 +38,7 @@ fn record(uri: &str) -> Record<'_> {
         route_out: None,
         referer: None,
         user_agent: None,
+        told: None,
         request_id: None,
         tls: TlsRecord::default(),
     }

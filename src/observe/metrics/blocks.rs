@@ -9,8 +9,8 @@ use super::cells::{ByKind, Counter, Gauge, SharedCounter};
 use super::histogram::Histogram;
 use super::kinds::{
     AgentResult, BackendState, Binding, CheckResult, ConnectionRefusal, Direction, EjectionCause,
-    ErrorReason, EvacuationEnd, Handshake, LossCause, ParseError, RefusalReason, RejectedId,
-    ReloadResult, RetryReason, RouteAlarm, Stage, StatusClass, StoreLook, Verdict,
+    ErrorReason, EvacuationEnd, Handshake, HeaderFault, LossCause, ParseError, RefusalReason,
+    RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage, StatusClass, StoreLook, Verdict,
 };
 
 /// Answers by the first digit of their status.
@@ -99,6 +99,8 @@ pub struct ListenerCells {
     pub open: Gauge,
     /// Connections closed as soon as they were accepted.
     pub refused: ByKind<ConnectionRefusal, { ConnectionRefusal::COUNT }>,
+    /// PROXY headers given up.
+    pub header_faults: ByKind<HeaderFault, { HeaderFault::COUNT }>,
     /// Request heads given up.
     pub parse_errors: ByKind<ParseError, { ParseError::COUNT }>,
     /// TLS handshakes.

@@ -151,6 +151,9 @@ impl Scrape {
         self.kinds(names::CONNECTIONS_REFUSED, labels, cells, |cell| {
             &cell.refused
         });
+        self.kinds(names::PROXY_PROTOCOL_ERRORS, labels, cells, |cell| {
+            &cell.header_faults
+        });
         self.kinds(names::PARSE_ERRORS, labels, cells, |cell| {
             &cell.parse_errors
         });

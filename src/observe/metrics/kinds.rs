@@ -52,6 +52,10 @@ macro_rules! kind {
     };
 }
 
+mod connections;
+
+pub use connections::{ConnectionRefusal, Handshake, HeaderFault, ParseError};
+
 kind!(
     /// A status by its first digit.
     StatusClass {
@@ -158,64 +162,6 @@ kind!(
         UpgradeRefused = "upgrade_refused",
         /// The client's network is not allowed.
         AccessDenied = "access_denied",
-    }
-);
-
-kind!(
-    /// Why a client connection was closed right after it was accepted.
-    ConnectionRefusal {
-        /// `limits.connections` are open.
-        Limit = "limit",
-        /// `limits.connections_per_client` of this address are open.
-        LimitClient = "limit_client",
-        /// The listener's `access` does not allow the address.
-        Access = "access",
-    }
-);
-
-kind!(
-    /// Why a request head was given up.
-    ParseError {
-        /// More bytes or fields than allowed.
-        TooLarge = "too_large",
-        /// Not HTTP.
-        Malformed = "malformed",
-        /// Not complete in time.
-        Timeout = "timeout",
-        /// The client closed within the head.
-        Incomplete = "incomplete",
-        /// An HTTP version that is not served.
-        Version = "version",
-    }
-);
-
-kind!(
-    /// What became of a TLS handshake.
-    Handshake {
-        /// Done, with new keys.
-        Full = "full",
-        /// Done, with keys of before.
-        Resumed = "resumed",
-        /// Not done in time.
-        Timeout = "timeout",
-        /// The client spoke HTTP without TLS.
-        PlainHttp = "plain_http",
-        /// The client spoke something else.
-        NotTls = "not_tls",
-        /// The client asked for a host no certificate is for.
-        UnknownHost = "unknown_host",
-        /// No version, cipher or kind of key in common.
-        Incompatible = "incompatible",
-        /// The client showed no certificate where one is demanded.
-        NoCertificate = "no_certificate",
-        /// The client's certificate was not accepted.
-        BadCertificate = "bad_certificate",
-        /// The client ended it with an alert, as when it does not trust our certificate.
-        ClientRefused = "client_refused",
-        /// The client closed.
-        Closed = "closed",
-        /// What the client sent broke TLS's rules.
-        Malformed = "malformed",
     }
 );
 

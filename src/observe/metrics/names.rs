@@ -180,6 +180,8 @@ metrics! {
         "Client connections closed as soon as they were accepted, by the reason.";
     ACCEPT_ERRORS = Counter "cattail_accept_errors_total" ["listener"]
         "Failures to accept, as when file descriptors run out.";
+    PROXY_PROTOCOL_ERRORS = Counter "cattail_proxy_protocol_errors_total" ["listener", "reason"]
+        "PROXY headers given up, by the reason; the connection is closed.";
     PARSE_ERRORS = Counter "cattail_parse_errors_total" ["listener", "reason"]
         "Request heads given up, by the reason.";
     HANDSHAKES = Counter "cattail_tls_handshakes_total" ["listener", "result"]

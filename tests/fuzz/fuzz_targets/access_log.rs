@@ -44,6 +44,7 @@ fuzz_target!(|text: &[u8]| {
         user_agent,
         request_id: rest,
         tls: TlsRecord::default(),
+        told: None,
     };
     let mut formats = vec![LogFormat::Combined, LogFormat::Json];
     if let Ok(own) = LogFormat::parse(&format) {

@@ -11,6 +11,7 @@
 //! - `browsers`: many browsers with parallel requests, and what they saw of their sessions
 //! - `load`: clients that go on asking while something happens
 //! - `store`: fake memcacheds and redises, and some that are neither
+//! - `porter`: a door before a Tomcat that wants a PROXY header on each connection
 //! - `pulse`: fake stores of which is asked whether they live, and have a key
 //! - `wait`: deadlines and polling; nothing sleeps a fixed time and hopes
 //! - `proxy`: the real app in-process, from YAML text, on port 0, joined on drop
@@ -26,6 +27,7 @@ pub(crate) mod findings;
 mod lane;
 pub(crate) mod load;
 pub(crate) mod metrics;
+mod porter;
 pub(crate) mod proxy;
 pub(crate) mod pulse;
 pub(crate) mod request;
@@ -43,6 +45,7 @@ pub(crate) use client::{End, Raw};
 pub(crate) use findings::Findings;
 pub(crate) use load::under_load;
 pub(crate) use metrics::Metrics;
+pub(crate) use porter::Porter;
 pub(crate) use proxy::{Proxy, cluster, sticky_cluster};
 pub(crate) use pulse::Pulse;
 pub(crate) use request::{Request, get};

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::super::record::TlsRecord;
 use super::*;
+use crate::proxy_protocol::{self, Fact, Told};
 
 fn record() -> Record<'static> {
     Record {
@@ -34,6 +35,7 @@ fn record() -> Record<'static> {
         user_agent: Some(b"curl/8.5.0"),
         request_id: None,
         tls: TlsRecord::default(),
+        told: None,
     }
 }
 
@@ -86,7 +88,10 @@ fn json_has_every_field_in_order() {
     let line = line_of(&LogFormat::Json, &record);
     let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&line).unwrap();
     let keys: Vec<_> = object.keys().map(String::as_str).collect();
-    assert_eq!(keys, LogField::ALL.map(LogField::name));
+    let always = LogField::ALL
+        .into_iter()
+        .filter(|field| !matches!(field, LogField::Told(_)));
+    assert_eq!(keys, always.map(LogField::name).collect::<Vec<_>>());
     assert_eq!(object["time"], "2026-11-20T12:03:55.120Z");
     assert_eq!(object["status"], 200);
     assert_eq!(object["duration"], 0.012_345);
@@ -99,6 +104,48 @@ fn json_has_every_field_in_order() {
     assert_eq!(object["request_id"], serde_json::Value::Null);
 }
 
+/// A header whose fields hold what a client may have chosen.
+fn told(value: &[u8]) -> Told {
+    let value = &value[..value.len().min(40)];
+    let field = |kind: u8, value: &[u8]| {
+        let length = u16::try_from(value.len()).unwrap().to_be_bytes();
+        [&[kind], &length[..], value].concat()
+    };
+    let inner = [field(0x21, value), field(0x22, value), field(0x23, value)].concat();
+    let block = [
+        field(0x01, value),
+        field(0x02, value),
+        field(0x05, value),
+        field(0x20, &[&[1, 0, 0, 0, 0], &inner[..]].concat()),
+        field(0xea, &[&[1], value].concat()),
+    ];
+    let block = block.concat();
+    let length = u16::try_from(block.len()).unwrap().to_be_bytes();
+    let header = [b"\r\n\r\n\0\r\nQUIT\n\x21\0", &length[..], &block].concat();
+    proxy_protocol::read(&header).unwrap().told
+}
+
+#[test]
+fn what_a_load_balancer_told_is_in_json_where_it_did() {
+    let mut record = record();
+    let told = told(b"a \"b\"\n");
+    record.told = Some(&told);
+    let line = line_of(&LogFormat::Json, &record);
+    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&line).unwrap();
+    let keys: Vec<_> = object.keys().map(String::as_str).collect();
+    assert_eq!(keys, LogField::ALL.map(LogField::name));
+    for fact in Fact::ALL {
+        assert_eq!(object[fact.name()], "a \"b\"\n");
+    }
+    let own = LogFormat::parse("$proxy_authority|$proxy_tls_cn").unwrap();
+    assert_eq!(
+        line_of(&own, &record),
+        "a \\x22b\\x22\\x0A|a \\x22b\\x22\\x0A\n"
+    );
+    record.told = None;
+    assert_eq!(line_of(&own, &record), "-|-\n");
+}
+
 #[test]
 fn ipv6_clients_are_written_plainly() {
     let mut record = record();
@@ -108,7 +155,9 @@ fn ipv6_clients_are_written_plainly() {
 
 /// Fields between quotes in every text format: what a client may choose.
 fn own_quoted() -> LogFormat {
-    let fields = "host uri referer user_agent request_id route_in route_out".split(' ');
+    let fields =
+        "host uri referer user_agent request_id route_in route_out proxy_authority proxy_tls_cn"
+            .split(' ');
     let quoted: Vec<_> = fields.map(|field| format!("\"${field}\"")).collect();
     LogFormat::parse(&quoted.join(" ")).unwrap()
 }
@@ -121,7 +170,7 @@ proptest! {
         referer in prop::collection::vec(any::<u8>(), 0..40),
         user_agent in prop::collection::vec(any::<u8>(), 0..40),
         request_id in prop::collection::vec(any::<u8>(), 0..40),
-        routes in prop::array::uniform2(prop::collection::vec(any::<u8>(), 0..40)),
+        routes in prop::array::uniform3(prop::collection::vec(any::<u8>(), 0..40)),
     ) {
         let mut record = record();
         record.host = Some(&host);
@@ -131,7 +180,9 @@ proptest! {
         record.request_id = Some(&request_id);
         record.route_in = Some(&routes[0]);
         record.route_out = Some(&routes[1]);
-        for (format, quotes) in [(LogFormat::Combined, 6), (own_quoted(), 14)] {
+        let told = told(&routes[2]);
+        record.told = Some(&told);
+        for (format, quotes) in [(LogFormat::Combined, 6), (own_quoted(), 18)] {
             let line = line_of(&format, &record);
             prop_assert!(line.trim_end_matches('\n').bytes().all(|byte| matches!(byte, 0x20..=0x7e)));
             prop_assert_eq!(line.matches('\n').count(), 1);

@@ -1,0 +1,128 @@
+//! From an accepted socket to a connection that is served: whose it is, and whether it may stay.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::admission::{Admitted, Place};
+use super::connection::{Accepted, Open};
+use super::door::Door;
+use super::proxy_protocol::{Awaited, Unheard, await_header, awaited};
+use crate::observe::metrics::{ConnectionRefusal, HeaderFault, ListenerCells};
+use crate::proxy::client::Peer;
+use crate::proxy::client_address::{introduced, peer};
+use crate::proxy::{Snapshot, Worker};
+use crate::socket::Socket;
+
+/// An accepted socket that has a place.
+pub(super) struct Arrival {
+    pub(super) socket: Socket,
+    /// `None`: a Unix socket's.
+    pub(super) address: Option<SocketAddr>,
+    pub(super) place: Place,
+    pub(super) door: Arc<Door>,
+    pub(super) worker: Rc<Worker>,
+    pub(super) open: Open,
+}
+
+/// Whether a client address is counted among those that have connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counted {
+    /// Unless it is a trusted proxy's.
+    AsClient,
+    /// It speaks for whom it will.
+    Not,
+}
+
+impl Arrival {
+    /// What comes first on it.
+    pub(super) fn awaited(&self) -> Awaited {
+        let view = self.worker.view();
+        let listener = view.snapshot.config.listeners.get(self.door.index);
+        let expected = listener.and_then(|listener| listener.proxy_protocol.as_ref());
+        awaited(expected, self.address)
+    }
+
+    /// Closes it, and counts why.
+    pub(super) fn refuse(self, why: ConnectionRefusal) {
+        self.cells().refused.inc(why);
+    }
+
+    /// Takes it in, unless its peer may not come in.
+    pub(super) fn admit(self) -> Option<Accepted> {
+        let view = self.worker.view();
+        let config = &view.snapshot.config;
+        let peer = peer(self.address, self.door.entrance, &config.trusted_proxies);
+        self.admit_as(peer, Counted::AsClient, &view.snapshot)
+    }
+
+    /// The same, once its peer has said in a header for whom it connects: that one counts.
+    pub(super) async fn admit_introduced(mut self, time: Duration) -> Option<Accepted> {
+        let deadline = self.worker.clock.deadline();
+        let header = await_header(&mut self.socket, time, &deadline).await;
+        let header = match header {
+            Ok(header) => header,
+            Err(Unheard::Silent) => return None,
+            Err(Unheard::Faulty(fault)) => {
+                self.give_up(fault);
+                return None;
+            }
+        };
+        let view = self.worker.view();
+        let trusted = &view.snapshot.config.trusted_proxies;
+        let counted = match header.ends {
+            Some(_) => Counted::AsClient,
+            None => Counted::Not,
+        };
+        let peer = introduced(self.address, header, self.door.entrance, trusted);
+        self.admit_as(peer, counted, &view.snapshot)
+    }
+
+    fn admit_as(mut self, peer: Peer, counted: Counted, snapshot: &Snapshot) -> Option<Accepted> {
+        let config = &snapshot.config;
+        let access = config
+            .listeners
+            .get(self.door.index)
+            .map(|listener| &listener.access);
+        if access.is_some_and(|access| !access.admits(peer.ip())) {
+            self.refuse(ConnectionRefusal::Access);
+            return None;
+        }
+        let is_counted = |ip| counted == Counted::AsClient && !config.trusted_proxies.contains(ip);
+        if let Some(ip) = peer.ip().filter(|ip| is_counted(*ip)) {
+            let limit = config.limits.connections_per_client;
+            let admission = &self.door.admission;
+            if self.place.count_for(admission, ip, limit) == Admitted::No {
+                self.refuse(ConnectionRefusal::LimitClient);
+                return None;
+            }
+        }
+        // Asked of the kernel only where somebody is told.
+        let peer = if snapshot.introduces && peer.reached().is_none() {
+            peer.at(self.socket.local())
+        } else {
+            peer
+        };
+        Some(Accepted {
+            socket: self.socket,
+            peer,
+            place: self.place,
+            door: self.door,
+            worker: self.worker,
+            open: self.open,
+        })
+    }
+
+    /// Counts and logs a header that is none.
+    fn give_up(&self, fault: HeaderFault) {
+        self.cells().header_faults.inc(fault);
+        let peer = self.address.map(tracing::field::display);
+        let (listener, reason) = (&*self.door.name, fault.label());
+        tracing::debug!(listener, peer, reason, "PROXY header refused");
+    }
+
+    fn cells(&self) -> &ListenerCells {
+        self.door.cells.of(self.worker.id)
+    }
+}
