@@ -9,6 +9,7 @@
         browser = Browser(proxy.address)
 """
 
+from .balancer import HAProxy, Nginx, certificate
 from .bed import Bed
 from .browser import Answer, Browser
 from .haproxy import Haproxy
@@ -26,13 +27,16 @@ __all__ = [
     "Cattail",
     "Gone",
     "Haproxy",
+    "HAProxy",
     "Memcached",
     "Msm",
+    "Nginx",
     "PartError",
     "Persistent",
     "Redis",
     "Standard",
     "Tomcat",
+    "certificate",
     "eventually",
     "free_port",
     "on_loopback",

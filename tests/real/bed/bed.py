@@ -70,6 +70,9 @@ class Bed:
         """HAProxy, started."""
         [haproxy] = self.start(self._kept(Haproxy(f"haproxy{next(self._proxies)}", self.folder, text)))
         return haproxy
+    def kept(self, part):
+        """A part that the test has made itself; ended with the others."""
+        return self._kept(part)
 
     def start(self, *some):
         """Starts parts side by side, and waits until all serve."""
