@@ -115,7 +115,7 @@ pub(super) fn write_local() -> Vec<u8> {
 
 /// The header of a connection with these ends; `None`: nothing is known of them.
 ///
-/// What more there may be to tell (`PP2_TYPE_SSL`, once TLS of clients ends here) is a list of fields
+/// What more there may be to tell (`PP2_TYPE_SSL`, where TLS of clients ends here) is a list of fields
 /// behind the addresses, and a part of the [`Introduction`](super::Introduction), by which
 /// connections are told apart.
 pub(super) fn write(ends: Option<Ends>) -> Vec<u8> {

@@ -462,3 +462,37 @@ fn slow_load_balancers_hold_up_nobody() {
         client.expect_silence(Duration::from_millis(1));
     }
 }
+
+#[test]
+fn where_tls_is_spoken_the_header_comes_before_the_handshake() {
+    let ca = Authority::new("ca");
+    let shop = ca.issue(&["shop.example"]);
+    let tomcat = Tomcat::start("jvm1");
+    let listener = format!(
+        "listeners: [{{ address: '127.0.0.1:0', proxy_protocol: {{ from: [127.0.0.1] }}, \
+         tls: {{ certificates: [{}] }} }}]\n",
+        shop.item()
+    );
+    let proxy = Proxy::start(&(listener + &cluster(&[&tomcat], "")));
+    let long = with_fields(&[field(0x04, &[b'x'; 1000])]);
+    for header in [LINE, &long] {
+        let mut client = Raw::connect(proxy.address());
+        client.send(header);
+        let mut client = client.secure(&ca.clients(), "shop.example");
+        for _ in 0..2 {
+            Request::get("/echo").send_on(&mut client).expect(200);
+            let seen = tomcat.last_request();
+            assert_eq!(seen.header("X-Real-IP"), Some("192.0.2.9"));
+            assert_eq!(seen.header("X-Forwarded-Proto"), Some("https"));
+            assert_eq!(seen.header("X-Forwarded-Port"), Some("443"));
+        }
+    }
+    // A handshake is no header.
+    let refused = Raw::try_connect_tls(proxy.address(), &ca.clients(), "shop.example");
+    assert!(refused.is_err());
+    let labels = [("reason", "signature")];
+    let faults = proxy
+        .metrics()
+        .value("cattail_proxy_protocol_errors_total", &labels);
+    assert_eq!(faults, 1);
+}

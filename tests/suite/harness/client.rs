@@ -110,7 +110,17 @@ impl Raw {
         config: &ClientConfig,
         host: &str,
     ) -> io::Result<Self> {
-        let mut raw = Self::try_connect(to)?;
+        Self::try_connect(to)?.try_secure(config, host)
+    }
+
+    /// Shakes hands on a connection on which something was said before.
+    #[track_caller]
+    pub(crate) fn secure(self, config: &ClientConfig, host: &str) -> Self {
+        self.try_secure(config, host).expect("shakes hands")
+    }
+
+    fn try_secure(self, config: &ClientConfig, host: &str) -> io::Result<Self> {
+        let mut raw = self;
         raw.socket.set_read_timeout(Some(patience()))?;
         let mut tls = secure::connection(config, host);
         while tls.is_handshaking() {
