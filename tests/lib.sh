@@ -76,7 +76,6 @@ need_commands() {
 }
 
 # What tests with real parts call.
-real_commands() { echo java javac mvn memcached redis-server haproxy python3 curl; }
 real_commands() { echo java javac mvn memcached redis-server python3 curl haproxy nginx openssl; }
 
 # Debian's Tomcat 10.1, which is no command.

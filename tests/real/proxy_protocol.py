@@ -6,7 +6,7 @@ import socket
 import ssl
 import unittest
 
-from bed import Bed, HAProxy, Nginx, certificate, eventually, free_port
+from bed import Balancer, Bed, Nginx, certificate, eventually, free_port
 
 # The second one is the balancer's own: the proxy must never take it for a client.
 CLIENT, BALANCER = "127.0.0.7", "127.0.0.99"
@@ -76,7 +76,7 @@ clusters:
         cls.server, cls.browser = (certificate(cls.bed.folder, name) for name in ("shop.example", "ann"))
         options = "ssl,cert-cn,ssl-cipher,authority,unique-id,crc32c"
         to = f"{cls.cattail.address} source {BALANCER}"
-        cls.haproxy = cls.bed.kept(HAProxy("haproxy", cls.bed.folder, f"""{FRONT}
+        cls.haproxy = cls.bed.kept(Balancer("haproxy", cls.bed.folder, f"""{FRONT}
 listen v1
     bind 127.0.0.1:{cls.v1}
     server cattail {to} send-proxy check inter 100
@@ -166,7 +166,7 @@ class ToThoseBehind(unittest.TestCase):
     server {{ listen 127.0.0.1:{nginx_port} proxy_protocol; location / {{ return 200 '{NGINX_SAYS}'; }} }}
 """, [nginx_port]))
         # Named so that the order of the file decides nothing.
-        cls.behind = cls.bed.kept(HAProxy("behind", cls.bed.folder, f"""{FRONT}
+        cls.behind = cls.bed.kept(Balancer("behind", cls.bed.folder, f"""{FRONT}
 frontend told
     mode http
     log global
@@ -190,7 +190,7 @@ frontend told
         cls.inner = cls.bed.cattail(
             f"listeners:\n  - address: 127.0.0.1:1\n    proxy_protocol: {{ from: [127.0.0.0/8] }}\n{text}"
         )
-        balancer = cls.bed.kept(HAProxy("before", cls.bed.folder, f"""{FRONT}
+        balancer = cls.bed.kept(Balancer("before", cls.bed.folder, f"""{FRONT}
 listen front
     bind 127.0.0.1:{cls.front}
     server cattail {cls.inner.address} send-proxy-v2

@@ -9,7 +9,7 @@
         browser = Browser(proxy.address)
 """
 
-from .balancer import HAProxy, Nginx, certificate
+from .balancer import Balancer, Nginx, certificate
 from .bed import Bed
 from .browser import Answer, Browser
 from .haproxy import Haproxy
@@ -22,12 +22,12 @@ from .tomcat import App, Tomcat
 __all__ = [
     "Answer",
     "App",
+    "Balancer",
     "Bed",
     "Browser",
     "Cattail",
     "Gone",
     "Haproxy",
-    "HAProxy",
     "Memcached",
     "Msm",
     "Nginx",

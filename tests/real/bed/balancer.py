@@ -24,8 +24,8 @@ class Server(Process):
         return True
 
 
-class HAProxy(Server):
-    """Debian's HAProxy."""
+class Balancer(Server):
+    """Debian's HAProxy, with a whole configuration of the test's."""
 
     def command(self):
         return [parts.tool("haproxy"), "-db", "-f", self.file]
