@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 12] = [
     &["store"],
     &["cluster"],
     &["upstream", "health"],
-    &["proxy"],
+    &["proxy", "webhook"],
     &["server", "admin"],
     &["app"],
     // A Tomcat to try things out with stands beside the proxy: nothing below may know it.
