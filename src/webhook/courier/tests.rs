@@ -117,10 +117,10 @@ impl Stage {
         });
     }
 
-    fn turn(&self, webhook: Option<Webhook>) {
+    fn turn(&self, webhook: Option<&Webhook>) {
         let last = *self.common.events.watch().borrow();
         self.settings
-            .send_if_modified(|it| it.follow(webhook.as_ref(), last));
+            .send_if_modified(|it| it.follow(webhook, last));
     }
 
     fn does(&self, does: Does) {
@@ -289,13 +289,13 @@ async fn other_settings_are_followed_at_once_and_keep_what_waits() {
         timeout: Duration::from_secs(1),
         ..webhook()
     };
-    stage.turn(Some(other));
+    stage.turn(Some(&other));
     stage.at(0.1).await;
     assert_eq!(stage.told(), ["a", "a", "b"]);
     // Between the two nobody wants to know, whenever the courier hears of it.
     stage.turn(None);
     stage.tell("c");
-    stage.turn(Some(webhook()));
+    stage.turn(Some(&webhook()));
     stage.tell("d");
     stage.at(0.1).await;
     assert_eq!(stage.told()[3..], ["d"]);
