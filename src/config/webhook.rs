@@ -99,8 +99,8 @@ pub enum BadWebhookUrl {
     Scheme,
     /// `https://`.
     #[error(
-        "TLS comes with TLS to backends, and is not there yet; until then let something on this host \
-         take http:// and pass it on"
+        "TLS is not there yet towards receivers of events; until then let something on this host take \
+         http:// and pass it on"
     )]
     Tls,
     /// `user:password@`.

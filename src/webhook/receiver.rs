@@ -46,6 +46,8 @@ impl Failure {
         match failure {
             ProbeFailure::Connect { .. }
             | ProbeFailure::ConnectTimeout { .. }
+            | ProbeFailure::Tls(_)
+            | ProbeFailure::TlsTimeout
             | ProbeFailure::NoAddress => Delivery::Connect,
             ProbeFailure::AnswerTimeout(_) => Delivery::Timeout,
             ProbeFailure::Status(_) => Delivery::Status,
