@@ -7,6 +7,7 @@
 //! - [`server`] is the client's side: sockets, connections, their limits.
 //! - [`admin`] is the operator's side: metrics and health answers.
 //! - [`proxy`] is one request, from its head to the last byte of the answer.
+//! - [`webhook`] tells a receiver of events.
 //! - [`health`] asks backends how they are.
 //! - [`upstream`] is one worker's connections to backends.
 //! - [`cluster`] is what all workers share of backends.
@@ -38,3 +39,4 @@ pub mod standin;
 pub mod store;
 pub mod tls;
 pub mod upstream;
+pub mod webhook;

@@ -1,4 +1,5 @@
-//! What watches backends: name look-ups and health checks, on one thread beside the workers.
+//! What watches backends, name look-ups and health checks, and tells of events: on one thread beside
+//! the workers.
 
 use std::io;
 use std::sync::Arc;
@@ -6,69 +7,87 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
-use tokio::sync::mpsc;
+use tokio::sync::{self, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::balance::Slot;
 use crate::cluster::resolve::{INTERVAL, News, SystemResolver, keep_resolved};
-use crate::cluster::{Addresses, Backend, Cluster};
+use crate::cluster::{Addresses, Backend, Cluster, Common};
 use crate::config::tls::ClusterTls;
 use crate::config::{self, BackendAddr, Check};
 use crate::health::agent::watch_agent;
 use crate::health::{Network, Pace, SOON, Way, Ways, watch, watch_store};
 use crate::proxy::Snapshot;
 use crate::proxy::headers::host::own_host;
+use crate::webhook::{Courier, Plain, Settings};
 
 use super::guarded::Guarded;
 use super::judging::Judging;
 use super::watched::Watched;
 
-/// The thread; it ends when the handle is dropped.
+/// The thread; it ends when the handle is dropped, once events that wait have had a last chance.
 #[derive(Debug)]
 pub(super) struct Background {
-    snapshots: Option<mpsc::UnboundedSender<Arc<Snapshot>>>,
+    words: Option<mpsc::UnboundedSender<Word>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
+/// What the thread is told.
+#[derive(Debug)]
+enum Word {
+    /// Another configuration is in force; this was the last event before it.
+    Watch(Arc<Snapshot>, u64),
+    /// End without another look at anything.
+    EndAtOnce,
+}
+
 impl Background {
-    /// Starts the thread; it has nothing to watch yet.
+    /// Starts the thread for this configuration.
     /// `keep` is called now and then, to write down what is to outlive the process.
-    pub(super) fn start(keep: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
+    pub(super) fn start(
+        first: Arc<Snapshot>,
+        common: Arc<Common>,
+        keep: impl Fn() + Send + Sync + 'static,
+    ) -> io::Result<Self> {
         let keep = Arc::new(keep);
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let (snapshots, mut given) = mpsc::unbounded_channel::<Arc<Snapshot>>();
+        let (words, given) = mpsc::unbounded_channel::<Word>();
         let thread = thread::Builder::new()
             .name("background".to_owned())
             .spawn(move || {
-                runtime.block_on(async {
-                    let mut tasks = JoinSet::new();
-                    while let Some(snapshot) = given.recv().await {
-                        tasks.abort_all();
-                        tasks = watchers(&snapshot, &keep);
-                    }
-                });
+                runtime.block_on(run(first, common, given, keep));
                 // A look-up that the system does not answer must not hold the end up.
                 runtime.shutdown_timeout(Duration::ZERO);
             })?;
         Ok(Self {
-            snapshots: Some(snapshots),
+            words: Some(words),
             thread: Some(thread),
         })
     }
 
-    /// Watches the backends of `snapshot`, and no others, from now on.
-    pub(super) fn watch(&self, snapshot: Arc<Snapshot>) {
-        if let Some(snapshots) = &self.snapshots {
+    /// Watches the backends of `snapshot`, and no others, from now on; `last` was the last event
+    /// before.
+    pub(super) fn watch(&self, snapshot: Arc<Snapshot>, last: u64) {
+        self.say(Word::Watch(snapshot, last));
+    }
+
+    /// Nothing that waits is to hold the end up.
+    pub(super) fn end_at_once(&self) {
+        self.say(Word::EndAtOnce);
+    }
+
+    fn say(&self, word: Word) {
+        if let Some(words) = &self.words {
             // Sending fails only when the thread has ended, with the process.
-            drop(snapshots.send(snapshot));
+            drop(words.send(word));
         }
     }
 }
 
 impl Drop for Background {
     fn drop(&mut self) {
-        drop(self.snapshots.take());
+        drop(self.words.take());
         if self
             .thread
             .take()
@@ -76,6 +95,39 @@ impl Drop for Background {
         {
             tracing::error!("the background thread panicked");
         }
+    }
+}
+
+async fn run(
+    first: Arc<Snapshot>,
+    common: Arc<Common>,
+    mut given: mpsc::UnboundedReceiver<Word>,
+    keep: Arc<impl Fn() + Send + Sync + 'static>,
+) {
+    // It outlives configurations, with the events that wait.
+    let (webhook, settings) = sync::watch::channel(Settings {
+        webhook: first.config.webhook.clone(),
+        ..Settings::default()
+    });
+    let mut courier = JoinSet::new();
+    courier.spawn(Courier::new(common, settings, Plain).run());
+    let mut tasks = watchers(&first, &keep);
+    while let Some(word) = given.recv().await {
+        let Word::Watch(snapshot, last) = word else {
+            return;
+        };
+        tasks.abort_all();
+        tasks = watchers(&snapshot, &keep);
+        webhook.send_if_modified(|it| it.follow(snapshot.config.webhook.as_ref(), last));
+    }
+    tasks.abort_all();
+    drop(webhook);
+    if courier
+        .join_next()
+        .await
+        .is_some_and(|ended| ended.is_err())
+    {
+        tracing::error!("what delivers events panicked");
     }
 }
 

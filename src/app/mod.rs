@@ -115,7 +115,12 @@ impl Proxy {
                 Err(_) => tracing::error!("a worker panicked"),
             }
         }
-        drop(self.background.take());
+        if let Some(background) = self.background.take() {
+            if *self.phase.borrow() == Phase::Over {
+                background.end_at_once();
+            }
+            drop(background);
+        }
         if let Some((_, admin)) = self.admin.take() {
             admin.stop();
         }

@@ -62,6 +62,7 @@ impl Proxy {
         let snapshot = Snapshot::new(config, Some(&before), access_log, &published.common)
             .map_err(StartFailure::from)?;
         resolve_names(&snapshot.clusters)?;
+        let last = *published.common.events.watch().borrow();
         published.publish(snapshot);
         let now = published.snapshot();
         for cluster in &now.clusters {
@@ -71,7 +72,7 @@ impl Proxy {
         let in_force: Vec<_> = members.copied().collect();
         published.common.ledger.retain_members(&in_force);
         if let Some(background) = &self.background {
-            background.watch(now);
+            background.watch(now, last);
         }
         Ok(())
     }

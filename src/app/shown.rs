@@ -163,6 +163,7 @@ impl Source for Shown {
         ledger(scrape, self.published.common.ledger.status());
         scrape.workers(&self.published.cells);
         scrape.process_events(&self.events);
+        scrape.webhook(&self.published.common.events.webhook);
         self.log.scrape(scrape);
         let limit = snapshot.config.limits.connections as u64;
         scrape.gauge(names::CONNECTIONS_LIMIT, &[], limit);

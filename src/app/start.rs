@@ -217,8 +217,8 @@ fn start_behind(config: Config, front: impl Front) -> Result<Proxy, StartFailure
     let shown = Shown::new(Arc::clone(&published), doors.clone(), counters);
     shown.orders_are_kept(kept);
     let keeper = Arc::clone(&shown);
-    let background = Background::start(move || keeper.keep_orders())?;
-    background.watch(published.snapshot());
+    let common = Arc::clone(&published.common);
+    let background = Background::start(published.snapshot(), common, move || keeper.keep_orders())?;
     let (phase, phases) = watch::channel(Phase::Serving);
     let mut proxy = Proxy {
         addresses: bound

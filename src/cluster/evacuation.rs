@@ -69,12 +69,21 @@ const LOOKS: u32 = 2;
 /// Whether a session may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leave {
-    /// Not yet, or not any more: it is not marked, or a request of it is there.
-    Stay,
+    /// Not yet, or not any more.
+    Stay(Stays),
     /// After this time, if nothing comes between.
     After(Duration),
     /// Now.
     Now,
+}
+
+/// Why a session stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stays {
+    /// It is not marked.
+    Unmarked,
+    /// A request of it is there, or may be.
+    InFlight,
 }
 
 /// What came of it so far.
@@ -147,13 +156,17 @@ impl Evacuation {
 
     /// Whether the session of `key` may leave; `is_there`: a request of it is at the backend.
     pub fn may_leave(&self, key: Key, is_there: bool) -> Leave {
-        if is_there || u64::from(key.low()) >= self.marked.load(Relaxed) || self.is_from_before(key)
-        {
-            return Leave::Stay;
+        if is_there {
+            return Leave::Stay(Stays::InFlight);
+        }
+        if u64::from(key.low()) >= self.marked.load(Relaxed) {
+            return Leave::Stay(Stays::Unmarked);
         }
         let now = self.began.elapsed();
-        if lock(&self.abandoned).since(key.number(), now).is_some() {
-            return Leave::Stay;
+        let may_be_there =
+            self.is_from_before(key) || lock(&self.abandoned).since(key.number(), now).is_some();
+        if may_be_there {
+            return Leave::Stay(Stays::InFlight);
         }
         match lock(&self.recent).since(key.number(), now) {
             Some(since) => match self.plan.delay.saturating_sub(since) {

@@ -29,7 +29,7 @@ pub use backend::{Backend, OpenRequest, Stand};
 pub use balancing::{Balancing, Standing};
 pub use changes::Changes;
 pub use connect_fault::ConnectFault;
-pub use evacuation::{Evacuation, Leave, Stage, Tally};
+pub use evacuation::{Evacuation, Leave, Stage, Stays, Tally};
 pub use moves::Moves;
 pub use orders::{Names, Order, Orders};
 pub use queue::Queue;

@@ -31,6 +31,7 @@ mod stores;
 mod template;
 pub mod tls;
 mod units;
+mod webhook;
 
 pub use bytes::ByteSize;
 pub use capacity::{Priority, Queue};
@@ -49,3 +50,4 @@ pub use source::{from_arguments, load_file, load_text};
 pub use stores::*;
 pub use template::{Piece, Template, Variable};
 pub use units::parse_duration;
+pub use webhook::{BadWebhookUrl, Webhook, WebhookUrl};

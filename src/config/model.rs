@@ -20,6 +20,7 @@ use super::tls::{ClusterTls, ListenerTls};
 use super::{
     Access, BackendAddr, BackendName, ByteSize, ClusterName, Drain, FailBack, Health, JvmRoute,
     Networks, Outliers, Priority, Problem, ProxyProtocol, Queue, Sessions, Stores, Template,
+    Webhook,
 };
 
 /// A whole configuration that passed every check.
@@ -45,6 +46,8 @@ pub struct Config {
     pub request_id: Option<HeaderName>,
     /// Clients who are told in a response header how their backend was chosen.
     pub decision_header: Networks,
+    /// Who is told of events; `None`: nobody.
+    pub webhook: Option<Webhook>,
     /// What an error answer looks like.
     pub errors: Errors,
     /// How the process ends.
@@ -59,6 +62,8 @@ pub struct Config {
 pub(super) struct Checked {
     /// Where the admin token was read.
     pub(super) token_file: Option<PathBuf>,
+    /// Where the token of the webhook was read.
+    pub(super) webhook_token_file: Option<PathBuf>,
     /// Where the error pages were read.
     pub(super) pages: BTreeMap<u16, PathBuf>,
     /// Where the keys of the clusters' affinity cookies were read.

@@ -148,6 +148,47 @@ pub(super) fn masked(text: &str) -> String {
     }
 }
 
+/// A line of a file as messages show it. What stands behind the host of a webhook's URL may be a
+/// secret, and who mistypes it may mistype the host too: of such a line nothing is shown behind the
+/// URL's scheme.
+pub(super) fn masked_line(line: &str) -> String {
+    let line = masked(line);
+    let Some(value) = ["url", "webhook"].iter().find_map(|key| behind(&line, key)) else {
+        return line;
+    };
+    let (before, value) = line.split_at_checked(value).unwrap_or((&line, ""));
+    let is_scheme = |letter: char| letter.is_ascii_alphabetic() || "\"'".contains(letter);
+    let (scheme, secret) = match value.split_once("://") {
+        Some((scheme, secret)) if scheme.chars().all(is_scheme) => (scheme, secret),
+        _ => ("", value),
+    };
+    let mark = if secret.len() == value.len() {
+        ""
+    } else {
+        "://"
+    };
+    let star = |letter: char| if letter.is_whitespace() { letter } else { '*' };
+    let stars: String = secret.chars().map(star).collect();
+    [before, scheme, mark, &stars].concat()
+}
+
+/// Where the value of a key begins that is no map; the line may also be nothing but a URL, whose key
+/// stands in the line before.
+fn behind(line: &str, key: &str) -> Option<usize> {
+    let alone = line.trim_start_matches([' ', '"', '\'']);
+    let is_scheme = |letter: char| letter.is_ascii_alphabetic();
+    if alone.trim_start_matches(is_scheme).starts_with("://") {
+        return Some(line.len() - alone.len());
+    }
+    line.match_indices(key).find_map(|(at, _)| {
+        let rest = line.get(at + key.len()..)?;
+        let colon = rest.trim_start_matches(['"', '\'', ' ']);
+        let value = colon.strip_prefix(':')?.trim_start();
+        let is_text = !value.is_empty() && !value.starts_with(['{', '#']);
+        is_text.then_some(line.len() - value.len())
+    })
+}
+
 /// The text with stars between the first `://` and the last `@`, if that may be a secret.
 fn starred(text: &str, is_secret: impl Fn(&str) -> bool) -> String {
     let url = text.split_once("://");
@@ -197,6 +238,40 @@ pub(super) fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_message_shows_the_path_of_a_webhook() {
+        for (typed, shown) in [
+            ("    url: http://a/hush", "    url: http://******"),
+            (
+                "events: { webhook: { url: 'http://a/hush', timout: 5s } }",
+                "events: { webhook: { url: 'http://******** ******* ** * *",
+            ),
+            (
+                "  webhook: https://a/my hush",
+                "  webhook: https://**** ****",
+            ),
+            ("  \"url\" : a/hush", "  \"url\" : ******"),
+            (
+                "{ webhook: { url: \"a/hush\" } }",
+                "{ webhook: { url: ******** * *",
+            ),
+            ("      \"http://a/hush\"", "      \"http://*******"),
+            (
+                "  webhook: { kinds: [order] }",
+                "  webhook: { kinds: [order] }",
+            ),
+            ("  url: # below", "  url: # below"),
+            ("      - http://10.0.0.1:80", "      - http://10.0.0.1:80"),
+            ("to: https://$host/@me", "to: https://$host/@me"),
+            (
+                "  - { to: http://a/b, x: url }",
+                "  - { to: http://a/b, x: url }",
+            ),
+        ] {
+            assert_eq!(masked_line(typed), shown);
+        }
+    }
 
     #[test]
     fn no_message_shows_the_password_of_a_url() {

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 mod url;
 
+pub(super) use url::host_and_port;
+
 /// What redis listens on unless the address says otherwise.
 pub const REDIS_PORT: u16 = 6379;
 /// No address that anyone means is longer.

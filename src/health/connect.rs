@@ -46,18 +46,15 @@ impl Endpoint {
 }
 
 /// A stream of bytes both ways.
-pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
 
 /// A connection of any kind.
-pub(super) type Stream = Box<dyn Duplex>;
+pub type Stream = Box<dyn Duplex>;
 
 /// Connects, at `deadline` at the latest.
-pub(super) async fn connect(
-    endpoint: &Endpoint,
-    deadline: Instant,
-) -> Result<Stream, ProbeFailure> {
+pub async fn connect(endpoint: &Endpoint, deadline: Instant) -> Result<Stream, ProbeFailure> {
     match endpoint {
         Endpoint::Tcp(addresses) => Ok(Box::new(connect_tcp(addresses, deadline).await?)),
         Endpoint::Unix(path) => {

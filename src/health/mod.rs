@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod answer;
 mod connect;
+pub mod exchange;
 mod failure;
 pub mod monitor;
 pub mod outliers;
@@ -15,7 +16,7 @@ pub mod probe;
 mod question;
 mod stores;
 
-pub use connect::{Endpoint, Way};
+pub use connect::{Endpoint, Stream, Way, connect};
 pub use failure::ProbeFailure;
 pub use monitor::{Made, Outcome, SOON, Subject, watch};
 pub use pace::{Mood, Pace};

@@ -8,14 +8,15 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::{Check, Health};
 use crate::proxy_protocol::{Introduction, Version, Who};
 
-use super::answer::{Body, Head, MAX_HEAD_BYTES, Progress, read_head};
+use super::answer::{Body, Head};
 use super::connect::{Endpoint, Stream, Way, connect};
+use super::exchange::{self, PIECE, read_body};
 use super::failure::ProbeFailure;
 use super::monitor::Made;
 use super::question::{Keep, Question, Verdict};
@@ -25,9 +26,6 @@ use super::question::{Keep, Question, Verdict};
 const KEPT: Duration = Duration::from_secs(15);
 /// How long the rest of an answer is awaited that only makes the connection usable again.
 const REST: Duration = Duration::from_millis(100);
-/// Bytes read at a time.
-const PIECE: usize = 2 * 1024;
-
 /// What a check found.
 #[derive(Debug)]
 pub struct Found {
@@ -97,6 +95,20 @@ struct Kept {
     to: Endpoint,
 }
 
+/// How long a question waits for its answer.
+#[derive(Clone, Copy)]
+struct Patience {
+    time: Duration,
+    until: Instant,
+}
+
+impl Patience {
+    fn of(time: Duration) -> Self {
+        let until = Instant::now() + time;
+        Self { time, until }
+    }
+}
+
 impl Network {
     /// For one backend: `host` is what `Host` says unless the file says otherwise, `port` where
     /// checks connect, `cookies` the names of cookies that hold sessions.
@@ -150,14 +162,14 @@ impl Network {
         &mut self,
         question: &Question,
         endpoint: &Endpoint,
-        deadline: Instant,
+        patience: Patience,
     ) -> Result<Heard, ProbeFailure> {
         let kept = self.kept.take().filter(|kept| kept.to == *endpoint);
         if let Some(Kept { mut stream, .. }) = kept
             && is_quiet(&mut stream).await
         {
             let mut bytes = Vec::with_capacity(PIECE);
-            match converse(&mut stream, question, &mut bytes, deadline).await {
+            match converse(&mut stream, question, &mut bytes, patience).await {
                 // It had closed the connection before it knew of the question.
                 Err(failure) if bytes.is_empty() && failure.is_an_end() => {}
                 heard => return self.conclude(stream, endpoint, heard),
@@ -167,11 +179,11 @@ impl Network {
             endpoint,
             self.introduction(),
             self.ways.check.as_ref(),
-            deadline,
+            patience.until,
         )
         .await?;
         let mut bytes = Vec::with_capacity(PIECE);
-        let heard = converse(&mut stream, question, &mut bytes, deadline).await;
+        let heard = converse(&mut stream, question, &mut bytes, patience).await;
         self.conclude(stream, endpoint, heard)
     }
 
@@ -193,11 +205,10 @@ impl Network {
         question: &Question,
         endpoint: &Endpoint,
     ) -> Result<Heard, ProbeFailure> {
-        let time = self.time;
-        let deadline = Instant::now() + time;
-        timeout_at(deadline, self.ask(question, endpoint, deadline))
+        let patience = Patience::of(self.time);
+        timeout_at(patience.until, self.ask(question, endpoint, patience))
             .await
-            .unwrap_or(Err(ProbeFailure::AnswerTimeout(time)))
+            .unwrap_or(Err(ProbeFailure::AnswerTimeout(patience.time)))
     }
 }
 
@@ -233,16 +244,15 @@ impl Probe for Network {
     }
 
     async fn speaks_http(&mut self, endpoint: &Endpoint) -> Result<(), ProbeFailure> {
-        let (time, hello) = (self.time, &self.hello);
-        let deadline = Instant::now() + time;
+        let (patience, hello) = (Patience::of(self.time), &self.hello);
         let asked = async {
             let way = self.ways.request.as_ref();
-            let mut stream = reach(endpoint, &self.introduction, way, deadline).await?;
-            converse(&mut stream, hello, &mut Vec::new(), deadline).await
+            let mut stream = reach(endpoint, &self.introduction, way, patience.until).await?;
+            converse(&mut stream, hello, &mut Vec::new(), patience).await
         };
-        match timeout_at(deadline, asked).await {
+        match timeout_at(patience.until, asked).await {
             Ok(heard) => heard.map(drop),
-            Err(_) => Err(ProbeFailure::AnswerTimeout(time)),
+            Err(_) => Err(ProbeFailure::AnswerTimeout(patience.time)),
         }
     }
 
@@ -304,73 +314,37 @@ async fn converse(
     stream: &mut Stream,
     question: &Question,
     bytes: &mut Vec<u8>,
-    deadline: Instant,
+    patience: Patience,
 ) -> Result<Heard, ProbeFailure> {
-    let sent = stream.write_all(&question.text).await;
-    let head = loop {
-        let is_session = |line: &[u8]| question.is_session(line);
-        if let Some(head) = read_head(bytes, question.asked, is_session)? {
-            break head;
-        }
-        let room = MAX_HEAD_BYTES.saturating_sub(bytes.len());
-        if room == 0 {
-            return Err(ProbeFailure::HeadTooLong);
-        }
-        bytes.reserve(room.min(PIECE));
-        let read = (&mut *stream).take(room as u64).read_buf(bytes).await;
-        if read.map_err(ProbeFailure::Broken)? == 0 {
-            // What could not be sent may still have been answered; if not, that is why.
-            return Err(sent.err().map_or(ProbeFailure::Ended, ProbeFailure::Broken));
-        }
-    };
+    let is_session = |line: &[u8]| question.is_session(line);
+    let asked = (question.text.as_slice(), question.asked);
+    let head = exchange::ask(stream, asked, is_session, bytes).await?;
     let begun = bytes.get(head.len..).unwrap_or_default();
     let mut body = Body::new(head.framing);
-    let Some(verdict) = question.judge_status(head.status) else {
-        let is_whole = read_body(stream, &mut body, begun).await?;
-        return Ok(Heard {
-            head,
-            verdict: question.judge_body(&body.text),
-            is_whole: is_whole && head.keeps,
-        });
+    let judged = question.judge_status(head.status);
+    let until = match &judged {
+        None => patience.until,
+        Some(_) => patience.until.min(Instant::now() + REST),
     };
-    let mut is_whole = head.keeps;
-    if is_whole {
-        let patience = deadline.min(Instant::now() + REST);
-        let rest = timeout_at(patience, read_body(stream, &mut body, begun)).await;
-        is_whole = matches!(rest, Ok(Ok(true)));
-    }
+    // What comes of the body takes nothing back of what the head says.
+    let read = if judged.is_none() || head.keeps {
+        timeout_at(until, read_body(stream, &mut body, begun))
+            .await
+            .unwrap_or(Err(ProbeFailure::AnswerTimeout(patience.time)))
+    } else {
+        Ok(false)
+    };
+    let is_whole = head.keeps && matches!(read, Ok(true));
+    let verdict = match (judged, read) {
+        (Some(verdict), _) => verdict,
+        (None, Ok(_)) => question.judge_body(&body.text),
+        (None, Err(failure)) => Err(failure),
+    };
     Ok(Heard {
         head,
         verdict,
         is_whole,
     })
-}
-
-/// Reads a body; whether the connection is at its end.
-async fn read_body(
-    stream: &mut Stream,
-    body: &mut Body,
-    begun: &[u8],
-) -> Result<bool, ProbeFailure> {
-    let mut progress = body.take(begun)?;
-    let mut piece = Vec::with_capacity(PIECE);
-    loop {
-        match progress {
-            Progress::Complete { beyond } => return Ok(beyond == 0),
-            Progress::TooLong => return Ok(false),
-            Progress::More => {}
-        }
-        piece.clear();
-        let read = (&mut *stream).take(PIECE as u64).read_buf(&mut piece).await;
-        if read.map_err(ProbeFailure::Broken)? == 0 {
-            return if body.ends_with_the_connection() {
-                Ok(false)
-            } else {
-                Err(ProbeFailure::Ended)
-            };
-        }
-        progress = body.take(&piece)?;
-    }
 }
 
 #[cfg(test)]

@@ -12,9 +12,13 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::access_log::rfc3339;
+use super::metrics::WebhookEvents;
 
 /// Events that are kept.
 pub const KEPT: usize = 1000;
+
+/// What an event can be about: its kinds.
+pub const KINDS: &[&str] = &["state", "order", "drained", "evacuation"];
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +35,7 @@ pub struct Event {
 /// What happened.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct News {
-    /// `state`, `order`, `drained` or `evacuation`.
+    /// One of [`KINDS`].
     pub kind: String,
     /// The cluster.
     pub cluster: String,
@@ -58,6 +62,8 @@ pub struct News {
 pub struct EventLog {
     kept: Mutex<VecDeque<Event>>,
     last: watch::Sender<u64>,
+    /// What becomes of them at the receiver that the configuration names.
+    pub webhook: WebhookEvents,
 }
 
 impl Default for EventLog {
@@ -65,6 +71,7 @@ impl Default for EventLog {
         Self {
             kept: Mutex::default(),
             last: watch::Sender::new(0),
+            webhook: WebhookEvents::default(),
         }
     }
 }
@@ -72,6 +79,7 @@ impl Default for EventLog {
 impl EventLog {
     /// Keeps the news and wakes who waits for some.
     pub fn tell(&self, news: News) {
+        debug_assert!(KINDS.contains(&news.kind.as_str()), "{news:?}");
         let mut kept = self.kept();
         let number = *self.last.borrow() + 1;
         if kept.len() == KEPT {
@@ -112,6 +120,7 @@ mod tests {
 
     fn news(text: &str) -> News {
         News {
+            kind: "state".to_owned(),
             text: text.to_owned(),
             ..News::default()
         }

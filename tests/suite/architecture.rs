@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 13] = [
     &["store"],
     &["cluster"],
     &["upstream", "health"],
-    &["proxy"],
+    &["proxy", "webhook"],
     &["server", "admin"],
     &["app"],
     // A Tomcat to try things out with stands beside the proxy: nothing below may know it.

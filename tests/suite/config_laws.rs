@@ -24,6 +24,9 @@ const TOP: &[&str] = &[
     "access_log: { path: stdout, format: json }",
     "access_log: { path: /var/log/x.log, format: '$client_ip \"$method $uri\" $$5 $status' }",
     "access_log: off",
+    "events: { webhook: { url: 'http://[::1]:9000/', kinds: [order, state], timeout: 1s, retry_time: 1h, queue: 1 } }",
+    "events: { webhook: { url: http://alerts.internal } }",
+    "events: { webhook: off }",
     "errors: { retry_after: 0s }",
     "shutdown: { delay: 5s, deadline: 1m }",
     "log: { level: debug, format: json }",
@@ -206,6 +209,7 @@ fn with(path: &str, word: &Value, tls: &Value) -> String {
     }
     let mut file = json!({
         "listeners": [listener],
+        "events": { "webhook": { "url": "http://10.0.0.9/", "kinds": ["order"] } },
         "rules": [{ "path": "/x", "redirect": { "to": "/y" } }, { "cluster": "shop" }],
         "clusters": { "shop": { "backends": [
             { "address": "10.0.0.1:80", "jvm_route": "a" },

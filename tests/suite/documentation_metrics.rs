@@ -3,18 +3,21 @@
 use std::collections::BTreeSet;
 
 use cattail::observe::metrics::{
-    AgentResult, BackendState, Binding, CheckResult, ConnectionRefusal, EjectionCause, EntryKind,
-    ErrorReason, EvacuationEnd, EvictedKind, Handshake, HeaderFault, LossCause, ParseError,
-    RefusalReason, RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage, StatusClass, Verdict,
+    AgentResult, BackendState, Binding, CheckResult, ConnectionRefusal, Delivery, DropReason,
+    EjectionCause, EntryKind, ErrorReason, EvacuationEnd, EvictedKind, Handshake, HeaderFault,
+    LossCause, ParseError, RefusalReason, RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage,
+    StatusClass, Verdict,
     names::{self, Metric, MetricKind},
 };
 
-/// The pages, as one.
+/// All pages, as one.
 const PAGE: &str = concat!(
     include_str!("../../docs/metrics.md"),
     include_str!("../../docs/session-metrics.md"),
     include_str!("../../docs/listener-metrics.md"),
-    include_str!("../../docs/proxy-protocol.md")
+    include_str!("../../docs/proxy-protocol.md"),
+    "\n## Events\n",
+    include_str!("../../docs/events.md")
 );
 
 fn row(metric: &Metric) -> String {
@@ -106,5 +109,7 @@ fn every_closed_set_is_on_the_page_whole() {
         EntryKind "of `cattail_sessions` and `cattail_ledger_entries`**"
         EvictedKind "of `cattail_ledger_evictions_total`**"
         ReloadResult "of `cattail_config_reloads_total`**"
+        Delivery "of `cattail_webhook_requests_total`**"
+        DropReason "of `cattail_events_dropped_total`**"
     }
 }

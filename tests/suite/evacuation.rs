@@ -203,6 +203,77 @@ fn a_session_that_was_answered_just_now_waits_for_its_backup() {
     other.read_response().expect(200);
 }
 
+/// What the proxy says would become of a request with this session.
+fn explained(pair: &Pair, id: &str) -> Value {
+    let question = json!({ "url": "/echo", "cookie": format!("JSESSIONID={id}") });
+    let ask = Request::post("/explain", question.to_string());
+    let ask = ask.header("Content-Type", "application/json");
+    pair.proxy.ask(ask).expect(200).json()
+}
+
+/// When the session leaves, to whom, and where its next request goes.
+fn leaves(pair: &Pair, id: &str) -> [String; 4] {
+    let found = explained(pair, id);
+    let (leaving, choice) = (&found["leaving"], &found["choice"]);
+    let parts = [
+        &leaving["when"],
+        &leaving["to"],
+        &choice["backend"],
+        &choice["binding"],
+    ];
+    parts.map(|part| part.as_str().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn a_session_that_is_to_leave_is_explained() {
+    let pair = Pair::with(NO_DELAY);
+    assert_eq!(explained(&pair, "A1.jvm1")["leaving"], Value::Null);
+    let mut before = held(&pair, "/echo/before", "A1.jvm1");
+    pair.evacuate(&json!({}));
+    let answered = ["answered", "jvm2", "jvm1", "owner"];
+    assert_eq!(leaves(&pair, "A1.jvm1"), answered);
+    let mut after = held(&pair, "/echo/after", "A1.jvm1");
+    assert_eq!(leaves(&pair, "A1.jvm1")[..3], answered[..3]);
+    let now = ["now", "jvm2", "jvm2", "evacuated"];
+    assert_eq!(leaves(&pair, "A2.jvm1"), now);
+    assert_eq!(pair.asked("/echo", "A2.jvm1"), "jvm2");
+    assert_eq!(explained(&pair, "A2.jvm2")["leaving"], Value::Null);
+    pair.tomcats[0].release("/echo/before");
+    pair.tomcats[0].release("/echo/after");
+    before.read_response().expect(200);
+    after.read_response().expect(200);
+    eventually("it may leave", || leaves(&pair, "A1.jvm1") == now);
+}
+
+#[test]
+fn a_session_whose_turn_has_not_come_is_explained() {
+    let pair = Pair::with("drain: { backup_delay: 10s }");
+    pair.begin(&json!({}));
+    let marked = ["marked", "jvm2", "jvm1", "owner"];
+    assert_eq!(leaves(&pair, "A1.jvm1"), marked);
+}
+
+#[test]
+fn a_session_that_waits_for_its_backup_is_explained() {
+    let pair = Pair::with("drain: { backup_delay: 2s }");
+    let mut other = held(&pair, "/echo/held", "A9.jvm1");
+    pair.begin(&json!({}));
+    let mut long = held(&pair, "/echo/long", "A1.jvm1");
+    pair.wait_marked();
+    pair.tomcats[0].release("/echo/long");
+    long.read_response().expect(200);
+    let mut rest = None;
+    eventually("it rests", || {
+        let found = explained(&pair, "A1.jvm1");
+        assert_ne!(found["leaving"]["when"], "now", "{found}");
+        rest = found["leaving"]["rest_ms"].as_u64();
+        found["leaving"]["when"] == "rested" && found["choice"]["backend"] == "jvm2"
+    });
+    assert!(rest.is_some_and(|rest| rest <= 2000), "{rest:?}");
+    pair.tomcats[0].release("/echo/held");
+    other.read_response().expect(200);
+}
+
 #[test]
 fn what_is_there_at_the_deadline_is_ended() {
     let pair = Pair::with(NO_DELAY);

@@ -91,3 +91,4 @@ mod tls;
 mod tls_backends;
 mod tls_clients;
 mod upgrade;
+mod webhook;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::path::Path;
 
-use crate::config::problem::{Problem, masked};
+use crate::config::problem::{Problem, masked_line};
 use crate::config::raw::Place;
 
 /// What all values of one file share.
@@ -39,7 +39,7 @@ impl<'a> Context<'a> {
             found: words.found,
             expected: words.expected,
             hint: words.hint,
-            source: source.map(|line| masked(line)),
+            source: source.map(|line| masked_line(line)),
         }
     }
 

@@ -9,6 +9,7 @@ mod capacity;
 mod cluster_tls;
 mod clusters;
 mod context;
+mod events;
 mod files;
 mod headers;
 mod health;

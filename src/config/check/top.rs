@@ -6,7 +6,7 @@ use crate::config::{Config, Limits};
 use super::at::At;
 use super::headers::header_name;
 use super::section::Section;
-use super::{clusters, listeners, logs, network_lists, rules};
+use super::{clusters, events, listeners, logs, network_lists, rules};
 
 /// The whole configuration; meaningless if anything was complained about.
 pub(super) fn config(at: &At<'_>) -> Config {
@@ -19,6 +19,7 @@ pub(super) fn config(at: &At<'_>) -> Config {
     let (clusters, key_files) = clusters::clusters(&top);
     let rules = rules::rules(&top, &clusters);
     let access_log = top.value("access_log").and_then(|at| logs::access_log(&at));
+    let (webhook, webhook_token_file) = events::webhook(&top.get("events").section());
     let (errors, pages) = logs::errors(&top.get("errors").section());
     Config {
         workers,
@@ -30,12 +31,14 @@ pub(super) fn config(at: &At<'_>) -> Config {
         clusters: clusters.into_iter().map(|(_, cluster)| cluster).collect(),
         access_log,
         request_id,
+        webhook,
         decision_header: network_lists::told(&top.get("decision_header")),
         errors,
         shutdown: logs::shutdown(&top.get("shutdown").section()),
         log: logs::diagnostics(&top.get("log").section()),
         checked: Checked {
             token_file: token_file.flatten(),
+            webhook_token_file,
             pages,
             key_files,
             warnings: Warnings::default(),

@@ -5,6 +5,7 @@ use crate::config::load::NotYaml;
 use crate::config::nearest::nearest;
 use crate::config::problem::quoted;
 use crate::config::raw::{Node, Place, Value, path_of_item, path_of_key};
+use crate::config::webhook;
 
 use super::context::{Context, Words};
 
@@ -87,17 +88,18 @@ pub(super) fn complain_unfilled(
     let Value::Scalar(scalar) = &node.value else {
         return;
     };
+    let typed = match path {
+        "events.webhook.url" => webhook::shown(&scalar.text),
+        _ => quoted(&scalar.text),
+    };
     let words = match unfilled {
         Unfilled::Missing(name) => Words {
-            found: format!(
-                "{}, and no variable {name} in the environment",
-                quoted(&scalar.text)
-            ),
+            found: format!("{typed}, and no variable {name} in the environment"),
             expected: format!("the variable {name} to be set"),
             hint: Some(format!("${{{name}:-default}} gives a default")),
         },
         Unfilled::Malformed => Words {
-            found: quoted(&scalar.text),
+            found: typed,
             expected: "${NAME} or ${NAME:-default}".to_owned(),
             hint: Some("write $${ for the characters ${".to_owned()),
         },

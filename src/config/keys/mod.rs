@@ -5,6 +5,7 @@
 
 mod backend;
 mod cluster;
+mod events;
 mod health;
 mod kind;
 mod rule;

@@ -1,5 +1,6 @@
 //! The keys of the file itself, and of the sections that are not about clusters.
 
+use super::events::EVENTS;
 use super::tls::LISTENER_TLS;
 use super::{CLUSTER, HOUR, Key, Kind, MINUTE, NETWORKS, RULE, SECOND};
 
@@ -65,6 +66,12 @@ pub(in crate::config) const TOP: &[Key] = &[
         Kind::Either(&[OFF, Kind::Section(ACCESS_LOG)]),
         "Where requests are logged; absent or `off`: nowhere.",
     ),
+    Key::new(
+        "events",
+        Kind::Section(EVENTS),
+        "Who is told when a backend's state changes, and of orders.",
+    )
+    .or("{}"),
     Key::new(
         "errors",
         Kind::Section(ERRORS),

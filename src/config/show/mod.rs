@@ -2,6 +2,7 @@
 //! gives an equal [`Config`].
 
 mod cluster;
+mod events;
 mod health;
 mod rule;
 mod sessions;
@@ -32,6 +33,10 @@ impl Config {
             "limits": limits(&self.limits),
             "rules": self.rules.iter().map(|r| rule::rule(r, &self.clusters)).collect::<Vec<_>>(),
             "clusters": self.show_clusters(),
+            "events": events::events(
+                self.webhook.as_ref(),
+                self.checked.webhook_token_file.as_deref(),
+            ),
             "errors": self.show_errors(&self.errors),
             "shutdown": shutdown(self.shutdown),
             "log": diagnostics(self.log),

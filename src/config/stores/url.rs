@@ -35,7 +35,7 @@ pub(super) fn redis(rest: &str) -> Result<StoreAddress, BadStoreAddress> {
 }
 
 /// Splits `host:port` or `[address]:port`.
-pub(super) fn host_and_port(
+pub(in crate::config) fn host_and_port(
     text: &str,
     default_port: Option<u16>,
 ) -> Result<(String, u16), BadStoreAddress> {

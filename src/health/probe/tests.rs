@@ -1,6 +1,7 @@
 use std::error::Error;
 use std::net::SocketAddr;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 use tokio::task::JoinHandle;
 
@@ -245,6 +246,50 @@ async fn a_session_that_a_check_makes_is_seen() {
         assert_eq!(found.made, Some(expected), "{cookie}");
     }
     assert_eq!(found(&health(LONG), "").await.made, None);
+}
+
+#[tokio::test]
+async fn a_session_is_seen_though_the_body_behind_it_breaks_or_never_ends() {
+    let of_the_body = |timeout| Health {
+        timeout,
+        ..of(HttpCheck {
+            body: Some("UP".to_owned()),
+            ..HttpCheck::get("/")
+        })
+    };
+    let begun = "HTTP/1.1 200\r\nSet-Cookie: JSESSIONID=0123ABC.jvm1\r\n";
+    for broken in [
+        "Content-Length: 10\r\n\r\nU",
+        "Transfer-Encoding: chunked\r\n\r\n!",
+    ] {
+        let found = found(&of_the_body(LONG), [begun, broken].concat()).await;
+        assert_eq!(found.made, Some(Made::Session), "{broken}");
+        assert!(
+            matches!(
+                found.verdict,
+                Err(ProbeFailure::Ended | ProbeFailure::BadBody)
+            ),
+            "{found:?}"
+        );
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let health = of_the_body(SHORT);
+    let mut network = network(&health);
+    let endpoint = tcp(&[address]);
+    let hang = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_question(&mut stream).await;
+        let head = [begun, "Content-Length: 10\r\n\r\nU"].concat();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
+    };
+    let (found, _stream) = tokio::join!(network.check(&endpoint), hang);
+    assert_eq!(found.made, Some(Made::Session));
+    assert!(
+        matches!(found.verdict, Err(ProbeFailure::AnswerTimeout(_))),
+        "{found:?}"
+    );
 }
 
 #[tokio::test]

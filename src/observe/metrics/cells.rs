@@ -128,8 +128,13 @@ impl<K: Kind, const N: usize> ByKind<K, N> {
 impl<K: Kind, const N: usize> ByKind<K, N, SharedCounter> {
     /// Adds one to `kind`.
     pub fn inc(&self, kind: K) {
+        self.add(kind, 1);
+    }
+
+    /// Adds `count` to `kind`.
+    pub fn add(&self, kind: K, count: u64) {
         if let Some(cell) = self.cell(kind) {
-            cell.inc();
+            cell.add(count);
         }
     }
 

@@ -9,11 +9,13 @@ mod cells;
 mod exposition;
 mod families;
 mod histogram;
+#[macro_use]
 mod kinds;
 pub mod names;
 mod process;
 mod scrape;
 mod sessions;
+mod webhook;
 
 pub use blocks::{
     BackendCells, BackendEvents, ByClass, ClusterCells, ListenerCells, ProcessEvents, StoreEvents,
@@ -32,3 +34,4 @@ pub use kinds::{
 };
 pub use scrape::{Labels, Scrape};
 pub use sessions::{LedgerStatus, SessionCounts, StoreStatus};
+pub use webhook::{Delivery, DropReason, WebhookEvents};

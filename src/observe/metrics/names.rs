@@ -1,6 +1,6 @@
 //! Every metric: its name, kind, labels and meaning.
 //!
-//! `docs/metrics.md` and `docs/session-metrics.md` list the same; a test holds them together. Label
+//! `docs/metrics.md`, `docs/session-metrics.md` and `docs/events.md` list the same; a test holds them together. Label
 //! values come from the configuration (cluster, backend, listener, worker) or from a closed set
 //! ([`super::Kind`]), never from a client. One is a word of the backends, `store_node`; whoever
 //! collects them keeps no more than 64 of a cluster apart.
@@ -188,6 +188,14 @@ metrics! {
         "TLS handshakes, by what became of them.";
     WORKER_CONNECTIONS_OPEN = Gauge "cattail_worker_connections_open" ["worker"]
         "Client connections open now; workers that differ much are out of balance.";
+
+    // Events.
+    WEBHOOK_REQUESTS = Counter "cattail_webhook_requests_total" ["result"]
+        "Events sent to the receiver of `events.webhook`, each attempt, by how it ended.";
+    EVENTS_DROPPED = Counter "cattail_events_dropped_total" ["reason"]
+        "Events that should have been delivered to the receiver and were dropped, by the reason.";
+    EVENTS_WAITING = Gauge "cattail_events_waiting" []
+        "Events that wait to be delivered, now.";
 
     // The process.
     BUILD_INFO = Gauge "cattail_build_info" ["version"]

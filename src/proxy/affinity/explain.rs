@@ -10,9 +10,9 @@ use super::route::Candidates;
 use super::seek::{Reason, Shown, Sought, named, seek, values};
 use super::shown::{Bound, owned};
 use crate::balance::{KeyHash, Slot};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Leave, Stays};
 use crate::observe::metrics::{Binding, RejectedId};
-use crate::proxy::explain::{FoundId, KnownBy, Owner, RouteNames, WhyChosen};
+use crate::proxy::explain::{FoundId, KnownBy, LeavesWhen, Leaving, Owner, RouteNames, WhyChosen};
 use crate::proxy::select::{self, Nobody};
 use crate::session::find::{Place, Source};
 use crate::session::id::{Id, own_token};
@@ -38,6 +38,8 @@ pub(in crate::proxy) struct Looked {
     pub(in crate::proxy) fenced: Vec<Slot>,
     /// The owner that the request waits for first.
     pub(in crate::proxy) waits_for: Option<Slot>,
+    /// What it means that its backend is being emptied.
+    pub(in crate::proxy) leaving: Option<Leaving>,
     /// Where to.
     pub(in crate::proxy) destination: Destination,
 }
@@ -84,6 +86,7 @@ impl Looked {
             order: Vec::new(),
             fenced: Vec::new(),
             waits_for: None,
+            leaving: None,
             destination: Destination::Balance(binding),
         }
     }
@@ -106,7 +109,8 @@ fn bound(cluster: &Cluster, head: &Parts, shown: Shown) -> Looked {
     };
     let id = bound.id(head, cluster);
     let hash = KeyHash::of(id.as_ref().map_or(&[], Id::base));
-    let (destination, waits_for) = destination(&bound, hash, candidates);
+    let (mut destination, waits_for) = destination(&bound, hash, candidates);
+    let leaving = leaving(&bound, hash, candidates, &mut destination);
     let order: Vec<Slot> = cluster.balancing().rendezvous.rank(hash).collect();
     let is_fenced = |slot: &Slot| bound.is_fenced(cluster, *slot);
     Looked {
@@ -117,7 +121,59 @@ fn bound(cluster: &Cluster, head: &Parts, shown: Shown) -> Looked {
         fenced: order.iter().copied().filter(is_fenced).collect(),
         order,
         waits_for,
+        leaving,
         destination,
+    }
+}
+
+/// What it means for the session that the backend it would go to is being emptied, if so; and with
+/// that, where it goes.
+fn leaving(
+    bound: &Bound,
+    hash: KeyHash,
+    candidates: Candidates<'_>,
+    destination: &mut Destination,
+) -> Option<Leaving> {
+    let cluster = candidates.cluster;
+    let (Destination::At(from, _) | Destination::Full(Some(from), _)) = *destination else {
+        return None;
+    };
+    if bound.is_ignored || !Bound::is_to_leave(cluster, from) {
+        return None;
+    }
+    let evacuation = Bound::evacuation(cluster, from)?;
+    let to = bound.way_out(hash, (candidates, bound.policy(cluster)), from);
+    let (when, rest) = match evacuation.may_leave(bound.key, bound.seen.pin == Some(from)) {
+        _ if !Bound::may_leave(cluster) => (LeavesWhen::Never, None),
+        _ if to.is_none() => (LeavesWhen::Taken, None),
+        Leave::Stay(Stays::Unmarked) => (LeavesWhen::Marked, None),
+        Leave::Stay(Stays::InFlight) => (LeavesWhen::Answered, None),
+        Leave::After(rest) => (LeavesWhen::Rested, Some(rest)),
+        Leave::Now if cluster.stores.is_some() => (LeavesWhen::IfCopied, None),
+        Leave::Now => (LeavesWhen::Now, None),
+    };
+    let is_gone = matches!(
+        when,
+        LeavesWhen::Now | LeavesWhen::IfCopied | LeavesWhen::Rested
+    );
+    if let Some(to) = to.filter(|_| is_gone) {
+        *destination = at(candidates, to, Binding::Evacuated);
+    }
+    let name = |slot| cluster.backend(slot).map(|it| it.name.to_string());
+    Some(Leaving {
+        from: name(from)?,
+        to: to.and_then(name),
+        when,
+        rest_ms: rest.map(|rest| u64::try_from(rest.as_millis()).unwrap_or(u64::MAX)),
+    })
+}
+
+/// To this backend, as soon as there is a place.
+fn at(candidates: Candidates<'_>, slot: Slot, binding: Binding) -> Destination {
+    if candidates.has_room(slot) && candidates.cluster.queue.has_room() {
+        Destination::At(slot, binding)
+    } else {
+        Destination::Full(Some(slot), binding)
     }
 }
 
@@ -138,18 +194,11 @@ fn destination(
         policy.may_wait = false;
         decision = decide(seen, policy, serves, is_busy);
     }
-    let at = |slot: Slot, binding| {
-        if candidates.has_room(slot) && cluster.queue.has_room() {
-            Destination::At(slot, binding)
-        } else {
-            Destination::Full(Some(slot), binding)
-        }
-    };
     let destination = match decision {
-        Decision::To(slot, binding) => at(slot, binding),
+        Decision::To(slot, binding) => at(candidates, slot, binding),
         Decision::Survivor(binding) => {
             if let Some(slot) = bound.survivor(hash, candidates, policy) {
-                at(slot, binding)
+                at(candidates, slot, binding)
             } else {
                 match select::why_nobody(&cluster.balancing(), candidates.tried) {
                     Nobody::Free => Destination::Full(None, binding),

@@ -44,18 +44,12 @@ impl Bound {
             self.is_decided(binding, seeking);
             return seeking.at(slot);
         }
-        let evacuation = cluster
-            .backend(slot)
-            .and_then(|backend| backend.evacuation().clone());
         let hash = self
             .id(seeking.head, cluster)
             .map(|id| KeyHash::of(id.base()));
-        // Who owned it before, and was not restarted since, may hold an old copy of it; and nothing
-        // presses here.
-        let survivor = hash
-            .and_then(|hash| self.survivor(hash, candidates, policy))
-            .filter(|survivor| !self.is_fenced(cluster, *survivor));
-        if let Some((evacuation, survivor)) = evacuation.zip(survivor.filter(|it| *it != slot)) {
+        let survivor = hash.and_then(|hash| self.way_out(hash, (candidates, policy), slot));
+        let evacuation = Self::evacuation(cluster, slot);
+        if let Some((evacuation, survivor)) = evacuation.zip(survivor) {
             match evacuation.may_leave(self.key, self.seen.pin == Some(slot)) {
                 Leave::After(rest) if self.rests < MOST_RESTS => {
                     self.rests += 1;
@@ -66,11 +60,37 @@ impl Bound {
                     self.is_decided(Binding::Evacuated, seeking);
                     return self.pinned(seeking, candidates, survivor);
                 }
-                Leave::Now | Leave::After(_) | Leave::Stay => {}
+                Leave::Now | Leave::After(_) | Leave::Stay(_) => {}
             }
         }
         self.is_decided(binding, seeking);
         self.pinned(seeking, candidates, slot)
+    }
+
+    /// How a backend is being emptied.
+    pub(super) fn evacuation(cluster: &Cluster, slot: Slot) -> Option<Arc<Evacuation>> {
+        let backend = cluster.backend(slot)?;
+        backend.evacuation().clone()
+    }
+
+    /// To whom the session can go that leaves a backend.
+    pub(super) fn way_out(
+        &self,
+        hash: KeyHash,
+        (candidates, policy): (Candidates<'_>, Policy),
+        from: Slot,
+    ) -> Option<Slot> {
+        let survivor = self.survivor(hash, candidates, policy)?;
+        // Who owned it before, and was not restarted since, may hold an old copy of it; and nothing
+        // presses here.
+        let is_fit = survivor != from && !self.is_fenced(candidates.cluster, survivor);
+        is_fit.then_some(survivor)
+    }
+
+    /// Whether sessions may leave as the configuration is now: a reload may have said otherwise since
+    /// the order came.
+    pub(super) fn may_leave(cluster: &Cluster) -> bool {
+        !cluster.config.sessions.strict && cluster.sessions_can_move()
     }
 
     /// Whether the store is to be asked before the session leaves a backend that serves it.
@@ -80,8 +100,7 @@ impl Bound {
 
     /// A session without a copy would be lost; its backend has it still.
     fn may_go(&self, cluster: &Cluster, evacuation: &Evacuation) -> bool {
-        // A reload may have said otherwise since the order came.
-        if cluster.config.sessions.strict || !cluster.sessions_can_move() {
+        if !Self::may_leave(cluster) {
             return false;
         }
         let may = cluster.stores.is_none() || self.copy == StoreCopy::There;

@@ -6,12 +6,14 @@
 //! ids are secrets: an [`Explanation`] has them shortened.
 
 mod candidates;
+mod leaving;
 mod question;
 mod text;
 mod words;
 
 use std::net::IpAddr;
 
+pub use leaving::{LeavesWhen, Leaving};
 pub use question::{Question, Unclear};
 pub use words::{
     Action, Candidate, Choice, Explanation, FoundId, KnownBy, MatchedRule, Note, Owner, RouteNames,
@@ -65,6 +67,7 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> Result<Explanation, 
         ids: looked.ids,
         ids_left_out: looked.left_out,
         owner: looked.owner,
+        leaving: looked.leaving,
         choice,
     })
 }

@@ -69,8 +69,12 @@ impl Explanation {
             writeln!(f, "{:COLUMN$}and {} more", "", self.ids_left_out)?;
         }
         match &self.owner {
-            Some(owner) => writeln!(f, "{:COLUMN$}{}, {}", "owner", owner.backend, owner.by),
-            None if is_bound => writeln!(f, "{:COLUMN$}nobody is known", "owner"),
+            Some(owner) => writeln!(f, "{:COLUMN$}{}, {}", "owner", owner.backend, owner.by)?,
+            None if is_bound => writeln!(f, "{:COLUMN$}nobody is known", "owner")?,
+            None => {}
+        }
+        match &self.leaving {
+            Some(leaving) => writeln!(f, "{:COLUMN$}{leaving}", "leaving"),
             None => Ok(()),
         }
     }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::leaving::Leaving;
+
 /// A word of a closed set, such as a binding or the reason of an error.
 pub(in crate::proxy) type Word = Cow<'static, str>;
 
@@ -20,6 +22,9 @@ pub struct Explanation {
     pub ids_left_out: usize,
     /// Who owns the session; `None`: nobody is known, or there is no session.
     pub owner: Option<Owner>,
+    /// What it means for the session that its backend is being emptied, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaving: Option<Leaving>,
     /// All backends of the cluster, in the order of the file.
     pub backends: Vec<Candidate>,
     /// Where to.
