@@ -9,6 +9,7 @@ mod capacity;
 mod cluster_tls;
 mod clusters;
 mod context;
+mod fail_back;
 mod files;
 mod headers;
 mod health;

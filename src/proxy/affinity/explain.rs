@@ -146,7 +146,10 @@ fn destination(
         }
     };
     let destination = match decision {
-        Decision::To(slot, binding) => at(slot, binding),
+        Decision::To(slot, binding) => match bound.goes_home(candidates, policy, slot) {
+            Some(home) => at(home, Binding::Returned),
+            None => at(slot, binding),
+        },
         Decision::Survivor(binding) => {
             if let Some(slot) = bound.survivor(hash, candidates, policy) {
                 at(slot, binding)
