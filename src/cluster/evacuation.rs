@@ -11,7 +11,6 @@
 //! the time passed in.
 
 mod course;
-mod recent;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -24,8 +23,8 @@ pub use course::Stage;
 
 use course::{Course, Seen};
 pub(super) use course::{Plan, Step};
-use recent::Recent;
 
+use super::recent::Recent;
 use crate::observe::metrics::WorkerId;
 use crate::session::ledger::Key;
 

@@ -156,7 +156,7 @@ impl Machine {
     /// Whether it comes back by itself once it was down.
     #[must_use]
     pub fn returning(mut self, policy: FailBack) -> Self {
-        self.returns = policy == FailBack::NewSessions;
+        self.returns = policy != FailBack::Never;
         self
     }
 
@@ -259,7 +259,7 @@ impl Machine {
         (warms, policy): (bool, FailBack),
     ) -> Option<Transition> {
         let from = self.state();
-        self.returns = policy == FailBack::NewSessions;
+        self.returns = policy != FailBack::Never;
         self.waits &= !self.returns;
         self.filed = wanted.into();
         self.check = Check::of(health);

@@ -11,11 +11,14 @@ use super::Cluster;
 use super::changes::Changes;
 use super::moves::Moves;
 use super::orders::Orders;
+use super::returns::Returns;
 use crate::balance::Slot;
 use crate::config::{self, OwnerBy};
 use crate::observe::events::EventLog;
 use crate::observe::metrics::RouteAlarm;
-use crate::session::ledger::{ClusterNumber, Key, Kind, Ledger, Member, Seconds, Store, TakeOver};
+use crate::session::ledger::{
+    ClusterNumber, Home, Key, Kind, Ledger, Member, Seconds, Store, TakeOver,
+};
 use crate::session::seal::Seals;
 
 /// What all clusters share, from the process's start to its end.
@@ -74,6 +77,8 @@ pub struct SessionBook {
     members: Box<[Member]>,
     /// Whose take-over is under way.
     pub moves: Arc<Moves>,
+    /// Sessions on their way home.
+    pub returns: Arc<Returns>,
     held: Arc<AtomicUsize>,
     /// When each alarm may be logged again.
     told: Arc<[AtomicU32; RouteAlarm::COUNT]>,
@@ -107,6 +112,12 @@ impl SessionBook {
             }
         }
         let name = config.name.as_str();
+        let (quiet, longest) = (config.quiet_before_return(), config.timeouts.response);
+        let returns = match before {
+            Some(before) => Arc::clone(&before.returns),
+            None => Arc::new(Returns::new(quiet, longest)),
+        };
+        returns.retime(quiet, longest);
         let seals = match &config.sessions.owner {
             OwnerBy::Cookie(cookie) => Some(OwnCookie {
                 names: [cookie.name.clone()],
@@ -120,6 +131,7 @@ impl SessionBook {
             own_cookie: seals,
             members: members.collect(),
             moves: before.map_or_else(Arc::default, |before| Arc::clone(&before.moves)),
+            returns,
             held: before.map_or_else(Arc::default, |before| Arc::clone(&before.held)),
             told: before.map_or_else(Arc::default, |before| Arc::clone(&before.told)),
         }
@@ -185,6 +197,17 @@ impl SessionBook {
     }
 }
 
+/// Why a session is another backend's now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhyMoved {
+    /// Its owner could not serve, or was being emptied: it goes back where the administrator wants that.
+    HadTo,
+    /// Too many waited for its owner.
+    ByChoice,
+    /// Somebody else has moved it, or it came along with another one.
+    NobodyKnows,
+}
+
 /// A request's place among those that wait for their owner.
 #[derive(Debug)]
 pub struct Held(Arc<AtomicUsize>);
@@ -221,23 +244,29 @@ impl Cluster {
     }
 
     /// The session is another backend's from now on, until the client shows that it knows; at
-    /// most for the session's idle time. `store`: the id was issued again, with this store node.
-    pub fn session_moved(&self, key: Key, to: Slot, store: Option<Store>) {
-        let kind = store.map_or(Kind::Claimed, |_| Kind::Issued);
+    /// most for the session's idle time: the id was issued again, with this store node.
+    pub fn session_moved(&self, key: Key, to: Slot, store: Store, why: WhyMoved) {
         let take = TakeOver {
-            kind,
-            store,
-            ..self.taken_over_by(to)
+            kind: Kind::Issued,
+            store: Some(store),
+            ..self.taken_over_by(to, why)
         };
         self.take_over_session(key, take);
     }
 
     /// As [`session_moved`](Self::session_moved), for what is learned when the session may have
-    /// gone on: only if `from` owns it still, or `to` does.
-    pub fn session_moved_from(&self, key: Key, from: Member, to: Slot) {
+    /// gone on: only if `from` owns it still, or `to` does. `keeps_id`: an answer is complete that
+    /// did not give it another id.
+    pub fn session_moved_from(
+        &self,
+        (key, from, to): (Key, Member, Slot),
+        why: WhyMoved,
+        keeps_id: bool,
+    ) {
         let take = TakeOver {
             only_from: Some(from),
-            ..self.taken_over_by(to)
+            keeps_id,
+            ..self.taken_over_by(to, why)
         };
         self.take_over_session(key, take);
     }
@@ -247,7 +276,7 @@ impl Cluster {
         let take = TakeOver {
             only_from: Some(from),
             until: Seconds::default(),
-            ..self.taken_over_by(to)
+            ..self.taken_over_by(to, WhyMoved::NobodyKnows)
         };
         self.take_over_session(key, take);
     }
@@ -264,8 +293,14 @@ impl Cluster {
         seconds(self.config.sessions.idle)
     }
 
-    fn taken_over_by(&self, to: Slot) -> TakeOver {
+    fn taken_over_by(&self, to: Slot, why: WhyMoved) -> TakeOver {
         let now = self.sessions.common.now();
+        let home = match why {
+            WhyMoved::NobodyKnows => Home::Here,
+            _ if !self.config.fail_back.brings_home() => Home::Here,
+            WhyMoved::HadTo => Home::Left,
+            WhyMoved::ByChoice => Home::AsBefore,
+        };
         TakeOver {
             from: Member::NOBODY,
             only_from: None,
@@ -274,6 +309,8 @@ impl Cluster {
             kind: Kind::Claimed,
             store: None,
             until: now.after(self.most_moved()),
+            home,
+            keeps_id: false,
         }
     }
 

@@ -44,6 +44,12 @@ impl Warmth {
         self.step.load(Ordering::Relaxed).clamp(1, STEPS)
     }
 
+    /// Whether `part` of all parts lies within the share: with each step a tenth more of what goes
+    /// home by its key does.
+    pub fn reaches(&self, part: u32) -> bool {
+        u64::from(part) * u64::from(STEPS) < u64::from(self.step()) << 32
+    }
+
     /// Lets the share grow as the time that has passed of `whole` asks.
     pub fn advance(&self, whole: Duration) -> Progress {
         let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,6 +90,17 @@ mod tests {
             assert_eq!(step_after(Duration::from_millis(passed_ms), whole), step);
         }
         assert_eq!(step_after(Duration::ZERO, Duration::ZERO), None);
+    }
+
+    #[test]
+    fn each_step_reaches_a_tenth_more() {
+        let warmth = Warmth::default();
+        for step in 1..=STEPS {
+            warmth.step.store(step, Ordering::Relaxed);
+            let tenths = (0..10_u32).filter(|tenth| warmth.reaches(tenth * 429_496_730));
+            assert_eq!(tenths.count(), usize::try_from(step).unwrap());
+        }
+        assert!(warmth.reaches(u32::MAX));
     }
 
     #[tokio::test(start_paused = true)]

@@ -306,6 +306,8 @@ pub struct Cluster {
     pub drain: Drain,
     /// What goes to a backend that has come back.
     pub fail_back: FailBack,
+    /// With `when_idle`: how long nobody has used a session that goes back to its backend.
+    pub fail_back_idle: Duration,
 }
 
 /// One Tomcat.

@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use http::Uri;
 use http::header::{COOKIE, HeaderMap, HeaderValue};
 
 use crate::config::Sessions;
@@ -79,11 +80,11 @@ pub enum Source {
 
 /// Every value in `headers` and `path` that may be a session id, in order of trust.
 ///
-/// `path` is the raw path without its query. The effort is linear in the size of the head per
+/// `path` is the raw path without its query, or has it. The effort is linear in the size of the head per
 /// name, and nothing is allocated. What stands behind 64 KiB of a line, or has a name behind the
 /// 256th, is passed over.
 #[inline]
-pub fn each<'a>(headers: &'a HeaderMap, path: &'a str, names: Names<'a>) -> Each<'a> {
+pub fn each<'a>(headers: &'a HeaderMap, path: impl Into<InPath<'a>>, names: Names<'a>) -> Each<'a> {
     Each {
         headers,
         fields: headers.iter(),
@@ -91,7 +92,7 @@ pub fn each<'a>(headers: &'a HeaderMap, path: &'a str, names: Names<'a>) -> Each
         pairs: Pairs::new(&[]),
         names: names.cookies,
         name_number: 0,
-        path,
+        path: path.into(),
         parameters: names.parameters,
         parameter_number: 0,
     }
@@ -140,9 +141,30 @@ pub struct Each<'a> {
     /// The name in hand, and those to come.
     names: &'a [String],
     name_number: u8,
-    path: &'a str,
+    path: InPath<'a>,
     parameters: &'a [String],
     parameter_number: u8,
+}
+
+/// A path, or what has one: it is only taken out where no cookie is found.
+#[derive(Debug, Clone, Copy)]
+pub enum InPath<'a> {
+    /// This one.
+    Text(&'a str),
+    /// That of this target.
+    Of(&'a Uri),
+}
+
+impl<'a> From<&'a str> for InPath<'a> {
+    fn from(path: &'a str) -> Self {
+        Self::Text(path)
+    }
+}
+
+impl<'a> From<&'a Uri> for InPath<'a> {
+    fn from(uri: &'a Uri) -> Self {
+        Self::Of(uri)
+    }
 }
 
 impl<'a> Iterator for Each<'a> {
@@ -205,7 +227,10 @@ impl<'a> Each<'a> {
                 Some(next) => self.parameter_number = next,
                 None => self.parameters = &[],
             }
-            let path = self.path.as_bytes();
+            let path = match self.path {
+                InPath::Text(path) => path.as_bytes(),
+                InPath::Of(uri) => uri.path().as_bytes(),
+            };
             let last = parameters(path, name).last();
             let found = last.and_then(|range| found(path, range, (Source::Path, number, 0)));
             if found.is_some() {

@@ -216,6 +216,8 @@ fn with(path: &str, word: &Value, tls: &Value) -> String {
             { "address": "10.0.0.2:80", "jvm_route": "b" },
         ] } },
     });
+    // Sessions only go back where they can.
+    file["clusters"]["shop"]["replicated"] = json!(path.ends_with(".fail_back"));
     let mut at = &mut file;
     // The second rule leads to the cluster.
     let path = path.replace("[].priority", ".1.priority");

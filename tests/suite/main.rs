@@ -45,6 +45,8 @@ mod exchange;
 mod explain;
 mod explain_over_admin;
 mod explain_truth;
+mod fail_back;
+mod fail_back_survive;
 mod failover;
 mod forwarding;
 mod hang;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::config::{
-    Affinity, Balance, Buffers, Cluster, ClusterName, Drain, FailBack, Forwarded, HostHeader,
-    OwnerBy, Pool, Retry, Rewrite, Timeouts,
+    Affinity, Balance, Buffers, Cluster, ClusterName, Drain, Forwarded, HostHeader, OwnerBy, Pool,
+    Retry, Rewrite, Timeouts,
 };
 use crate::proxy_protocol::Version;
 
@@ -18,6 +18,7 @@ use super::backends::backends;
 use super::balance::balance;
 use super::capacity::capacity;
 use super::cluster_tls::cluster_tls;
+use super::fail_back::fail_back;
 use super::headers::{changeable, header_rules};
 use super::health::health;
 use super::outliers::outliers;
@@ -68,6 +69,7 @@ fn cluster(key: &At<'_>, at: &At<'_>) -> (Cluster, Option<PathBuf>) {
         refuse_unfit_names(&section, &backends);
     }
     let affinity = affinity.unwrap_or(Affinity::Sticky);
+    let fail_back = fail_back(&section, affinity, &sessions, &backends);
     let (max_requests, queue) = capacity(&section, affinity, &sessions, &backends);
     let cluster = Cluster {
         name: ClusterName::new(name),
@@ -97,10 +99,8 @@ fn cluster(key: &At<'_>, at: &At<'_>) -> (Cluster, Option<PathBuf>) {
         upgrades: upgrades(&section.get("upgrades")),
         slow_start: slow_start(section.value("slow_start").as_ref(), affinity),
         drain: drain(&section.get("drain").section()),
-        fail_back: section
-            .get("fail_back")
-            .choice(&FailBack::WORDS)
-            .unwrap_or(FailBack::NewSessions),
+        fail_back,
+        fail_back_idle: section.get("fail_back_idle").duration(),
         backends: backends.into_iter().map(|typed| typed.backend).collect(),
     };
     (cluster, key_file)

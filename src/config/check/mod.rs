@@ -10,6 +10,7 @@ mod cluster_tls;
 mod clusters;
 mod context;
 mod events;
+mod fail_back;
 mod files;
 mod headers;
 mod health;

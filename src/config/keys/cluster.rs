@@ -137,10 +137,16 @@ pub(in crate::config) const CLUSTER: &[Key] = &[
     .or("{}"),
     Key::new(
         "fail_back",
-        Kind::Choice(&["new_sessions", "never"]),
-        "What goes to a backend that was down and is back: new sessions and ids that name it, or nothing until it is enabled by hand.",
+        Kind::Choice(&["new_sessions", "never", "when_idle", "at_once"]),
+        "What goes to a backend that was down and is back: new sessions and ids that name it; nothing until it is enabled by hand; or also the sessions it had, each when nobody has used it for a while, or with its next request.",
     )
     .or("new_sessions"),
+    Key::new(
+        "fail_back_idle",
+        Kind::Duration(SECOND, DAY),
+        "With `fail_back: when_idle`: how long nobody has used a session that goes back. At least `drain.backup_delay`.",
+    )
+    .or("10s"),
     Key::new(
         "timeouts",
         Kind::Section(TIMEOUTS),

@@ -22,8 +22,7 @@ pub(super) fn named(cluster: &Cluster, key_file: Option<&Path>) -> (String, Valu
         Affinity::Prefer => "prefer",
         Affinity::None => "none",
     };
-    let timeouts = &cluster.timeouts;
-    let pool = &cluster.pool;
+    let (timeouts, pool) = (&cluster.timeouts, &cluster.pool);
     let forwarded = &cluster.forwarded;
     let mut value = json!({
         "affinity": affinity,
@@ -33,6 +32,7 @@ pub(super) fn named(cluster: &Cluster, key_file: Option<&Path>) -> (String, Valu
         "queue": queue(&cluster.queue),
         "drain": drain(&cluster.drain),
         "fail_back": fail_back(cluster.fail_back),
+        "fail_back_idle": show_duration(cluster.fail_back_idle),
         "timeouts": {
             "connect": show_duration(timeouts.connect),
             "response": show_duration(timeouts.response),

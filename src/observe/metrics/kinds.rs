@@ -336,6 +336,8 @@ kind!(
         NoCopy = "no_copy",
         /// It was moved, since its owner was being emptied.
         Evacuated = "evacuated",
+        /// It was brought back to the backend that it had to leave (`fail_back`).
+        Returned = "returned",
     }
 );
 
@@ -380,6 +382,8 @@ kind!(
         UnknownRoute = "unknown_route",
         /// To a survivor, since its owner is being emptied.
         Evacuated = "evacuated",
+        /// Back to the backend that it had to leave (`fail_back: when_idle`, `at_once`).
+        Returned = "returned",
         /// Balanced as a new visitor, since its session is dead and its backend is being emptied.
         Replayed = "replayed",
         /// Served by another than its owner or survivor, since that is full or slow (`affinity: prefer`), or too many wait for it (`queue.spill_after`).

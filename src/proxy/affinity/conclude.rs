@@ -14,7 +14,7 @@ use crate::config::{OwnerBy, Sessions};
 use crate::observe::metrics::{Binding, LossCause, Verdict, WorkerId};
 use crate::session::classify::{Cookie, Outcome, Served, classify};
 use crate::session::id::Id;
-use crate::session::ledger::{Claim, Member, Seconds, Store};
+use crate::session::ledger::{Claim, Known, Member, Seconds, Store};
 use crate::session::set_cookie::SetCookie;
 
 /// A response whose session is to be looked at.
@@ -134,12 +134,12 @@ impl Answered<'_> {
             && matches!(self.sessions().owner, OwnerBy::Learn)
             && bound.seen.owner == Some(self.slot)
             && bound.known.as_ref().is_some_and(|known| {
-                known.owner == self.cluster.sessions.member(self.slot)
-                    && !known.lost
+                known.owner() == self.cluster.sessions.member(self.slot)
+                    && !known.lost()
                     && self
                         .cluster
                         .backend(self.slot)
-                        .is_some_and(|backend| backend.life() == known.life)
+                        .is_some_and(|backend| backend.life() == known.life())
             })
     }
 
@@ -157,7 +157,7 @@ impl Answered<'_> {
         let seen = bound.seen;
         if seen.owner == Some(self.slot) {
             let life = self.cluster.backend(self.slot).map(|it| it.life());
-            let before = bound.known.as_ref().map(|known| known.life);
+            let before = bound.known.as_ref().map(Known::life);
             return Served::ByOwner {
                 restarted: before.is_some() && before != life,
             };
@@ -166,6 +166,7 @@ impl Answered<'_> {
             (None, _) => LossCause::UnknownRoute,
             (Some(_), Some(Binding::Spilled)) => LossCause::Spilled,
             (Some(_), Some(Binding::Evacuated)) => LossCause::Evacuated,
+            (Some(_), Some(Binding::Returned)) => LossCause::Returned,
             (Some(owner), _) => match self.cluster.backend(owner).map(|it| it.state()) {
                 Some(State::Disabled) => LossCause::OwnerDisabled,
                 _ if self.tried.contains(&owner) => LossCause::NotConnected,
@@ -181,9 +182,10 @@ impl Answered<'_> {
         if outcome.verdict == Verdict::Lost {
             let outcome = outcome.told(cookie, self.lose(bound));
             // Of an id that nobody knew, nobody can say that it was alive.
-            let was_alive = bound.known.as_ref().is_some_and(|known| !known.lost);
+            let was_alive = bound.known.as_ref().is_some_and(|known| !known.lost());
             if outcome.verdict == Verdict::Lost && was_alive {
                 self.lost_by_evacuation(bound);
+                self.lost_on_the_way_home(bound);
             }
             return outcome;
         }
@@ -205,6 +207,18 @@ impl Answered<'_> {
         }
     }
 
+    /// If it was being brought home, that is known too: too many such, and the others stay away.
+    #[cold]
+    fn lost_on_the_way_home(&self, bound: &Bound) {
+        if bound.decided == Some(Binding::Returned) && self.cluster.sessions.returns.has_lost() {
+            let cluster = &self.cluster.config.name;
+            tracing::warn!(
+                %cluster,
+                "too many sessions were lost on their way back: the others stay where they are"
+            );
+        }
+    }
+
     /// No word about the session that was shown: it is where it was.
     fn carried_on(&self, bound: &Bound) {
         let book = &self.cluster.sessions;
@@ -216,7 +230,7 @@ impl Answered<'_> {
         let is_owner = owner == Some(self.slot);
         let known = bound.known.as_ref();
         // A request that only seeks its backend leaves an entry without an owner.
-        match known.filter(|known| known.owner != Member::NOBODY) {
+        match known.filter(|known| known.owner() != Member::NOBODY) {
             // A survivor has no claim to a session that another owns.
             None if owner.is_some() && !is_owner => {}
             None => {
@@ -231,16 +245,17 @@ impl Answered<'_> {
             Some(_) if !is_owner => {}
             // In use, and the client still shows the old route.
             Some(known) if bound.seen.moved => {
-                let from = known.owner;
-                self.cluster.session_moved_from(bound.key, from, self.slot);
+                let at = (bound.key, known.owner(), self.slot);
+                self.cluster
+                    .session_moved_from(at, bound.why_moved(), false);
             }
-            Some(known) if known.owner != book.member(self.slot) => {
+            Some(known) if known.owner() != book.member(self.slot) => {
                 // Another instance has moved it, and the client shows that.
-                let from = known.owner;
+                let from = known.owner();
                 self.cluster
                     .session_moved_elsewhere(bound.key, from, self.slot);
             }
-            Some(known) if known.life != life || known.lost => {
+            Some(known) if known.life() != life || known.lost() => {
                 ledger.served(bound.key, self.now, life);
             }
             Some(_) => {}

@@ -17,6 +17,7 @@ use crate::proxy::select::Nobody;
 use crate::proxy::worker::ClusterView;
 use crate::session::classify::StoreCopy;
 use crate::session::id::Id;
+use crate::session::ledger::Known;
 use crate::store::asker::NoAnswer;
 use crate::store::key::{Key, Kind};
 
@@ -56,14 +57,14 @@ impl Bound {
                 .stores
                 .as_ref()
                 .is_some_and(|stores| stores.settings.look_before_failover)
-            && !self.known.as_ref().is_some_and(|known| known.lost)
+            && !self.known.as_ref().is_some_and(Known::lost)
             && !self.is_elsewhere(cluster)
     }
 
     /// Whether the ledger knows another owner than the id names: then the copy has another key.
     fn is_elsewhere(&self, cluster: &Cluster) -> bool {
         let known = self.known.as_ref();
-        let owner = known.and_then(|known| cluster.sessions.slot(known.owner));
+        let owner = known.and_then(|known| cluster.sessions.slot(known.owner()));
         self.named.is_some() && owner.is_some() && owner != self.named
     }
 

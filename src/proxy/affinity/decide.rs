@@ -18,6 +18,8 @@ pub(in crate::proxy) struct Seen {
     pub(in crate::proxy) owner: Option<Slot>,
     /// Whether the owner took it over and the client has not shown that yet.
     pub(in crate::proxy) moved: bool,
+    /// Whether it had to leave another one to come to this owner.
+    pub(in crate::proxy) away: bool,
 }
 
 /// What the administrator wants.
@@ -127,7 +129,12 @@ mod tests {
     };
 
     fn seen(pin: Option<Slot>, owner: Option<Slot>, moved: bool) -> Seen {
-        Seen { pin, owner, moved }
+        Seen {
+            pin,
+            owner,
+            moved,
+            away: false,
+        }
     }
 
     fn idle(_: Slot) -> bool {

@@ -195,7 +195,10 @@ fn destination(
         decision = decide(seen, policy, serves, is_busy);
     }
     let destination = match decision {
-        Decision::To(slot, binding) => at(candidates, slot, binding),
+        Decision::To(slot, binding) => match bound.goes_home(candidates, policy, slot) {
+            Some(home) => at(candidates, home, Binding::Returned),
+            None => at(candidates, slot, binding),
+        },
         Decision::Survivor(binding) => {
             if let Some(slot) = bound.survivor(hash, candidates, policy) {
                 at(candidates, slot, binding)

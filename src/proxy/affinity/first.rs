@@ -35,6 +35,14 @@ impl Bound {
     }
 }
 
+impl Bound {
+    /// Whether another request is the first of its session somewhere, and not answered yet, and this
+    /// one has not waited for it.
+    pub(super) fn must_let_first_go(&self, cluster: &Cluster) -> bool {
+        !self.let_go_first && cluster.sessions.moves.is_under_way(self.key)
+    }
+}
+
 impl Session {
     /// Waits until the first request of the session is answered, for a while, if not too many wait.
     pub(in crate::proxy) async fn let_first_go(&mut self, seeking: &Seeking<'_>) {

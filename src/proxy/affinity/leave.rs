@@ -94,7 +94,7 @@ impl Bound {
     }
 
     /// Whether the store is to be asked before the session leaves a backend that serves it.
-    fn must_look_to_leave(&self, cluster: &Cluster) -> bool {
+    pub(super) fn must_look_to_leave(&self, cluster: &Cluster) -> bool {
         cluster.stores.is_some() && self.copy == StoreCopy::Unasked
     }
 

@@ -3,14 +3,15 @@
 //! `seek` finds it in the request, `shown` knows whose it is, `decide` says where it goes, `route`
 //! brings it there, `pin` holds it there while a survivor works on it, `conclude` reads the
 //! response (its cookies with `said`), `rewrite` adds to it; `first` lets the first request at a
-//! survivor go alone, `leave` takes a session away from a backend that is being emptied; `copy` and
-//! `turn` are for stores that are asked, or in doubt; `explain` looks without doing any of it. Clusters with `affinity: none` come past none of this.
+//! survivor go alone, `leave` takes a session away from a backend that is being emptied, `home` brings
+//! it back to one that it had to leave; `copy` and `turn` are for stores that are asked, or in doubt; `explain` looks without doing any of it. Clusters with `affinity: none` come past none of this.
 
 mod conclude;
 mod copy;
 mod decide;
 mod explain;
 mod first;
+mod home;
 mod leave;
 mod pin;
 mod rewrite;

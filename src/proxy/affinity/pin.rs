@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::balance::Slot;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, WhyMoved};
 use crate::session::ledger::{Key, Pinned};
 
 /// Holds a session at a survivor while a request of it is there.
@@ -25,6 +25,8 @@ pub struct Pin {
     pub(super) stage: Cell<Stage>,
     /// Whether others wait until it is answered.
     pub(super) goes_first: Cell<bool>,
+    /// Why the session is at a survivor.
+    pub(super) why: WhyMoved,
 }
 
 /// How far the request has come.
@@ -64,7 +66,7 @@ impl Pin {
     /// The response is complete: where sessions are replicated, the survivor has this one now.
     pub fn completed(&self) {
         if self.cluster.config.sessions.replicated {
-            self.confirm();
+            self.confirm(true);
         }
     }
 
@@ -73,13 +75,25 @@ impl Pin {
         self.cluster.sessions.member(self.slot) == self.pinned.owner()
     }
 
-    fn confirm(&self) {
+    fn confirm(&self, is_complete: bool) {
         if self.is_at_its_owner() {
             return;
         }
         // It may have died over the request, and another may have the session since.
-        let from = self.pinned.owner();
-        self.cluster.session_moved_from(self.key, from, self.slot);
+        let at = (self.key, self.pinned.owner(), self.slot);
+        self.cluster.session_moved_from(at, self.why, is_complete);
+    }
+
+    /// For sessions that are to go home one day: when nobody uses them.
+    fn note_its_end(&self) {
+        let returns = &self.cluster.sessions.returns;
+        if !self.cluster.sessions_can_move() || self.stage.get() == Stage::Unsent {
+            return;
+        }
+        if self.stage.get() == Stage::Doubtful {
+            returns.abandoned(self.key);
+        }
+        returns.answered(self.key);
     }
 }
 
@@ -87,8 +101,9 @@ impl Drop for Pin {
     fn drop(&mut self) {
         self.let_others_go();
         if self.stage.get() == Stage::Doubtful {
-            self.confirm();
+            self.confirm(false);
         }
+        self.note_its_end();
         let common = &self.cluster.sessions.common;
         if self.is_at_its_owner()
             && let Some(owner) = self.cluster.backend(self.slot)

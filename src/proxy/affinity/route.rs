@@ -20,7 +20,7 @@ use crate::proxy::conversation::Conversation;
 use crate::proxy::queued::Queued;
 use crate::proxy::select::{self, Chosen, Nobody};
 use crate::proxy::worker::{ClusterView, Worker};
-use crate::session::ledger::{Detour, Key, Member};
+use crate::session::ledger::{Detour, Key, Known, Member};
 
 /// A request that looks for its backend.
 #[derive(Clone, Copy)]
@@ -197,6 +197,9 @@ impl Bound {
             {
                 self.spilled(seeking, candidates, slot)
             }
+            Decision::To(slot, binding) if seen.away && !self.is_ignored => {
+                self.away(seeking, (candidates, policy), (slot, binding))
+            }
             Decision::To(slot, binding) => {
                 // One that finds its owner full may be served elsewhere yet.
                 if cluster.config.queue.spill_after.is_none() || candidates.has_room(slot) {
@@ -315,7 +318,7 @@ impl Bound {
 
     /// Whether a backend owned the session before, and may still hold an old copy of it.
     pub(super) fn is_fenced(&self, cluster: &Cluster, slot: Slot) -> bool {
-        let former = self.known.as_ref().map(|known| known.former);
+        let former = self.known.as_ref().map(Known::former);
         let mark = former.and_then(|former| former.contains(cluster.sessions.member(slot)));
         let refusals = cluster.backend(slot).map(|backend| backend.refusals());
         // It has refused a connection since: what it held then is gone with the old process.
@@ -354,6 +357,7 @@ impl Bound {
             pinned,
             stage: Cell::new(Stage::Unsent),
             goes_first: Cell::new(goes_first),
+            why: self.why_moved(),
         };
         let mut chosen: Chosen = seeking.at(slot)?;
         chosen.in_flight.hold(pin);

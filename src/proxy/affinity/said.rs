@@ -8,10 +8,11 @@ use http::header::SET_COOKIE;
 use super::conclude::Answered;
 use super::seek::{ids, named};
 use super::shown::Bound;
+use crate::cluster::WhyMoved;
 use crate::session::classify::{Cookie, weight};
 use crate::session::find;
 use crate::session::id::{Id, own_token};
-use crate::session::ledger::{Issue, Key, Loss, Member, PathNumber, Store};
+use crate::session::ledger::{Issue, Key, Known, Loss, Member, PathNumber, Store};
 use crate::session::routes::Named;
 use crate::session::set_cookie::SetCookie;
 
@@ -49,7 +50,7 @@ impl Answered<'_> {
     pub(super) fn replaced(&self, bound: &Bound) {
         // Its cookie is overwritten, if it is the same: nobody will show it again.
         let known = bound.known.as_ref();
-        if known.is_some_and(|known| known.path != PathNumber::UNKNOWN) {
+        if known.is_some_and(|known| known.path() != PathNumber::UNKNOWN) {
             self.end(bound);
         }
     }
@@ -80,9 +81,9 @@ impl Answered<'_> {
         let shown = bound.id(self.head, self.cluster);
         let sent = self.node_sent(bound, shown.as_ref());
         let sent = sent.map_or(Store::NONE, |node| ledger.known_store(book.number, node));
-        let is_elsewhere = known.owner != book.member(self.slot)
-            || (self.cluster.stores.is_some() && known.store != sent);
-        known.moved && is_elsewhere
+        let is_elsewhere = known.owner() != book.member(self.slot)
+            || (self.cluster.stores.is_some() && known.store() != sent);
+        known.moved() && is_elsewhere
     }
 
     /// The store node in the id that the backend was sent: the client may have shown an older one.
@@ -106,7 +107,7 @@ impl Answered<'_> {
         bound
             .known
             .as_ref()
-            .is_none_or(|known| known.path == PathNumber::UNKNOWN || known.path == path)
+            .is_none_or(|known| known.path() == PathNumber::UNKNOWN || known.path() == path)
     }
 
     fn issued(&self, bound: Option<&Bound>, cookie: &SetCookie<'_>, id: &Id<'_>) -> Cookie {
@@ -132,12 +133,14 @@ impl Answered<'_> {
             return self.issued_again(bound, id, issue);
         }
         let known = ledger.peek(key, self.now);
-        if let Some(known) = known.filter(|known| known.owner != Member::NOBODY) {
+        if let Some(known) = known.filter(|known| known.owner() != Member::NOBODY) {
             // One that the request showed too, or showed elsewhere: it teaches nothing.
-            if known.owner != issue.owner && self.names_itself(id) {
-                self.cluster.session_moved(key, self.slot, Some(store));
+            if known.owner() != issue.owner && self.names_itself(id) {
+                // Another one than the request is about.
+                let why = WhyMoved::NobodyKnows;
+                self.cluster.session_moved(key, self.slot, store, why);
             } else {
-                let owner = known.owner;
+                let owner = known.owner();
                 ledger.issue(key, self.now, Issue { owner, ..issue });
             }
             return Cookie::Apart;
@@ -173,15 +176,16 @@ impl Answered<'_> {
         if route_changed {
             // Also where it was taken for the owner already: others of the client's requests still
             // show the old route.
+            let why = bound.why_moved();
             self.cluster
-                .session_moved(bound.key, self.slot, Some(issue.store));
+                .session_moved(bound.key, self.slot, issue.store, why);
         } else {
             // Who serves without changing the route is no new owner of a session that is known.
             // Not the ledger's word alone: it may hear of the session for the first time.
             let book = &self.cluster.sessions;
-            let before = bound.known.as_ref().map(|known| known.owner);
+            let before = bound.known.as_ref().map(Known::owner);
             // Nor does an answer that comes late undo what became of the session meanwhile.
-            let since = ledger.peek(bound.key, self.now).map(|known| known.owner);
+            let since = ledger.peek(bound.key, self.now).map(|known| known.owner());
             let owner = since
                 .filter(|owner| Some(*owner) != before && *owner != Member::NOBODY)
                 .unwrap_or_else(|| book.member(bound.seen.owner.unwrap_or(self.slot)));

@@ -92,7 +92,7 @@ fn choose(
     let sessions = &cluster.config.sessions;
     let mut first = None;
     let mut count = 0;
-    for found in find::each(&head.headers, head.uri.path(), Names::from(sessions)) {
+    for found in find::each(&head.headers, &head.uri, Names::from(sessions)) {
         // Used where it lies: an id has room for a decoded one, and is dear to move.
         let read = Id::read(sessions.dialect, found.value);
         let id = match &read {
@@ -159,7 +159,7 @@ pub(super) fn values<'h>(
     head: &'h Parts,
     sessions: &'h Sessions,
 ) -> impl Iterator<Item = (Result<Id<'h>, RejectedId>, Place)> {
-    let found = find::each(&head.headers, head.uri.path(), Names::from(sessions));
+    let found = find::each(&head.headers, &head.uri, Names::from(sessions));
     found.map(|found| (Id::read(sessions.dialect, found.value), found.place))
 }
 

@@ -8,13 +8,13 @@ use http::request::Parts;
 use super::decide::Seen;
 use super::seek::{Shown, Sought, seek};
 use crate::balance::Slot;
-use crate::cluster::{Cluster, OwnCookie};
+use crate::cluster::{Cluster, OwnCookie, WhyMoved};
 use crate::observe::metrics::{Binding, ClusterCells, RejectedId, RouteAlarm};
 use crate::proxy::worker::{ClusterView, Worker};
 use crate::session::classify::StoreCopy;
 use crate::session::find::{self, Names, Place, Source};
 use crate::session::id::Id;
-use crate::session::ledger::{Key, Known};
+use crate::session::ledger::{Key, Known, Seconds};
 use crate::session::routes::Named;
 use crate::session::seal::{Opened, Room};
 use crate::session::set_cookie::SetCookie;
@@ -78,6 +78,14 @@ impl Bound {
         let common = &cluster.sessions.common;
         let known = common.ledger.peek(self.key, common.now());
         seen_by(known.as_ref(), self.named, cluster)
+    }
+
+    /// Why the session is with another than its owner, if it is.
+    pub(super) fn why_moved(&self) -> WhyMoved {
+        match self.decided {
+            Some(Binding::Spilled) => WhyMoved::ByChoice,
+            _ => WhyMoved::HadTo,
+        }
     }
 
     /// Whether the backend in `slot` gets the request without its session: the path touches none, and
@@ -148,36 +156,49 @@ pub(in crate::proxy) fn read(worker: &Worker, view: &ClusterView, head: &Parts) 
     match seek(cluster, ignore, head, |why| cells.rejected_ids.inc(why)) {
         Sought::Unfollowed => Session::Unfollowed,
         Sought::Free(binding) => Session::Free(binding),
-        Sought::Shown(shown) => Session::Bound(bind(worker, cluster, cells, head, shown)),
+        Sought::Shown(shown) => bind(worker, cluster, cells, head, shown),
     }
 }
 
+/// Made where it stays: it is large, and whatever looks at it before would cost a copy.
+#[inline]
 fn bind(
     worker: &Worker,
     cluster: &Cluster,
     cells: &ClusterCells,
     head: &Parts,
     shown: Shown,
-) -> Bound {
-    let ledger = &cluster.sessions.common.ledger;
+) -> Session {
     let now = worker.ledger_time();
-    let known = ledger.touch(shown.key, now);
+    let known = cluster.sessions.common.ledger.touch(shown.key, now);
+    let is_news = match &known {
+        None => shown.named == Named::Nobody,
+        Some(known) => known.moved(),
+    };
     let bound = owned(cluster, head, shown, known, |why| {
         cells.rejected_ids.inc(why);
     });
+    let session = Session::Bound(bound);
+    if is_news && let Session::Bound(bound) = &session {
+        note(bound, (cluster, head), cells, now);
+    }
+    session
+}
+
+/// A session that nobody knows, or whose client may not know yet where it is.
+#[cold]
+fn note(bound: &Bound, (cluster, head): (&Cluster, &Parts), cells: &ClusterCells, now: Seconds) {
     match &bound.known {
-        None if bound.named.is_none() && shown.named == Named::Nobody => {
-            tell_strange(&bound, cluster, cells, head);
-        }
+        None if bound.named.is_none() => tell_strange(bound, cluster, cells, head),
         Some(known)
-            if known.moved && !bound.seen.moved && bound.newer_node(cluster, head).is_none() =>
+            if known.moved() && !bound.seen.moved && bound.newer_node(cluster, head).is_none() =>
         {
             // The client shows the new route, or the new store node.
-            ledger.shown(shown.key, now, GRACE_SECONDS);
+            let ledger = &cluster.sessions.common.ledger;
+            ledger.shown(bound.key, now, GRACE_SECONDS);
         }
         None | Some(_) => {}
     }
-    bound
 }
 
 /// An id that nobody knows: if it has a jvm route, that is worth a word.
@@ -232,7 +253,9 @@ pub(super) fn owned(
 fn seen_by(known: Option<&Known>, named: Option<Slot>, cluster: &Cluster) -> Seen {
     match known {
         // As a rule an owner is named, and nothing has happened to the session.
-        Some(known) if named.is_none() || known.moved || known.pin.is_some() => {
+        Some(known)
+            if named.is_none() || known.moved() || known.pin().is_some() || known.is_away() =>
+        {
             remembered(known, named, cluster)
         }
         None | Some(_) => Seen {
@@ -247,17 +270,20 @@ fn remembered(known: &Known, named: Option<Slot>, cluster: &Cluster) -> Seen {
     let book = &cluster.sessions;
     // If the id names whom the ledger has, nobody has to be looked for.
     let remembered = named
-        .filter(|slot| book.member(*slot) == known.owner)
-        .or_else(|| book.slot(known.owner));
-    let moved = known.moved && remembered.is_some() && remembered != named;
+        .filter(|slot| book.member(*slot) == known.owner())
+        .or_else(|| book.slot(known.owner()));
+    let moved = known.moved() && remembered.is_some() && remembered != named;
+    let owner = if moved {
+        remembered
+    } else {
+        named.or(remembered)
+    };
     Seen {
-        pin: known.pin.and_then(|pin| book.slot(pin)),
-        owner: if moved {
-            remembered
-        } else {
-            named.or(remembered)
-        },
+        pin: known.pin().and_then(|pin| book.slot(pin)),
+        owner,
         moved,
+        // An id that names another one has been moved by somebody else.
+        away: known.is_away() && owner == remembered,
     }
 }
 

@@ -161,7 +161,7 @@ impl Bound {
     /// before.
     pub(super) fn newer_node<'c>(&self, cluster: &'c Cluster, head: &Parts) -> Option<&'c [u8]> {
         let (stores, known) = (cluster.stores.as_ref()?, self.known.as_ref()?);
-        let may_be = known.moved && known.kind == Kind::Issued && stores.any_was_in_doubt();
+        let may_be = known.moved() && known.kind() == Kind::Issued && stores.any_was_in_doubt();
         if !may_be || !self.may_be_renewed(cluster) {
             return None;
         }
@@ -200,17 +200,17 @@ fn store_now<'c>(known: &Known, cluster: &'c Cluster) -> Option<(&'c WatchedNode
     let mut nodes = cluster.stores.as_ref()?.nodes.iter();
     nodes.find_map(|node| {
         let name = node.named.name.as_deref()?.as_bytes();
-        (ledger.known_store(book.number, name) == known.store).then_some((&**node, name))
+        (ledger.known_store(book.number, name) == known.store()).then_some((&**node, name))
     })
 }
 
 /// When a response gave the session its id, or the client showed that it has it.
 fn told_at(known: &Known, cluster: &Cluster) -> Seconds {
-    let left = known.moved_until.since(cluster.sessions.common.now());
+    let left = known.moved_until().since(cluster.sessions.common.now());
     let whole = if left > GRACE_SECONDS {
         cluster.most_moved()
     } else {
         GRACE_SECONDS
     };
-    Seconds(known.moved_until.0.saturating_sub(whole))
+    Seconds(known.moved_until().0.saturating_sub(whole))
 }

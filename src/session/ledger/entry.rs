@@ -7,34 +7,89 @@ use super::words::{Key, Kind, Member, PathNumber, Seconds, Store};
 /// a link to slot n is n + 1.
 pub(super) const NONE: u32 = 0;
 
-/// What the ledger knows of a session; a copy, already old when it is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the ledger knows of a session; a copy, already old when it is read. Of the whole entry, as
+/// one piece: that costs a request less than to pick what it may need.
+#[derive(Debug, Clone, Copy)]
 pub struct Known {
+    entry: Entry,
+    /// When it was copied.
+    now: Seconds,
+}
+
+impl Known {
     /// Who serves the session; [`Member::NOBODY`] if that was not to be remembered.
-    pub owner: Member,
+    pub fn owner(&self) -> Member {
+        self.entry.owner
+    }
+
     /// The survivor that has requests of this session in flight, while nothing says that it has
-    /// taken the session over.
-    pub pin: Option<Member>,
+    /// taken the session over; or the owner, if its requests are counted.
+    pub fn pin(&self) -> Option<Member> {
+        (self.entry.pins > 0).then_some(self.entry.pin)
+    }
+
     /// The owner has taken the session over and the client has yet to show that it knows.
-    pub moved: bool,
+    pub fn moved(&self) -> bool {
+        self.entry.is_moved(self.now)
+    }
+
     /// Until when, if the client does not show it.
-    pub moved_until: Seconds,
+    pub fn moved_until(&self) -> Seconds {
+        self.entry.moved_until
+    }
+
     /// It was told to be lost, or its store has no copy of it.
-    pub lost: bool,
+    pub fn lost(&self) -> bool {
+        self.entry.is_lost() || self.entry.is_missed()
+    }
+
     /// Where the entry comes from.
-    pub kind: Kind,
+    pub fn kind(&self) -> Kind {
+        self.entry.kind().unwrap_or(Kind::Claimed)
+    }
+
     /// The store node that the id names.
-    pub store: Store,
+    pub fn store(&self) -> Store {
+        self.entry.store
+    }
+
     /// The Path under which it was issued.
-    pub path: PathNumber,
+    pub fn path(&self) -> PathNumber {
+        self.entry.path
+    }
+
     /// The owner's life at its last response.
-    pub life: u8,
+    pub fn life(&self) -> u8 {
+        self.entry.life
+    }
+
     /// When the entry was made.
-    pub created: Seconds,
+    #[cfg(test)]
+    pub(super) fn created(&self) -> Seconds {
+        self.entry.created
+    }
+
     /// When the session was last seen, this request not counted.
-    pub seen: Seconds,
-    /// Who owned it before.
-    pub former: Former,
+    #[cfg(test)]
+    pub(super) fn seen(&self) -> Seconds {
+        self.entry.seen
+    }
+
+    /// Who owned it before, and where it is at home.
+    pub fn former(&self) -> Former {
+        self.entry.former()
+    }
+
+    /// Whether it is away from home.
+    #[inline]
+    pub fn is_away(&self) -> bool {
+        self.entry.is_away()
+    }
+
+    /// The owner took it over and left its id as it was, so that every Tomcat knows it by that.
+    pub fn kept_id(&self) -> bool {
+        self.entry.has_kept_id()
+    }
 }
 
 /// One slot of a shard's slab.
@@ -60,9 +115,14 @@ pub(super) struct Entry {
     // Apart, as a `Former` of its own would be padded: an entry has 48 bytes.
     former_members: [Member; 3],
     former_marks: [u8; 3],
-    /// The place among the claimed ones; 24 bits.
+    /// The place among the claimed ones, in 21 bits; above them `kept_id`, and two bits of the home.
     place: [u8; 3],
 }
+
+/// In the last byte of an entry's `place`.
+const KEPT_ID: u8 = 0b0010_0000;
+const HOME_SHIFT: u32 = 6;
+const OF_PLACE: u8 = KEPT_ID - 1;
 
 /// What a slot is, and whether a client has shown the id since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +142,7 @@ enum State {
 impl Entry {
     /// A claimed entry that knows nothing but its owner.
     pub(super) fn new(key: Key, now: Seconds, owner: Member) -> Self {
-        let Former { members, marks } = Former::default();
+        let Former { members, marks, .. } = Former::default();
         Self {
             key,
             next: NONE,
@@ -103,21 +163,9 @@ impl Entry {
         }
     }
 
+    #[inline]
     pub(super) fn known(&self, now: Seconds) -> Known {
-        Known {
-            owner: self.owner,
-            pin: (self.pins > 0).then_some(self.pin),
-            moved: self.is_moved(now),
-            moved_until: self.moved_until,
-            lost: self.is_lost() || self.is_missed(),
-            kind: self.kind().unwrap_or(Kind::Claimed),
-            store: self.store,
-            path: self.path,
-            life: self.life,
-            created: self.created,
-            seen: self.seen,
-            former: self.former(),
-        }
+        Known { entry: *self, now }
     }
 
     /// `None` for a free slot.
@@ -211,31 +259,60 @@ impl Entry {
         }
     }
 
-    /// A claimed entry from now on, and without a pin.
+    /// A claimed entry from now on, without a pin, and at home nowhere else.
     pub(super) fn now_lost(&mut self) {
         self.state = State::Lost;
         self.end_pin();
+        self.set_former(self.former().at_home_in(None));
     }
 
-    /// The owner is no former owner, and needs no pin.
+    /// The owner is no former owner, and a new one needs no pin and is the session's home. Of one that
+    /// is the owner already the requests in flight stay counted.
     pub(super) fn set_owner(&mut self, owner: Member) {
+        if self.owner == owner {
+            return;
+        }
         self.owner = owner;
-        self.set_former(self.former().without(owner));
+        self.set_former(self.former().without(owner).at_home_in(None));
         if self.pin == owner {
             self.end_pin();
         }
+    }
+
+    /// Another has the session by a take-over, and `former` had it before. As long as it is away from
+    /// home, the requests in flight there stay counted.
+    pub(super) fn set_taker(&mut self, owner: Member, former: Former) {
+        self.owner = owner;
+        self.set_former(former);
+        if self.pin == owner && !former.is_away() {
+            self.end_pin();
+        }
+    }
+
+    pub(super) fn is_away(&self) -> bool {
+        self.place[2] >> HOME_SHIFT != 0
+    }
+
+    pub(super) fn has_kept_id(&self) -> bool {
+        self.place[2] & KEPT_ID != 0
+    }
+
+    pub(super) fn set_kept_id(&mut self, kept: bool) {
+        self.place[2] = (self.place[2] & !KEPT_ID) | if kept { KEPT_ID } else { 0 };
     }
 
     pub(super) fn former(&self) -> Former {
         Former {
             members: self.former_members,
             marks: self.former_marks,
+            home: self.place[2] >> HOME_SHIFT,
         }
     }
 
     pub(super) fn set_former(&mut self, former: Former) {
         self.former_members = former.members;
         self.former_marks = former.marks;
+        self.place[2] = (self.place[2] & (OF_PLACE | KEPT_ID)) | (former.home << HOME_SHIFT);
     }
 
     /// Pins the session to `survivor`, with one request in flight.
@@ -252,11 +329,12 @@ impl Entry {
 
     pub(super) fn place(&self) -> u32 {
         let [low, middle, high] = self.place;
-        u32::from_le_bytes([low, middle, high, 0])
+        u32::from_le_bytes([low, middle, high & OF_PLACE, 0])
     }
 
     pub(super) fn set_place(&mut self, place: u32) {
         let [low, middle, high, _] = place.to_le_bytes();
-        self.place = [low, middle, high];
+        let others = self.place[2] & !OF_PLACE;
+        self.place = [low, middle, (high & OF_PLACE) | others];
     }
 }

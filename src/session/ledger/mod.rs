@@ -31,7 +31,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 pub use entry::Known;
 pub use former::Former;
 pub use labels::OTHER;
-pub use pins::{Detour, Pinned, TakeOver};
+pub use pins::{Detour, Home, Pinned, TakeOver};
 pub use status::Status;
 pub use words::{ClusterNumber, Key, Kind, Member, PathNumber, Seconds, Store};
 

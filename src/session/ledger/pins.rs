@@ -75,6 +75,21 @@ pub struct TakeOver {
     /// If given, nothing changes where another than this one or `to` owns the session by now: what
     /// is learned late must not take it from who has it since.
     pub only_from: Option<Member>,
+    /// Where the session is at home from now on.
+    pub home: Home,
+    /// A complete answer did not give it another id.
+    pub keeps_id: bool,
+}
+
+/// Where a session is at home that has another owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Home {
+    /// Where it was, or came to.
+    AsBefore,
+    /// With the owner so far, unless it was away already: it had to leave.
+    Left,
+    /// With the new owner.
+    Here,
 }
 
 impl Ledger {
@@ -199,10 +214,21 @@ fn pin(entry: &mut Entry, detour: Detour, usable: impl Fn(Member) -> bool) -> Pi
 fn take_over(entry: &mut Entry, now: Seconds, take: TakeOver, mark: &impl Fn(Member, u8) -> u8) {
     let from = entry.owner;
     if from != take.to {
-        entry.set_owner(take.to);
+        let mut former = entry.former().without(take.to);
         if from != Member::NOBODY {
-            entry.set_former(entry.former().with(from, mark(from, entry.life)));
+            former = former.with(from, mark(from, entry.life));
         }
+        let came_home = entry.former().home() == Some(take.to);
+        let home = match take.home {
+            Home::Here => None,
+            // Back where it was before it had to leave, it did not leave anybody else.
+            Home::Left if !came_home => former.home().or(Some(from)),
+            Home::Left | Home::AsBefore => former.home(),
+        };
+        entry.set_taker(take.to, former.at_home_in(home));
+        entry.set_kept_id(take.keeps_id);
+    } else if take.store.is_some() {
+        entry.set_kept_id(false);
     }
     if take.kind == Kind::Issued {
         entry.now_issued();

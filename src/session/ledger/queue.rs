@@ -2,8 +2,8 @@
 
 use super::entry::NONE;
 
-/// Places are kept in 24 bits of an entry.
-const MOST: u32 = 0x00ff_ffff;
+/// Places are kept in 21 bits of an entry.
+const MOST: u32 = 0x001f_ffff;
 
 /// A bounded list that anything can be taken out of at any time. Links are the place + 1, so that
 /// zero is none.

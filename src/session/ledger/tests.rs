@@ -15,6 +15,55 @@ const D: Member = Member(3);
 
 const NOW: Seconds = Seconds(1000);
 
+/// All that is known of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Facts {
+    owner: Member,
+    pin: Option<Member>,
+    moved: bool,
+    moved_until: Seconds,
+    lost: bool,
+    kind: Kind,
+    store: Store,
+    path: PathNumber,
+    life: u8,
+    created: Seconds,
+    seen: Seconds,
+    former: Former,
+    kept_id: bool,
+}
+
+impl From<Known> for Facts {
+    fn from(known: Known) -> Self {
+        assert_eq!(known.is_away(), known.former().is_away());
+        Self {
+            owner: known.owner(),
+            pin: known.pin(),
+            moved: known.moved(),
+            moved_until: known.moved_until(),
+            lost: known.lost(),
+            kind: known.kind(),
+            store: known.store(),
+            path: known.path(),
+            life: known.life(),
+            created: known.created(),
+            seen: known.seen(),
+            former: known.former(),
+            kept_id: known.kept_id(),
+        }
+    }
+}
+
+impl Ledger {
+    fn peeked(&self, key: Key, now: Seconds) -> Option<Facts> {
+        self.peek(key, now).map(Facts::from)
+    }
+
+    fn touched(&self, key: Key, now: Seconds) -> Option<Facts> {
+        self.touch(key, now).map(Facts::from)
+    }
+}
+
 fn key(ledger: &Ledger, number: u32) -> Key {
     ledger.key(ClusterNumber(0), &number.to_le_bytes())
 }
@@ -45,6 +94,8 @@ fn taken(from: Member, to: Member) -> TakeOver {
         store: None,
         until: NOW.after(1800),
         only_from: None,
+        home: Home::AsBefore,
+        keeps_id: false,
     }
 }
 
@@ -96,7 +147,7 @@ impl Shard {
 fn what_a_response_says_is_known_at_the_next_request() {
     let ledger = Ledger::new(100);
     let session = key(&ledger, 1);
-    assert_eq!(ledger.touch(session, NOW), None);
+    assert_eq!(ledger.touched(session, NOW), None);
 
     let (store, path) = (Store(7), PathNumber(3));
     let issue = Issue {
@@ -107,10 +158,10 @@ fn what_a_response_says_is_known_at_the_next_request() {
     };
     ledger.issue(session, NOW, issue);
 
-    let known = ledger.touch(session, NOW.after(5)).unwrap();
+    let known = ledger.touched(session, NOW.after(5)).unwrap();
     assert_eq!(
         known,
-        Known {
+        Facts {
             owner: B,
             pin: None,
             moved: false,
@@ -123,17 +174,18 @@ fn what_a_response_says_is_known_at_the_next_request() {
             created: NOW,
             seen: NOW,
             former: Former::default(),
+            kept_id: false,
         }
     );
-    let seen = |ledger: &Ledger| ledger.peek(session, NOW.after(9)).unwrap().seen;
+    let seen = |ledger: &Ledger| ledger.peeked(session, NOW.after(9)).unwrap().seen;
     assert_eq!(seen(&ledger), NOW.after(5));
     assert_eq!(seen(&ledger), NOW.after(5), "to peek is not to see");
 
     ledger.served(session, NOW.after(10), 10);
-    assert_eq!(ledger.peek(session, NOW).unwrap().life, 10);
+    assert_eq!(ledger.peeked(session, NOW).unwrap().life, 10);
 
     ledger.end(session);
-    assert_eq!(ledger.peek(session, NOW), None);
+    assert_eq!(ledger.peeked(session, NOW), None);
     expect_exact(&ledger);
 }
 
@@ -149,7 +201,7 @@ fn a_claim_neither_makes_nor_changes_an_issued_session() {
 
     ledger.issue(session, NOW.after(1), issued_by(C));
     ledger.claim(session, NOW.after(2), claimed_of(A));
-    let known = ledger.peek(session, NOW).unwrap();
+    let known = ledger.peeked(session, NOW).unwrap();
     assert_eq!((known.owner, known.kind), (C, Kind::Issued));
     assert_eq!(known.created, NOW, "an upgrade is no new session");
     assert_eq!((ledger.issued(C), ledger.claimed(B)), (1, 0));
@@ -180,7 +232,7 @@ fn a_ledger_without_room_remembers_nothing() {
     let pinned = ledger.pin(session, NOW, detour, |_| true);
     assert_eq!((pinned.member(), pinned.is_remembered()), (B, false));
     ledger.unpin(session, NOW, pinned);
-    assert_eq!(ledger.touch(session, NOW), None);
+    assert_eq!(ledger.touched(session, NOW), None);
     assert_eq!(ledger.sweep(NOW, 100), 0);
     assert_eq!(ledger.status().refused, 4);
 }
@@ -202,7 +254,7 @@ fn a_loss_is_news_once() {
     assert_eq!(ledger.lose(session, NOW, (B, 0)), Loss::New);
     assert_eq!(ledger.lose(session, NOW, (B, 0)), Loss::Told);
     ledger.unpin(session, NOW, pinned);
-    let known = ledger.peek(session, NOW).unwrap();
+    let known = ledger.peeked(session, NOW).unwrap();
     assert_eq!(
         (known.owner, known.kind, known.pin),
         (A, Kind::Claimed, None)
@@ -244,7 +296,7 @@ fn a_session_that_was_missed_and_is_answered_for_is_what_it_was() {
     let known = |session| {
         ledger
             .peek(session, NOW)
-            .map(|it| (it.kind, it.lost))
+            .map(|it| (it.kind(), it.lost()))
             .unwrap()
     };
     assert_eq!(known(issued), (Kind::Issued, false));
@@ -262,7 +314,7 @@ fn a_session_that_was_missed_is_lost_for_that_whoever_says_so() {
     let session = key(&ledger, 1);
     ledger.issue(session, NOW, issued_by(A));
     ledger.miss(session, NOW);
-    assert!(ledger.peek(session, NOW).unwrap().lost);
+    assert!(ledger.peeked(session, NOW).unwrap().lost);
     assert_eq!(ledger.lose(session, NOW, (B, 0)), Loss::Missed);
     ledger.miss(session, NOW);
     assert_eq!(ledger.lose(session, NOW, (B, 0)), Loss::Told);
@@ -276,6 +328,6 @@ fn a_session_that_was_missed_is_lost_for_that_whoever_says_so() {
     };
     let _pinned = ledger.pin(session, NOW, detour, |_| true);
     ledger.miss(session, NOW);
-    assert!(!ledger.peek(session, NOW).unwrap().lost);
+    assert!(!ledger.peeked(session, NOW).unwrap().lost);
     expect_exact(&ledger);
 }

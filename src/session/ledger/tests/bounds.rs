@@ -8,7 +8,7 @@ fn small() -> Ledger {
 }
 
 fn is_there(ledger: &Ledger, number: u32) -> bool {
-    ledger.peek(key(ledger, number), NOW).is_some()
+    ledger.peeked(key(ledger, number), NOW).is_some()
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn claims_go_in_the_order_they_came_but_once_spared_if_seen() {
     for number in 0..4 {
         ledger.claim(key(&ledger, number), NOW, claimed_of(A));
     }
-    ledger.touch(key(&ledger, 0), NOW);
+    ledger.touched(key(&ledger, 0), NOW);
     let mut left: Vec<_> = (0..4).collect();
     for (new, gone) in (4..).zip([1, 2, 3, 0, 4, 5]) {
         ledger.claim(key(&ledger, new), NOW, claimed_of(A));
@@ -64,7 +64,7 @@ fn an_issued_session_takes_the_least_missed_place() {
     // Seen again; robots; claimed; of a cluster whose sessions end soon.
     for number in [0, 1] {
         ledger.issue(key(&ledger, number), at(number), issued_by(A));
-        ledger.touch(key(&ledger, number), at(number));
+        ledger.touched(key(&ledger, number), at(number));
     }
     for number in [2, 3] {
         ledger.issue(key(&ledger, number), at(number), issued_by(A));
@@ -74,12 +74,12 @@ fn an_issued_session_takes_the_least_missed_place() {
     }
     for number in [6, 7] {
         ledger.issue(key(&ledger, number), at(number), issued_by(C));
-        ledger.touch(key(&ledger, number), at(number));
+        ledger.touched(key(&ledger, number), at(number));
     }
     let mut gone = Vec::new();
     for new in 8..16 {
         ledger.issue(key(&ledger, new), at(100), issued_by(B));
-        ledger.touch(key(&ledger, new), at(100));
+        ledger.touched(key(&ledger, new), at(100));
         let left = |number: &u32| !is_there(&ledger, *number) && !gone.contains(number);
         let next = (0..8).find(left).unwrap();
         gone.push(next);
@@ -154,7 +154,7 @@ fn two_threads_leave_an_exact_end() {
                     survivor: me,
                 };
                 let pinned = ledger.pin(session, NOW, detour, |_| true);
-                ledger.touch(session, NOW);
+                ledger.touched(session, NOW);
                 // Each thread ends and makes again sessions of its own.
                 let own = key(&ledger, KEYS + u32::from(me.0) * KEYS + number);
                 ledger.issue(own, NOW, issued_by(me));
@@ -176,7 +176,7 @@ fn two_threads_leave_an_exact_end() {
     assert_eq!((status.issued, status.claimed), (2 * half, 2 * half));
     assert_eq!(status.pinned, 0);
     for number in 0..KEYS {
-        assert_eq!(ledger.peek(key(&ledger, number), NOW).unwrap().pin, None);
+        assert_eq!(ledger.peeked(key(&ledger, number), NOW).unwrap().pin, None);
     }
     expect_exact(&ledger);
 }

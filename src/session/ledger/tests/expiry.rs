@@ -13,10 +13,10 @@ fn a_sweep_removes_what_was_not_seen_for_its_idle_time() {
 
     assert_eq!(ledger.sweep(NOW.after(60), 10_000), 0);
     assert_eq!(ledger.sweep(NOW.after(61), 10_000), 1);
-    assert_eq!(ledger.peek(short, NOW), None);
-    ledger.touch(long, NOW.after(100));
+    assert_eq!(ledger.peeked(short, NOW), None);
+    ledger.touched(long, NOW.after(100));
     assert_eq!(ledger.sweep(NOW.after(1801), 10_000), 1);
-    assert_eq!(ledger.peek(unknown, NOW), None);
+    assert_eq!(ledger.peeked(unknown, NOW), None);
     assert_eq!(ledger.sweep(NOW.after(1901), 10_000), 1);
     let status = ledger.status();
     assert_eq!((status.expired, status.issued, status.claimed), (3, 0, 0));
@@ -47,7 +47,7 @@ fn an_expired_session_answers_until_it_is_swept_and_may_live_on() {
     let ledger = Ledger::new(100);
     let session = key(&ledger, 1);
     ledger.issue(session, NOW, issued_by(A));
-    assert!(ledger.touch(session, NOW.after(3000)).is_some());
+    assert!(ledger.touched(session, NOW.after(3000)).is_some());
     assert_eq!(ledger.sweep(NOW.after(3000), 1000), 0);
 }
 
@@ -56,7 +56,7 @@ fn a_clock_that_lags_makes_no_session_older() {
     let ledger = Ledger::new(100);
     let session = key(&ledger, 1);
     ledger.issue(session, NOW, issued_by(A));
-    ledger.touch(session, Seconds(999));
-    assert_eq!(ledger.peek(session, NOW).unwrap().seen, NOW);
+    ledger.touched(session, Seconds(999));
+    assert_eq!(ledger.peeked(session, NOW).unwrap().seen, NOW);
     assert_eq!(ledger.sweep(Seconds(0), 1000), 0);
 }

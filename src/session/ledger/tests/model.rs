@@ -50,10 +50,12 @@ fn step() -> impl Strategy<Value = Step> {
     let claim = (member(), any::<u8>(), store())
         .prop_map(|(owner, life, store)| Step::Claim(Claim { owner, life, store }));
     let kind = prop_oneof![Just(Kind::Issued), Just(Kind::Claimed)];
-    let options = (kind, prop::option::of(store()), 0_u32..40);
+    let home = prop_oneof![Just(Home::AsBefore), Just(Home::Left), Just(Home::Here)];
+    let left = (home, any::<bool>());
+    let options = (kind, prop::option::of(store()), 0_u32..40, left);
     let owners = (member(), prop::option::of(member()), member());
     let take_over = (owners, any::<u8>(), options).prop_map(|parts| {
-        let ((from, only_from, to), life, (kind, store, seconds)) = parts;
+        let ((from, only_from, to), life, (kind, store, seconds, (home, keeps_id))) = parts;
         let until = Seconds(0);
         let take = TakeOver {
             from,
@@ -63,6 +65,8 @@ fn step() -> impl Strategy<Value = Step> {
             store,
             until,
             only_from,
+            home,
+            keeps_id,
         };
         Step::TakeOver(take, seconds)
     });
@@ -101,12 +105,14 @@ fn mark_of(member: Member) -> u8 {
 
 /// A session as the contract has it.
 struct Session {
-    known: Known,
+    known: Facts,
     /// Which pin is the present one; meaningless without one.
     pin: usize,
     in_flight: u32,
     moved_until: u32,
     former: Vec<(Member, u8)>,
+    /// Where it goes back to.
+    home: Option<Member>,
     /// If it was missed, what it was before.
     missed: Option<Kind>,
 }
@@ -120,7 +126,7 @@ struct Model {
 impl Model {
     fn session(&mut self, number: u32, now: Seconds, kind: Kind, owner: Member) -> &mut Session {
         self.sessions.entry(number).or_insert_with(|| Session {
-            known: Known {
+            known: Facts {
                 owner,
                 pin: None,
                 moved: false,
@@ -133,23 +139,25 @@ impl Model {
                 created: now,
                 seen: now,
                 former: Former::default(),
+                kept_id: false,
             },
             pin: 0,
             in_flight: 0,
             moved_until: 0,
             former: Vec::new(),
+            home: None,
             missed: None,
         })
     }
 
-    fn known(&self, number: u32, now: Seconds) -> Option<(Known, Vec<(Member, u8)>)> {
+    fn known(&self, number: u32, now: Seconds) -> Option<Plain> {
         let session = self.sessions.get(&number)?;
-        let known = Known {
+        let known = Facts {
             moved: session.moved_until > now.0,
             moved_until: Seconds(session.moved_until),
             ..session.known
         };
-        Some((known, session.former.clone()))
+        Some((known, session.former.clone(), session.home))
     }
 
     fn issue(&mut self, number: u32, now: Seconds, issue: Issue) {
@@ -213,12 +221,31 @@ impl Model {
         }
         let session = self.session(number, now, take.kind, take.from);
         let from = session.known.owner;
-        if from != take.to {
-            session.own(take.to);
+        if from == take.to {
+            session.known.kept_id &= take.store.is_none();
+        } else {
+            session.known.kept_id = take.keeps_id;
+            session.known.owner = take.to;
+            session.former.retain(|former| former.0 != take.to);
             if from != Member::NOBODY {
                 session.former.retain(|former| former.0 != from);
                 session.former.insert(0, (from, mark_of(from)));
                 session.former.truncate(3);
+            }
+            let came_home = session.home == Some(take.to);
+            match take.home {
+                Home::Here => session.home = None,
+                Home::Left if !came_home && from != Member::NOBODY => {
+                    // One that is forgotten is none.
+                    let remembered = |home: &Member| session.former.iter().any(|it| it.0 == *home);
+                    session.home = session.home.filter(remembered).or(Some(from));
+                }
+                Home::Left | Home::AsBefore => {}
+            }
+            let remembered = |home: &Member| session.former.iter().any(|it| it.0 == *home);
+            session.home = session.home.filter(remembered);
+            if session.known.pin == Some(take.to) && session.home.is_none() {
+                session.known.pin = None;
             }
         }
         if take.kind == Kind::Issued {
@@ -246,6 +273,7 @@ impl Model {
             return Loss::None;
         }
         (known.lost, known.kind, known.pin) = (true, Kind::Claimed, None);
+        session.home = None;
         if was_missed.is_some() {
             Loss::Missed
         } else {
@@ -272,7 +300,11 @@ impl Session {
     }
 
     fn own(&mut self, owner: Member) {
+        if self.known.owner == owner {
+            return;
+        }
         self.known.owner = owner;
+        self.home = None;
         self.former.retain(|former| former.0 != owner);
         if self.known.pin == Some(owner) {
             self.known.pin = None;
@@ -280,13 +312,16 @@ impl Session {
     }
 }
 
-fn plain(known: Known) -> (Known, Vec<(Member, u8)>) {
-    let former = known.former.iter().collect();
-    let known = Known {
+/// What is known, the former owners, and which of them is the home.
+type Plain = (Facts, Vec<(Member, u8)>, Option<Member>);
+
+fn plain(known: Facts) -> Plain {
+    let (former, home) = (known.former.iter().collect(), known.former.home());
+    let known = Facts {
         former: Former::default(),
         ..known
     };
-    (known, former)
+    (known, former, home)
 }
 
 /// Plays steps on a ledger; what is given back is what the model needs to know.
@@ -316,7 +351,7 @@ impl Player {
     fn play(&mut self, number: u32, step: &Step) {
         let (ledger, now, key) = (&self.ledger, self.now, self.key(number));
         match *step {
-            Step::Touch => drop(ledger.touch(key, now)),
+            Step::Touch => drop(ledger.touched(key, now)),
             Step::Issue(issue) => ledger.issue(key, now, issue),
             Step::Claim(claim) => ledger.claim(key, now, claim),
             Step::Served(life) => ledger.served(key, now, life),
@@ -363,7 +398,7 @@ proptest! {
                 continue;
             }
             let now = player.now;
-            let before = player.ledger.peek(player.key(number), now);
+            let before = player.ledger.peeked(player.key(number), now);
             prop_assert_eq!(before.map(plain), model.known(number, now));
             match step {
                 Step::Issue(issue) => model.issue(number, now, issue),
@@ -410,7 +445,7 @@ proptest! {
                 player.play(number, &step);
             }
             for number in 0..6 {
-                let known = player.ledger.peek(player.key(number), player.now);
+                let known = player.ledger.peeked(player.key(number), player.now);
                 prop_assert_eq!(known.map(plain), model.known(number, player.now));
             }
         }
@@ -425,7 +460,7 @@ proptest! {
         let mut player = Player::new(16);
         for (number, step) in steps {
             let now = player.now;
-            let at = |player: &Player, other: u32| player.ledger.peek(player.key(other), now);
+            let at = |player: &Player, other: u32| player.ledger.peeked(player.key(other), now);
             let before: Vec<_> = (0..KEYS).map(|other| at(&player, other)).collect();
             player.play(number, &step);
             let is_claim = matches!(step, Step::Claim(_) | Step::Pin(..) | Step::Miss | Step::Lose(..));

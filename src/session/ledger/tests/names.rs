@@ -53,7 +53,7 @@ fn nobody_is_an_owner_that_is_not_counted() {
     let ledger = Ledger::new(100);
     let session = key(&ledger, 1);
     ledger.issue(session, NOW, issued_by(Member::NOBODY));
-    assert_eq!(ledger.touch(session, NOW).unwrap().owner, Member::NOBODY);
+    assert_eq!(ledger.touched(session, NOW).unwrap().owner, Member::NOBODY);
     assert_eq!(ledger.issued(Member::NOBODY), 0);
     assert_eq!(ledger.status().issued, 1);
     let detour = Detour {
@@ -62,7 +62,7 @@ fn nobody_is_an_owner_that_is_not_counted() {
     };
     assert!(!ledger.pin(session, NOW, detour, |_| true).is_remembered());
     ledger.take_over(session, NOW, taken(A, B), |_, _| 0);
-    let former = ledger.peek(session, NOW).unwrap().former;
+    let former = ledger.peeked(session, NOW).unwrap().former;
     assert_eq!(former.iter().count(), 0);
 }
 

@@ -32,6 +32,15 @@ impl Recent {
         }
     }
 
+    /// Remembers for another time from now on. Who was forgotten already may have been answered within
+    /// it: for that time, everybody counts as answered now.
+    pub(super) fn retime(&mut self, time: Duration, at: Duration) {
+        if time > self.time {
+            self.overflow = Some(at);
+        }
+        self.time = time;
+    }
+
     pub(super) fn note(&mut self, key: u64, at: Duration) {
         if at.saturating_sub(self.turned) >= self.time {
             self.turned = at;
@@ -72,6 +81,20 @@ mod tests {
         assert_eq!(recent.since(7, ms(600)), Some(ms(500)));
         assert_eq!(recent.since(8, ms(600)), None);
         assert_eq!(recent.since(7, ms(1100)), None);
+    }
+
+    #[test]
+    fn a_longer_time_begins_with_everybody_answered_now() {
+        let mut recent = Recent::new(SECOND);
+        recent.note(7, ms(100));
+        recent.retime(3 * SECOND, ms(2000));
+        assert_eq!(recent.since(7, ms(2500)), Some(ms(500)));
+        assert_eq!(recent.since(8, ms(4999)), Some(ms(2999)));
+        assert_eq!(recent.since(8, ms(5000)), None);
+        recent.note(7, ms(5000));
+        recent.retime(SECOND, ms(5100));
+        assert_eq!(recent.since(7, ms(5500)), Some(ms(500)));
+        assert_eq!(recent.since(8, ms(5500)), None);
     }
 
     #[test]

@@ -1,0 +1,164 @@
+//! What is known of sessions that are away from home, beside the ledger: when they were answered
+//! last, and whether those that went home were found there.
+//!
+//! From the take-over on, each request of such a session counts at it, as those at a survivor do
+//! anyway; so nobody takes it away from under one. What is noted here is as old as it has to rest,
+//! or as a request may be under way whose client has gone; bounded, as [`Recent`] is.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::recent::Recent;
+use crate::session::ledger::Key;
+
+/// Sessions that may be lost before no more go home, whatever their share: some had ended already.
+const FEW: u64 = 2;
+/// Beyond these few, one in as many.
+const SHARE: u64 = 100;
+
+/// Sessions of one cluster that go home, or will.
+#[derive(Debug)]
+pub struct Returns {
+    born: Instant,
+    noted: Mutex<Noted>,
+    returned: AtomicU64,
+    lost: AtomicU64,
+    has_told: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Noted {
+    answered: Recent,
+    /// Whose client went away before the answer: the backend may still be at it.
+    abandoned: Recent,
+}
+
+/// How long nobody has used a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// A request of it may be under way, whose client has gone.
+    Unknown,
+    /// Since so long.
+    For(Duration),
+    /// For as long as anybody has to know.
+    Long,
+}
+
+impl Returns {
+    /// What is noted is kept so long: answers, and requests whose client has gone.
+    pub(super) fn new(quiet: Duration, longest: Duration) -> Self {
+        Self {
+            born: Instant::now(),
+            noted: Mutex::new(Noted {
+                answered: Recent::new(quiet),
+                abandoned: Recent::new(longest),
+            }),
+            returned: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            has_told: AtomicBool::new(false),
+        }
+    }
+
+    /// The same, for so long from now on. What was lost before a reload is forgiven.
+    pub(super) fn retime(&self, quiet: Duration, longest: Duration) {
+        let at = self.born.elapsed();
+        self.noted(|noted| {
+            noted.answered.retime(quiet, at);
+            noted.abandoned.retime(longest, at);
+        });
+        self.returned.store(0, Relaxed);
+        self.lost.store(0, Relaxed);
+        self.has_told.store(false, Relaxed);
+    }
+
+    /// A request of the session has ended.
+    pub fn answered(&self, key: Key) {
+        let at = self.born.elapsed();
+        self.noted(|noted| noted.answered.note(key.number(), at));
+    }
+
+    /// The client of a request went away before it was answered.
+    pub fn abandoned(&self, key: Key) {
+        let at = self.born.elapsed();
+        self.noted(|noted| noted.abandoned.note(key.number(), at));
+    }
+
+    /// How long nobody has used the session, requests in flight not counted.
+    pub fn rest(&self, key: Key) -> Rest {
+        let at = self.born.elapsed();
+        self.noted(|noted| {
+            if noted.abandoned.since(key.number(), at).is_some() {
+                return Rest::Unknown;
+            }
+            let since = noted.answered.since(key.number(), at);
+            since.map_or(Rest::Long, Rest::For)
+        })
+    }
+
+    /// A request takes its session home.
+    pub fn goes_home(&self) {
+        self.returned.fetch_add(1, Relaxed);
+    }
+
+    /// A session that was brought home was not known there. The answer is whether no more go from
+    /// now on.
+    pub fn has_lost(&self) -> bool {
+        self.lost.fetch_add(1, Relaxed);
+        self.are_over() && !self.has_told.swap(true, Relaxed)
+    }
+
+    /// Whether too many were lost: the others stay, until the configuration is loaded anew.
+    pub fn are_over(&self) -> bool {
+        self.lost.load(Relaxed) > FEW + self.returned.load(Relaxed) / SHARE
+    }
+
+    fn noted<T>(&self, of: impl FnOnce(&mut Noted) -> T) -> T {
+        of(&mut self.noted.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::ledger::{ClusterNumber, Ledger};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_rests_from_its_last_answer_on() {
+        let ledger = Ledger::new(1);
+        let key = |base: &[u8]| ledger.key(ClusterNumber::default(), base);
+        let (returns, one) = (Returns::new(SECOND, 10 * SECOND), key(b"one"));
+        assert_eq!(returns.rest(one), Rest::Long);
+        returns.answered(one);
+        tokio::time::advance(SECOND / 4).await;
+        assert_eq!(returns.rest(one), Rest::For(SECOND / 4));
+        assert_eq!(returns.rest(key(b"another")), Rest::Long);
+        tokio::time::advance(SECOND).await;
+        assert_eq!(returns.rest(one), Rest::Long);
+        returns.abandoned(one);
+        tokio::time::advance(9 * SECOND).await;
+        assert_eq!(returns.rest(one), Rest::Unknown);
+        tokio::time::advance(SECOND).await;
+        assert_eq!(returns.rest(one), Rest::Long);
+        // What was forgotten already may be younger than what is asked for from now on.
+        returns.retime(2 * SECOND, 10 * SECOND);
+        assert_eq!(returns.rest(one), Rest::For(Duration::ZERO));
+    }
+
+    #[test]
+    fn too_many_lost_keep_the_others_and_are_told_once() {
+        let returns = Returns::new(SECOND, SECOND);
+        for _ in 0..100 {
+            returns.goes_home();
+        }
+        let told: Vec<_> = (0..5).map(|_| returns.has_lost()).collect();
+        assert_eq!(told, [false, false, false, true, false]);
+        assert!(returns.are_over());
+        returns.retime(SECOND, SECOND);
+        assert!(!returns.are_over());
+    }
+}
