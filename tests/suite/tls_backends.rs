@@ -3,12 +3,12 @@
 use super::harness::*;
 
 fn cluster(keys: &str, fronts: &[&TlsFront]) -> String {
-    let mut text = format!("clusters:\n  shop:\n    affinity: none\n{keys}    backends:\n");
-    for (number, front) in (1..).zip(fronts) {
+    let text = format!("clusters:\n  shop:\n    affinity: none\n{keys}    backends:\n");
+    let backends = (1..).zip(fronts).map(|(number, front)| {
         let address = front.address();
-        text += &format!("      - {{ name: jvm{number}, address: '{address}' }}\n");
-    }
-    text
+        format!("      - {{ name: jvm{number}, address: '{address}' }}\n")
+    });
+    text + &backends.collect::<String>()
 }
 
 fn trusting(ca: &Authority, more: &str) -> String {

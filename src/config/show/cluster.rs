@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::config::units::show_duration;
 use crate::config::{
     Affinity, Backend, Balance, Cluster, Drain, FailBack, HashKey, HostHeader, Outliers, Queue,
-    Retry, Rewrite, WantedState,
+    Retry, Rewrite, Timeouts, WantedState,
 };
 use crate::proxy_protocol::Version;
 
@@ -22,7 +22,7 @@ pub(super) fn named(cluster: &Cluster, key_file: Option<&Path>) -> (String, Valu
         Affinity::Prefer => "prefer",
         Affinity::None => "none",
     };
-    let (timeouts, pool) = (&cluster.timeouts, &cluster.pool);
+    let pool = &cluster.pool;
     let forwarded = &cluster.forwarded;
     let mut value = json!({
         "affinity": affinity,
@@ -33,11 +33,7 @@ pub(super) fn named(cluster: &Cluster, key_file: Option<&Path>) -> (String, Valu
         "drain": drain(&cluster.drain),
         "fail_back": fail_back(cluster.fail_back),
         "fail_back_idle": show_duration(cluster.fail_back_idle),
-        "timeouts": {
-            "connect": show_duration(timeouts.connect),
-            "response": show_duration(timeouts.response),
-            "body_idle": show_duration(timeouts.body_idle),
-        },
+        "timeouts": timeouts(&cluster.timeouts),
         "pool": {
             "max_idle": pool.max_idle,
             "idle": show_duration(pool.idle),
@@ -78,6 +74,14 @@ pub(super) fn named(cluster: &Cluster, key_file: Option<&Path>) -> (String, Valu
         keys.extend(sessions(&cluster.sessions, key_file));
     }
     (cluster.name.as_str().to_owned(), value)
+}
+
+fn timeouts(timeouts: &Timeouts) -> Value {
+    json!({
+        "connect": show_duration(timeouts.connect),
+        "response": show_duration(timeouts.response),
+        "body_idle": show_duration(timeouts.body_idle),
+    })
 }
 
 fn proxy_protocol(version: Option<Version>) -> &'static str {

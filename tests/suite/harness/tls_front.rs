@@ -10,6 +10,7 @@ use rustls::server::WebPkiClientVerifier;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::Tomcat;
@@ -72,9 +73,10 @@ impl TlsFront {
 }
 
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, to: SocketAddr) {
+    let mut clients = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         let acceptor = acceptor.clone();
-        tokio::spawn(async move {
+        clients.spawn(async move {
             // Who is refused has heard why.
             let Ok(mut client) = acceptor.accept(client).await else {
                 return;
