@@ -176,8 +176,10 @@ fn it_stays_until_the_take_over_itself_is_answered_to_its_end() {
         "HTTP/1.1 200 \r\nX-Tomcat: jvm2\r\nContent-Length: 4\r\nSet-Cookie: JSESSIONID={new}; Path=/\r\n\r\nab"
     );
     stage.two.raw_answer("/taken", head);
-    let client = begun(stage.proxy.address(), &shows("/taken", &stage.old()));
-    eventually("its head is there", || stage.asked("/echo", &new) == "jvm2");
+    let mut client = begun(stage.proxy.address(), &shows("/taken", &stage.old()));
+    // Asked for before it has given its id, the survivor would seem to have had it from another
+    // proxy.
+    assert_eq!(client.read_exactly(12), b"HTTP/1.1 200");
     restart(&stage.proxy, &stage.one);
     stage.stays_away(&new, Duration::from_millis(300));
     client.reset();
