@@ -18,7 +18,7 @@ mod sessions;
 mod webhook;
 
 pub use blocks::{
-    BackendCells, BackendEvents, ByClass, ClusterCells, ListenerCells, ProcessEvents, StoreEvents,
+    BackendCells, BackendEvents, ByClass, CertificateReloads, ClusterCells, ListenerCells, ProcessEvents, StoreEvents,
     StoreMoves, WorkerCells,
 };
 pub use capacity::CapacityStatus;

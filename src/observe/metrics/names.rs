@@ -186,6 +186,10 @@ metrics! {
         "Request heads given up, by the reason.";
     HANDSHAKES = Counter "cattail_tls_handshakes_total" ["listener", "result"]
         "TLS handshakes, by what became of them.";
+    CERTIFICATE_END = Gauge "cattail_tls_certificate_not_after_timestamp_seconds" ["listener", "certificate"]
+        "When the certificate expires, in seconds since 1970.";
+    CERTIFICATE_RELOADS = Counter "cattail_tls_certificate_reloads_total" ["listener", "result"]
+        "Changes of files of certificates that were seen, by whether they could be used.";
     WORKER_CONNECTIONS_OPEN = Gauge "cattail_worker_connections_open" ["worker"]
         "Client connections open now; workers that differ much are out of balance.";
 
