@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::config::tls::{Found, ListenerTls, Validity, Watched};
+use crate::config::tls::{Found, ListenerTls, Standing, Watched};
 use crate::observe::metrics::ReloadResult;
 use crate::server::Door;
 use crate::tls::ServerSide;
@@ -34,7 +34,11 @@ impl Certificates {
     }
 
     /// Begins to look after these listeners.
-    pub(super) fn watch(self: &Arc<Self>, tls: &[Option<Arc<ServerSide>>], tasks: &mut JoinSet<()>) {
+    pub(super) fn watch(
+        self: &Arc<Self>,
+        tls: &[Option<Arc<ServerSide>>],
+        tasks: &mut JoinSet<()>,
+    ) {
         for (door, side) in self.doors.iter().zip(tls) {
             if let Some(side) = side {
                 let (door, side) = (Arc::clone(door), Arc::clone(side));
@@ -73,8 +77,8 @@ impl Certificates {
         told.retain(|_, at| at.elapsed() < TOLD_EVERY);
         for (name, certificate) in tls.named() {
             let facts = &certificate.facts;
-            let validity = facts.validity(SystemTime::now());
-            if !matches!(validity, Validity::EndsSoon(_) | Validity::Over) {
+            let standing = facts.standing(SystemTime::now());
+            if !matches!(standing, Standing::EndsSoon(_) | Standing::Over) {
                 continue;
             }
             let key = (door.index, name.clone(), facts.not_after);
@@ -83,8 +87,14 @@ impl Certificates {
             }
             told.insert(key, Instant::now());
             let (listener, file) = (&*door.name, shown(&certificate.files.cert));
-            if let Validity::EndsSoon(days) = validity {
-                tracing::warn!(listener, certificate = name, file, days, "a certificate ends soon");
+            if let Standing::EndsSoon(days) = standing {
+                tracing::warn!(
+                    listener,
+                    certificate = name,
+                    file,
+                    days,
+                    "a certificate ends soon"
+                );
             } else {
                 tracing::error!(
                     listener,
@@ -124,7 +134,12 @@ fn tell_of_changes(listener: &str, before: &ListenerTls, now: &ListenerTls) {
     for ((name, certificate), before) in now.named().zip(&before.certificates) {
         if certificate != before {
             let file = shown(&certificate.files.cert);
-            tracing::info!(listener, certificate = name, file, "a certificate was read anew");
+            tracing::info!(
+                listener,
+                certificate = name,
+                file,
+                "a certificate was read anew"
+            );
         }
     }
     for (rule, before) in now.clients.iter().zip(&before.clients) {

@@ -57,7 +57,10 @@ impl ServerSide {
         let hsts = config.hsts.map(Hsts::value);
         Ok(Self {
             hsts: hsts.and_then(|value| HeaderValue::try_from(value).ok()),
-            open: in_force.policies.first().map_or_else(PolicyId::new, |it| it.id),
+            open: in_force
+                .policies
+                .first()
+                .map_or_else(PolicyId::new, |it| it.id),
             in_force: ArcSwap::from_pointee(in_force),
             config,
         })
@@ -171,6 +174,3 @@ fn versions(least: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
         TlsVersion::V13 => ONLY_13,
     }
 }
-
-#[cfg(test)]
-mod tests;

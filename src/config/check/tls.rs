@@ -8,7 +8,7 @@ use http::HeaderName;
 
 use crate::config::tls::{
     Certificate, CertificateFault, CertificateFiles, ClientFact, ClientFile, ClientMode,
-    ClientRule, Hsts, ListenerTls, PemFault, SOON_DAYS, TlsVersion, UnknownHost, Validity,
+    ClientRule, Hsts, ListenerTls, PemFault, SOON_DAYS, Standing, TlsVersion, UnknownHost,
 };
 
 use super::at::At;
@@ -97,17 +97,17 @@ fn warn_of_key(section: &Section<'_>, key: &Path) {
 
 fn warn_of_dates(section: &Section<'_>, certificate: &Certificate) {
     let at = section.get("cert");
-    match certificate.facts.validity(SystemTime::now()) {
-        Validity::Good => {}
-        Validity::Over => at.warn(
+    match certificate.facts.standing(SystemTime::now()) {
+        Standing::Good => {}
+        Standing::Over => at.warn(
             "a certificate that has not expired",
             "clients will refuse it; it is used all the same",
         ),
-        Validity::Early => at.warn(
+        Standing::Early => at.warn(
             "a certificate that holds already",
             "clients will refuse it until then; it is used all the same",
         ),
-        Validity::EndsSoon(days) => at.warn(
+        Standing::EndsSoon(days) => at.warn(
             &format!("a certificate that holds for {SOON_DAYS} days more"),
             &format!("it expires in {days} days; renew it"),
         ),

@@ -5,7 +5,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::load::{CertificateFile, CertificateFault, ClientFile};
+use super::load::{CertificateFault, CertificateFile, ClientFile};
 use super::{Certificate, ListenerTls, PemFault};
 
 /// A file that cannot be used now; what was read before stays in force.
@@ -25,14 +25,17 @@ pub struct Unusable {
 impl ListenerTls {
     /// Every file that it is read from.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        let all = [CertificateFile::Cert, CertificateFile::Key, CertificateFile::Ocsp];
+        let all = [
+            CertificateFile::Cert,
+            CertificateFile::Key,
+            CertificateFile::Ocsp,
+        ];
         let certificates = self.certificates.iter();
-        let certificates = certificates
-            .flat_map(move |it| all.into_iter().filter_map(|file| it.files.path(file)));
+        let certificates =
+            certificates.flat_map(move |it| all.into_iter().filter_map(|file| it.files.path(file)));
         let all = [ClientFile::Ca, ClientFile::Crl];
         let clients = self.clients.iter();
-        let clients =
-            clients.flat_map(move |it| all.into_iter().filter_map(|file| it.path(file)));
+        let clients = clients.flat_map(move |it| all.into_iter().filter_map(|file| it.path(file)));
         certificates.chain(clients)
     }
 
@@ -50,7 +53,8 @@ impl ListenerTls {
             match rule.read_again() {
                 Ok(read) => *rule = read,
                 Err(faults) => {
-                    let item = |file: ClientFile| format!("client_certificates[{place}].{}", file.key());
+                    let item =
+                        |file: ClientFile| format!("client_certificates[{place}].{}", file.key());
                     unusable.extend(faults.into_iter().filter_map(|(file, fault)| {
                         Some(Unusable {
                             item: item(file),

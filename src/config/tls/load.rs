@@ -155,7 +155,10 @@ impl ClientRule {
                 match rule.verifier() {
                     Ok(_) => Ok(rule),
                     Err(why) => {
-                        let file = rule.crl.as_ref().map_or(ClientFile::Ca, |_| ClientFile::Crl);
+                        let file = rule
+                            .crl
+                            .as_ref()
+                            .map_or(ClientFile::Ca, |_| ClientFile::Crl);
                         Err(vec![(file, told(&why, None))])
                     }
                 }

@@ -5,7 +5,7 @@ mod cluster;
 mod der;
 mod load;
 mod pem;
-mod validity;
+mod standing;
 mod x509;
 
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ pub use again::{Found, Unusable, Watched};
 pub use cluster::{ClusterTls, Trust};
 pub use load::{CertificateFault, CertificateFile, ClientFaults, ClientFile, read};
 pub use pem::{PemFault, authorities, chain, key, revocations};
-pub use validity::{SOON_DAYS, Validity};
+pub use standing::{SOON_DAYS, Standing};
 pub use x509::{Facts, hex};
 
 /// How a listener speaks TLS.
@@ -54,11 +54,15 @@ impl ListenerTls {
     /// The certificates by the names that logs and metrics give them: the first host of each, and a
     /// number if it is not the first one of that name.
     pub fn named(&self) -> impl Iterator<Item = (String, &Certificate)> {
-        let host = |it: &Certificate| it.hosts.first().cloned().unwrap_or_default();
-        let name = move |place: usize, it: &Certificate| {
-            let host = host(it);
+        let host = |it: &Certificate| {
+            let first = it.hosts.first().map(String::as_str);
+            first.unwrap_or("unnamed").to_owned()
+        };
+        let name = move |place: usize, certificate: &Certificate| {
+            let host = host(certificate);
             let before = self.certificates.iter().take(place);
-            match before.filter(|it| it.hosts.first() == Some(&host)).count() {
+            let alike = before.filter(|it| it.hosts.first() == certificate.hosts.first());
+            match alike.count() {
                 0 => host,
                 others => format!("{host}#{}", others + 1),
             }

@@ -1,7 +1,8 @@
 //! Which cell appears under which name: whole blocks of cells put into a [`Scrape`].
 
 use super::blocks::{
-    BackendCells, BackendEvents, CertificateReloads, ClusterCells, ListenerCells, ProcessEvents, WorkerCells,
+    BackendCells, BackendEvents, CertificateReloads, ClusterCells, ListenerCells, ProcessEvents,
+    WorkerCells,
 };
 use super::cells::{ByKind, PerWorker};
 use super::kinds::Kind;

@@ -10,7 +10,7 @@ const DAY: i64 = 24 * 3600;
 
 /// Whether a certificate holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Validity {
+pub enum Standing {
     /// Not yet.
     Early,
     /// It does, and for a while.
@@ -23,20 +23,20 @@ pub enum Validity {
 
 impl Facts {
     /// Whether it holds at this time.
-    pub fn validity(&self, now: SystemTime) -> Validity {
+    pub fn standing(&self, now: SystemTime) -> Standing {
         let now = now.duration_since(UNIX_EPOCH);
         let now = now.map_or(0, |since| {
             i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
         });
         let left = self.not_after.saturating_sub(now);
         if left < 0 {
-            Validity::Over
+            Standing::Over
         } else if self.not_before > now {
-            Validity::Early
+            Standing::Early
         } else if left < SOON_DAYS * DAY {
-            Validity::EndsSoon(left / DAY)
+            Standing::EndsSoon(left / DAY)
         } else {
-            Validity::Good
+            Standing::Good
         }
     }
 }
@@ -60,15 +60,15 @@ mod tests {
         let before_end = |seconds: u64| UNIX_EPOCH + Duration::from_secs(end - seconds);
         let days = |days: u64| days * 24 * 3600;
         for (now, expected) in [
-            (before_end(days(90) + 1), Validity::Early),
-            (before_end(days(90)), Validity::Good),
-            (before_end(days(14)), Validity::Good),
-            (before_end(days(14) - 1), Validity::EndsSoon(13)),
-            (before_end(days(1)), Validity::EndsSoon(1)),
-            (before_end(0), Validity::EndsSoon(0)),
-            (UNIX_EPOCH + Duration::from_secs(end + 1), Validity::Over),
+            (before_end(days(90) + 1), Standing::Early),
+            (before_end(days(90)), Standing::Good),
+            (before_end(days(14)), Standing::Good),
+            (before_end(days(14) - 1), Standing::EndsSoon(13)),
+            (before_end(days(1)), Standing::EndsSoon(1)),
+            (before_end(0), Standing::EndsSoon(0)),
+            (UNIX_EPOCH + Duration::from_secs(end + 1), Standing::Over),
         ] {
-            assert_eq!(facts.validity(now), expected, "{now:?}");
+            assert_eq!(facts.standing(now), expected, "{now:?}");
         }
     }
 }
