@@ -70,8 +70,9 @@ fn a_hang_up_with_a_broken_certificate_changes_nothing() {
     let ca = Authority::new("ca");
     let shop = ca.issue(&[HOST]);
     let process = Process::run(&text(&[&shop], ", reload: 1h"));
+    let address = process.address();
     let served = || {
-        let client = Raw::connect_tls(process.address(), &ca.clients(), HOST);
+        let client = Raw::connect_tls(address.clone(), &ca.clients(), HOST);
         client.tls().peer_certificates().unwrap().to_vec()
     };
     let renewed = ca.renew(&[HOST]);

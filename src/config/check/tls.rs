@@ -151,8 +151,10 @@ fn client_rule(section: &Section<'_>) -> Option<ClientRule> {
         None => None,
         Some(path) => Some(path?),
     };
-    let faults = match ClientRule::load((hosts, mode?), ca.clone(), crl.clone()) {
-        Ok(rule) => return Some(rule),
+    // Whatever the mode is: what is wrong with a file is told as well.
+    let wanted = (hosts, mode.unwrap_or(ClientMode::Required));
+    let faults = match ClientRule::load(wanted, ca.clone(), crl.clone()) {
+        Ok(rule) => return mode.map(|_| rule),
         Err(faults) => faults,
     };
     for (file, fault) in faults {
