@@ -108,14 +108,14 @@ impl Certificates {
 }
 
 /// Puts what was found in force, as far as it can be used.
-fn take(door: &Door, side: &ServerSide, found: Found) {
+fn take(door: &Door, side: &ServerSide, Found { tls, unusable }: Found) {
     let listener = &*door.name;
     let before = side.current();
-    for unusable in &found.unusable {
+    for unusable in &unusable {
         tracing::warn!(listener, "{unusable}; what was read before stays in force");
     }
-    let changed = (found.tls != *before).then(|| side.change_files(found.tls.clone()));
-    if !found.unusable.is_empty() || matches!(changed, Some(Err(_))) {
+    let changed = (tls != *before).then(|| side.change_files(tls));
+    if !unusable.is_empty() || matches!(changed, Some(Err(_))) {
         door.certificate_reloads.inc(ReloadResult::Failure);
     }
     match changed {
@@ -125,7 +125,7 @@ fn take(door: &Door, side: &ServerSide, found: Found) {
         }
         Some(Ok(())) => {
             door.certificate_reloads.inc(ReloadResult::Success);
-            tell_of_changes(listener, &before, &found.tls);
+            tell_of_changes(listener, &before, &side.current());
         }
     }
 }

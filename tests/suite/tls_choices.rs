@@ -129,7 +129,7 @@ fn old_versions_are_refused_where_they_are_not_wanted() {
     assert!(why.contains("ProtocolVersion"), "{why}");
     connect(&TLS13).unwrap();
     eventually("is counted", || {
-        let labels = [("outcome", "incompatible")];
+        let labels = [("result", "incompatible")];
         proxy
             .metrics()
             .value("cattail_tls_handshakes_total", &labels)

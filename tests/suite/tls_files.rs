@@ -110,9 +110,9 @@ fn certificates_change_under_load_and_nobody_notices() {
     });
     assert!(asked.load(Ordering::Relaxed) > 100, "{asked:?}");
     let metrics = stage.proxy.metrics();
-    for outcome in ["bad_certificate", "client_refused", "malformed", "timeout"] {
-        let failed = metrics.value("cattail_tls_handshakes_total", &[("outcome", outcome)]);
-        assert_eq!(failed, 0, "{outcome}");
+    for result in ["bad_certificate", "client_refused", "malformed", "timeout"] {
+        let failed = metrics.value("cattail_tls_handshakes_total", &[("result", result)]);
+        assert_eq!(failed, 0, "{result}");
     }
     assert!(stage.reloads("success") >= 20);
 }

@@ -124,7 +124,7 @@ fn ten_thousand_names_leave_nothing_behind() {
     assert!(grown < 4 << 20, "{grown} bytes more");
     let metrics = Metrics::scrape(&admin);
     assert_eq!(metrics.samples(), labels);
-    let labels = [("outcome", "unknown_host")];
+    let labels = [("result", "unknown_host")];
     eventually("are counted", || {
         Metrics::scrape(&admin).value("cattail_tls_handshakes_total", &labels) == 10_000
     });
