@@ -13,7 +13,6 @@ use bytes::Bytes;
 use http::{HeaderName, StatusCode};
 
 use crate::observe::{AccessLog, Diagnostics};
-
 use crate::proxy_protocol::Version;
 
 use super::scheme::Scheme;

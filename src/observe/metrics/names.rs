@@ -1,9 +1,9 @@
 //! Every metric: its name, kind, labels and meaning.
 //!
-//! `docs/metrics.md`, `docs/session-metrics.md` and `docs/events.md` list the same; a test holds them together. Label
-//! values come from the configuration (cluster, backend, listener, worker) or from a closed set
-//! ([`super::Kind`]), never from a client. One is a word of the backends, `store_node`; whoever
-//! collects them keeps no more than 64 of a cluster apart.
+//! `docs/metrics.md`, `docs/session-metrics.md` and `docs/events.md` list the same; a test holds
+//! them together. Label values come from the configuration (cluster, backend, listener,
+//! certificate, worker) or from a closed set ([`super::Kind`]), never from a client. One is a word
+//! of the backends, `store_node`; whoever collects them keeps no more than 64 of a cluster apart.
 
 /// What a metric is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn labels_are_bounded() {
-        let of_the_configuration = ["cluster", "backend", "listener", "worker"];
+        let of_the_configuration = ["cluster", "backend", "listener", "certificate", "worker"];
         let of_closed_sets = [
             "code",
             "reason",
