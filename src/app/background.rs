@@ -1,5 +1,5 @@
-//! What watches backends, name look-ups and health checks, and tells of events: on one thread beside
-//! the workers.
+//! What watches backends and certificates, name look-ups and health checks, and tells of events: on
+//! one thread beside the workers.
 
 use std::io;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use crate::proxy::Snapshot;
 use crate::proxy::headers::host::own_host;
 use crate::webhook::{Courier, Plain, Settings};
 
+use super::certificates::Certificates;
 use super::guarded::Guarded;
 use super::judging::Judging;
 use super::watched::Watched;
@@ -48,6 +49,7 @@ impl Background {
     pub(super) fn start(
         first: Arc<Snapshot>,
         common: Arc<Common>,
+        certificates: Arc<Certificates>,
         keep: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let keep = Arc::new(keep);
@@ -56,8 +58,8 @@ impl Background {
         let thread = thread::Builder::new()
             .name("background".to_owned())
             .spawn(move || {
-                runtime.block_on(run(first, common, given, keep));
-                // A look-up that the system does not answer must not hold the end up.
+                runtime.block_on(run(first, common, given, (certificates, keep)));
+                // Neither a look-up nor a file system that does not answer may hold the end up.
                 runtime.shutdown_timeout(Duration::ZERO);
             })?;
         Ok(Self {
@@ -102,8 +104,13 @@ async fn run(
     first: Arc<Snapshot>,
     common: Arc<Common>,
     mut given: mpsc::UnboundedReceiver<Word>,
-    keep: Arc<impl Fn() + Send + Sync + 'static>,
+    (certificates, keep): (Arc<Certificates>, Arc<impl Fn() + Send + Sync + 'static>),
 ) {
+    let watched = |snapshot: &Snapshot| {
+        let mut tasks = watchers(snapshot, &keep);
+        certificates.watch(&snapshot.tls, &mut tasks);
+        tasks
+    };
     // It outlives configurations, with the events that wait.
     let (webhook, settings) = sync::watch::channel(Settings {
         webhook: first.config.webhook.clone(),
@@ -111,13 +118,13 @@ async fn run(
     });
     let mut courier = JoinSet::new();
     courier.spawn(Courier::new(common, settings, Plain).run());
-    let mut tasks = watchers(&first, &keep);
+    let mut tasks = watched(&first);
     while let Some(word) = given.recv().await {
         let Word::Watch(snapshot, last) = word else {
             return;
         };
         tasks.abort_all();
-        tasks = watchers(&snapshot, &keep);
+        tasks = watched(&snapshot);
         webhook.send_if_modified(|it| it.follow(snapshot.config.webhook.as_ref(), last));
     }
     tasks.abort_all();

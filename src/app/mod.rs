@@ -4,6 +4,7 @@
 //! runs, and whatever fails there is a [`StartFailure`] that names it.
 
 mod background;
+mod certificates;
 mod guarded;
 mod judging;
 mod reload;

@@ -12,6 +12,7 @@ use crate::admin::api::{self, Unfit};
 use crate::admin::{NotReady, Readiness, Source};
 use crate::cluster::machine::State;
 use crate::cluster::{Cluster, Names, Order};
+use crate::config::tls::ListenerTls;
 use crate::config::{Affinity, Secret};
 use crate::observe::access_log::LogCounters;
 use crate::observe::events::EventLog;
@@ -160,6 +161,11 @@ impl Source for Shown {
         for door in &self.doors {
             scrape.listener(&door.name, &door.cells);
         }
+        for (door, side) in self.doors.iter().zip(&snapshot.tls) {
+            if let Some(side) = side {
+                certificates(scrape, door, &side.current());
+            }
+        }
         ledger(scrape, self.published.common.ledger.status());
         scrape.workers(&self.published.cells);
         scrape.process_events(&self.events);
@@ -213,6 +219,15 @@ impl Source for Shown {
     fn explain(&self, question: &Question) -> Result<Explanation, Unclear> {
         explain(&self.published.snapshot(), question)
     }
+}
+
+/// When a listener's certificates expire. Before 1970 is long ago as well.
+fn certificates(scrape: &mut Scrape, door: &Door, tls: &ListenerTls) {
+    let ends = tls.named().map(|(name, certificate)| {
+        let end = u64::try_from(certificate.facts.not_after).unwrap_or(0);
+        (name, end)
+    });
+    scrape.certificates(&door.name, &door.certificate_reloads, ends);
 }
 
 /// How full a cluster is.

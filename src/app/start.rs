@@ -17,6 +17,7 @@ use rustix::io::Errno;
 use tokio::sync::watch;
 
 use super::background::Background;
+use super::certificates::Certificates;
 use super::shown::Shown;
 use super::worker::{self, Phase, Start};
 use super::{Proxy, reload, state_file};
@@ -25,7 +26,7 @@ use crate::cluster::resolve::{ResolveFailure, SystemResolver, resolve};
 use crate::cluster::{Addresses, Changes, Cluster, Common, Names, Order};
 use crate::config::{BackendAddr, Config, Finding, ListenAddr};
 use crate::observe::access_log::LogCounters;
-use crate::observe::metrics::{PerWorker, WorkerId};
+use crate::observe::metrics::{CertificateReloads, PerWorker, WorkerId};
 use crate::proxy::client::{Entrance, Scheme};
 use crate::proxy::{self, Caller, Front, Published, Snapshot, TlsFailure};
 use crate::server::Door;
@@ -218,7 +219,9 @@ fn start_behind(config: Config, front: impl Front) -> Result<Proxy, StartFailure
     shown.orders_are_kept(kept);
     let keeper = Arc::clone(&shown);
     let common = Arc::clone(&published.common);
-    let background = Background::start(published.snapshot(), common, move || keeper.keep_orders())?;
+    let certificates = Certificates::new(doors.clone());
+    let keep = move || keeper.keep_orders();
+    let background = Background::start(published.snapshot(), common, certificates, keep)?;
     let (phase, phases) = watch::channel(Phase::Serving);
     let mut proxy = Proxy {
         addresses: bound
@@ -319,6 +322,7 @@ fn doors(config: &Config, bound: &[Bound]) -> Vec<Arc<Door>> {
                 },
                 admission: Arc::clone(&admission),
                 cells: PerWorker::new(config.workers),
+                certificate_reloads: CertificateReloads::default(),
             })
         })
         .collect()

@@ -13,9 +13,9 @@ use bytes::Bytes;
 use http::{HeaderName, StatusCode};
 
 use crate::observe::{AccessLog, Diagnostics};
-
 use crate::proxy_protocol::Version;
 
+use super::scheme::Scheme;
 use super::tls::{ClusterTls, ListenerTls};
 use super::{
     Access, BackendAddr, BackendName, ByteSize, ClusterName, Drain, FailBack, Health, JvmRoute,
@@ -175,6 +175,8 @@ pub struct Limits {
 /// Host and path to what is done with the request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
+    /// Whether clients must see this scheme; `None`: they may see either.
+    pub scheme: Option<Scheme>,
     /// Which hosts.
     pub host: HostPattern,
     /// Which paths: a prefix, compared byte for byte on the raw path and ending at a segment's

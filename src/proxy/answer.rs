@@ -158,7 +158,7 @@ fn check<'v>(
     let place = view
         .snapshot
         .rules
-        .find(host, head.uri.path())
+        .find(client.scheme(), host, head.uri.path())
         .ok_or(ProxyError::NoRule)?;
     let rule = config.rules.get(place).ok_or(ProxyError::NoRule)?;
     if let Action::Proxy(action) = &rule.action {

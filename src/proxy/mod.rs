@@ -76,8 +76,8 @@ impl Caller {
         view.snapshot.tls.get(self.door)?.as_deref()
     }
 
-    /// Whether other certificates are demanded of clients of `host` than were of this one when it
-    /// shook hands.
+    /// Whether clients of `host` must show other certificates than this one did when it shook
+    /// hands.
     #[inline]
     fn is_misdirected(&self, view: &View, host: Option<&str>) -> bool {
         let Some(secured) = self.peer.secured() else {
@@ -85,7 +85,7 @@ impl Caller {
         };
         // A listener that speaks TLS no more demands nothing.
         self.tls(view)
-            .is_some_and(|tls| tls.policy(host) != Some(secured.policy))
+            .is_some_and(|tls| !tls.admits(host, &secured.shown))
     }
 
     /// Tells browsers to come by TLS only, where that is wanted and they did.

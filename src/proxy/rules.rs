@@ -1,13 +1,13 @@
 //! Which rule a request falls under.
 //!
-//! The rules stand in the order of match (`Config::rules`); the first whose host and path fit
-//! wins. [`RuleTable`] finds that one without looking at all of them, for files with hundreds of
+//! The rules stand in the order of match (`Config::rules`); the first whose scheme, host and path
+//! fit wins. [`RuleTable`] finds that one without looking at all of them, for files with hundreds of
 //! hosts: by the name, then by each of its parent domains, then among the rules for any host.
 //! Who may ask is not decided here (`Rule::access`).
 
 use std::collections::HashMap;
 
-use crate::config::{HostPattern, Rule};
+use crate::config::{HostPattern, Rule, Scheme};
 
 use super::prefix;
 
@@ -20,10 +20,11 @@ pub struct RuleTable {
     any: Vec<PathRule>,
 }
 
-/// A rule's path, and its place among all rules. Lists of these are in ascending order.
+/// A rule's path and scheme, and its place among all rules. Lists of these are in ascending order.
 #[derive(Debug)]
 struct PathRule {
     path: Box<str>,
+    scheme: Option<Scheme>,
     place: usize,
 }
 
@@ -42,16 +43,18 @@ impl RuleTable {
             };
             list.push(PathRule {
                 path: rule.path.as_str().into(),
+                scheme: rule.scheme,
                 place,
             });
         }
         table
     }
 
-    /// The place of the first rule for `host` (without port, in any case; `None`: HTTP/1.0
-    /// without Host) and the raw `path`. Allocates nothing.
-    pub fn find(&self, host: Option<&str>, path: &str) -> Option<usize> {
-        let mut best = first(&self.any, path);
+    /// The place of the first rule for `scheme`, `host` (without port, in any case; `None`:
+    /// HTTP/1.0 without Host) and the raw `path`. Allocates nothing.
+    pub fn find(&self, scheme: Scheme, host: Option<&str>, path: &str) -> Option<usize> {
+        let asked = (scheme, path);
+        let mut best = first(&self.any, asked);
         let Some(host) = host else { return best };
         if self.exact.is_empty() && self.suffix.is_empty() {
             return best;
@@ -60,14 +63,14 @@ impl RuleTable {
         let Some(host) = lowered(host, &mut buffer) else {
             return best;
         };
-        best = earlier(best, first_of(self.exact.get(host), path));
+        best = earlier(best, first_of(self.exact.get(host), asked));
         if self.suffix.is_empty() {
             return best;
         }
         for (dot, _) in host.iter().enumerate().filter(|(_, byte)| **byte == b'.') {
             // `*.example.com` is for names below it: something stands before the dot.
             if let Some(parent) = host.get(dot..).filter(|_| dot > 0) {
-                best = earlier(best, first_of(self.suffix.get(parent), path));
+                best = earlier(best, first_of(self.suffix.get(parent), asked));
             }
         }
         best
@@ -87,13 +90,15 @@ fn lowered<'b>(host: &str, buffer: &'b mut [u8; LONGEST_HOST]) -> Option<&'b [u8
     Some(lowered)
 }
 
-fn first_of(rules: Option<&Vec<PathRule>>, path: &str) -> Option<usize> {
-    first(rules?, path)
+fn first_of(rules: Option<&Vec<PathRule>>, asked: (Scheme, &str)) -> Option<usize> {
+    first(rules?, asked)
 }
 
-fn first(rules: &[PathRule], path: &str) -> Option<usize> {
-    let found = rules.iter().find(|rule| prefix::holds(&rule.path, path))?;
-    Some(found.place)
+fn first(rules: &[PathRule], (scheme, path): (Scheme, &str)) -> Option<usize> {
+    let fits = |rule: &&PathRule| {
+        rule.scheme.is_none_or(|its| its == scheme) && prefix::holds(&rule.path, path)
+    };
+    rules.iter().find(fits).map(|rule| rule.place)
 }
 
 fn earlier(one: Option<usize>, other: Option<usize>) -> Option<usize> {
@@ -115,6 +120,7 @@ mod tests {
 
     fn rule(host: HostPattern, path: &str) -> Rule {
         Rule {
+            scheme: None,
             host,
             path: path.to_owned(),
             access: Access::default(),
@@ -160,13 +166,17 @@ mod tests {
             (None, "/", None),
         ];
         for (host, path, expected) in cases {
-            assert_eq!(table.find(host, path), expected, "{host:?} {path}");
+            for scheme in [Scheme::Http, Scheme::Https] {
+                let found = table.find(scheme, host, path);
+                assert_eq!(found, expected, "{host:?} {path}");
+            }
         }
-        assert_eq!(table.find(Some(&"a.".repeat(1000)), "/"), None);
+        let long = "a.".repeat(1000);
+        assert_eq!(table.find(Scheme::Http, Some(&long), "/"), None);
     }
 
     // The specification, word for word.
-    fn naive(rules: &[Rule], host: Option<&str>, path: &str) -> Option<usize> {
+    fn naive(rules: &[Rule], scheme: Scheme, host: Option<&str>, path: &str) -> Option<usize> {
         let host = host.map(|host| host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase());
         rules.iter().position(|rule| {
             let host_fits = match (&rule.host, &host) {
@@ -182,7 +192,8 @@ mod tests {
                 || rest.is_some_and(|rest| {
                     rule.path.ends_with('/') || rest.is_empty() || rest.starts_with(['/', ';'])
                 });
-            host_fits && path_fits
+            let scheme_fits = rule.scheme.is_none() || rule.scheme == Some(scheme);
+            scheme_fits && host_fits && path_fits
         })
     }
 
@@ -192,18 +203,27 @@ mod tests {
             "[ab](\\.[ab]){0,2}".prop_map(HostPattern::Exact),
             "(\\.[ab]){1,2}".prop_map(HostPattern::Suffix),
         ];
-        (host, "/|(/[ab]){1,2}/?").prop_map(|(host, path)| rule(host, &path))
+        let scheme = prop::option::of(any_scheme());
+        (scheme, host, "/|(/[ab]){1,2}/?").prop_map(|(scheme, host, path)| Rule {
+            scheme,
+            ..rule(host, &path)
+        })
+    }
+
+    fn any_scheme() -> impl Strategy<Value = Scheme> {
+        prop_oneof![Just(Scheme::Http), Just(Scheme::Https)]
     }
 
     proptest! {
         #[test]
         fn the_table_agrees_with_the_specification(
             rules in prop::collection::vec(any_rule(), 0..12),
+            scheme in any_scheme(),
             host in prop::option::of("\\.?[abAB](\\.[abAB]){0,3}\\.?"),
             path in "(/[ab;.]{0,2}){1,3}",
         ) {
-            let found = RuleTable::new(&rules).find(host.as_deref(), &path);
-            prop_assert_eq!(found, naive(&rules, host.as_deref(), &path));
+            let found = RuleTable::new(&rules).find(scheme, host.as_deref(), &path);
+            prop_assert_eq!(found, naive(&rules, scheme, host.as_deref(), &path));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::admission::Admission;
-use crate::observe::metrics::{ListenerCells, PerWorker};
+use crate::observe::metrics::{CertificateReloads, ListenerCells, PerWorker};
 use crate::proxy::client::Entrance;
 
 /// One configured listener; shared by all workers.
@@ -19,4 +19,6 @@ pub struct Door {
     pub admission: Arc<Admission>,
     /// What each worker counts.
     pub cells: PerWorker<ListenerCells>,
+    /// Changes of its certificates' files.
+    pub certificate_reloads: CertificateReloads,
 }

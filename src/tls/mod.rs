@@ -3,10 +3,12 @@
 
 mod client;
 mod hosts;
+mod policy;
 mod secured;
 mod server;
 
 pub use client::secure;
 pub use hosts::Hosts;
+pub use policy::{PolicyId, Shown};
 pub use secured::{ClientCertificate, Secured};
-pub use server::{Chosen, PolicyId, ServerSide};
+pub use server::{Chosen, ServerSide};

@@ -7,14 +7,14 @@ use http::{HeaderName, HeaderValue};
 use rustls::ServerConnection;
 use rustls::pki_types::CertificateDer;
 
-use super::server::PolicyId;
+use super::policy::{PolicyId, Shown};
 use crate::config::tls::{ClientFact, Facts, TlsVersion, hex};
 
 /// What a handshake told of a connection; made once for each.
 #[derive(Debug)]
 pub struct Secured {
-    /// What was demanded of the client.
-    pub policy: PolicyId,
+    /// What was demanded of the client, and what it showed.
+    pub shown: Shown,
     /// The version that both speak.
     pub version: TlsVersion,
     /// The cipher suite's name, as the registry of TLS has it.
@@ -57,7 +57,7 @@ impl Secured {
         let client = chain.first();
         let client = client.and_then(|der| ClientCertificate::read(der, headers));
         Self {
-            policy,
+            shown: Shown::new(policy, chain),
             version,
             cipher: registered(cipher.unwrap_or("unknown")),
             server_name: name.map(str::to_ascii_lowercase),

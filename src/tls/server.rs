@@ -1,60 +1,41 @@
-//! A listener's side of TLS: made from its configuration, put in force anew when its certificates
-//! change, asked once per handshake.
+//! A listener's side of TLS: made from its configuration, put in force anew when its files change,
+//! asked once per handshake.
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use http::HeaderValue;
 use rustls::crypto::CryptoProvider;
-use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
-use rustls::server::{NoServerSessionStorage, ProducesTickets};
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::server::NoServerSessionStorage;
 use rustls::version::TLS13;
 use rustls::{ServerConfig, SupportedProtocolVersion};
 
 use super::hosts::Hosts;
-use crate::config::tls::{ClientRule, Hsts, ListenerTls, TlsVersion, fits};
-
-/// What is demanded of a client, as a number that two connections share only if the same is
-/// demanded of both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PolicyId(usize);
+use super::policy::{Policy, PolicyId, Shown, place};
+use crate::config::tls::{Hsts, ListenerTls, TlsVersion};
 
 /// TLS of one listener, shared by all workers.
 #[derive(Debug)]
 pub struct ServerSide {
-    /// As configured, with the certificates of the last load.
+    /// As configured. What its files hold meanwhile stands in [`ServerSide::current`].
     pub config: ListenerTls,
     in_force: ArcSwap<InForce>,
-    /// By policy; the first one is for hosts that no rule names.
-    policies: Vec<Policy>,
+    /// For hosts that no rule names: nothing is demanded, which no file changes.
+    open: PolicyId,
     /// What browsers are told.
     hsts: Option<HeaderValue>,
 }
 
 #[derive(Debug)]
 struct InForce {
+    /// With what its files held when they were read last.
+    config: Arc<ListenerTls>,
     hosts: Arc<Hosts>,
     /// In the order of the policies.
     configs: Vec<Arc<ServerConfig>>,
-}
-
-/// What is demanded of the clients of some hosts.
-#[derive(Debug)]
-struct Policy {
-    id: PolicyId,
-    rule: Option<ClientRule>,
-    /// Seals what clients bring back to resume. One per policy: what was resumed was demanded
-    /// before. `None`: nobody resumes.
-    tickets: Option<Tickets>,
-}
-
-#[derive(Clone)]
-struct Tickets(Arc<dyn ProducesTickets>);
-
-impl std::fmt::Debug for Tickets {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Tickets(***)")
-    }
+    /// The first one is for hosts that no rule names.
+    policies: Vec<Policy>,
 }
 
 /// What a client gets.
@@ -70,34 +51,30 @@ impl ServerSide {
     /// Makes it. What clients may resume stays in force from `before`, where the same is demanded
     /// of them.
     pub fn new(config: ListenerTls, before: Option<&Self>) -> Result<Self, rustls::Error> {
-        let rules = std::iter::once(None).chain(config.clients.iter().cloned().map(Some));
-        let known = || before.into_iter().flat_map(|before| &before.policies);
-        let mut next = known().map(|policy| policy.id.0 + 1).max().unwrap_or(0);
-        let mut policies = Vec::new();
-        for rule in rules {
-            let same = known().find(|policy| policy.rule == rule);
-            let id = same.map_or(PolicyId(next), |same| same.id);
-            next = next.max(id.0 + 1);
-            let tickets = match same.and_then(|same| same.tickets.clone()) {
-                _ if !config.resumption => None,
-                Some(tickets) => Some(tickets),
-                None => Some(Tickets(Ticketer::new()?)),
-            };
-            policies.push(Policy { id, rule, tickets });
-        }
-        let in_force = InForce::new(&config, &policies)?;
+        let before = before.map(|before| before.in_force.load_full());
+        let known = before.as_ref().map_or(&[][..], |it| &it.policies);
+        let in_force = InForce::new(config.clone(), known)?;
         let hsts = config.hsts.map(Hsts::value);
         Ok(Self {
             hsts: hsts.and_then(|value| HeaderValue::try_from(value).ok()),
+            open: in_force
+                .policies
+                .first()
+                .map_or_else(PolicyId::new, |it| it.id),
             in_force: ArcSwap::from_pointee(in_force),
-            policies,
             config,
         })
     }
 
-    /// Puts other certificates in force, for handshakes that begin from now on.
-    pub fn change_certificates(&self, config: &ListenerTls) -> Result<(), rustls::Error> {
-        let in_force = InForce::new(config, &self.policies)?;
+    /// The configuration with what its files held when they were read last.
+    pub fn current(&self) -> Arc<ListenerTls> {
+        Arc::clone(&self.in_force.load().config)
+    }
+
+    /// Puts other content of the same files in force, for handshakes that begin from now on. What
+    /// clients may resume stays in force where the same is demanded of them.
+    pub fn change_files(&self, config: ListenerTls) -> Result<(), rustls::Error> {
+        let in_force = InForce::new(config, &self.in_force.load().policies)?;
         self.in_force.store(Arc::new(in_force));
         Ok(())
     }
@@ -108,56 +85,60 @@ impl ServerSide {
         if !in_force.hosts.serves(host) {
             return None;
         }
-        let place = self.place(host);
+        let place = place(&in_force.policies, host);
         Some(Chosen {
             config: Arc::clone(in_force.configs.get(place)?),
-            policy: self.policies.get(place)?.id,
+            policy: in_force.policies.get(place)?.id,
         })
     }
 
-    /// What is demanded of the clients of a host.
-    pub fn policy(&self, host: Option<&str>) -> Option<PolicyId> {
-        self.policies.get(self.place(host)).map(|policy| policy.id)
+    /// Whether a connection of which `shown` was demanded may carry a request for a host. Where
+    /// authorities or revocations were read anew since, the certificate that it showed is checked
+    /// anew, once.
+    pub fn admits(&self, host: Option<&str>, shown: &Shown) -> bool {
+        if !self.has_rules() {
+            return shown.policy.get() == self.open;
+        }
+        let in_force = self.in_force.load();
+        let Some(policy) = in_force.policies.get(place(&in_force.policies, host)) else {
+            return false;
+        };
+        if shown.policy.get() == policy.id {
+            return true;
+        }
+        let is_good = shown.policy.get().rule == policy.id.rule && policy.accepts(&shown.chain);
+        if is_good {
+            shown.policy.set(policy.id);
+        }
+        is_good
     }
 
     /// Whether something is demanded of some clients.
-    pub fn has_rules(&self) -> bool {
-        self.policies.len() > 1
+    fn has_rules(&self) -> bool {
+        !self.config.clients.is_empty()
     }
 
     /// What browsers are told about coming back without TLS.
     pub fn hsts(&self) -> Option<&HeaderValue> {
         self.hsts.as_ref()
     }
-
-    /// The place of the policy for a host.
-    fn place(&self, host: Option<&str>) -> usize {
-        if !self.has_rules() {
-            return 0;
-        }
-        let host = host.map(str::to_ascii_lowercase);
-        let is_for = |rule: &ClientRule| {
-            let named = |name: &String| host.as_ref().is_some_and(|it| fits(name, it).is_some());
-            rule.hosts.is_empty() || rule.hosts.iter().any(named)
-        };
-        let found = self
-            .policies
-            .iter()
-            .position(|policy| policy.rule.as_ref().is_some_and(is_for));
-        found.unwrap_or(0)
-    }
 }
 
 impl InForce {
-    fn new(config: &ListenerTls, policies: &[Policy]) -> Result<Self, rustls::Error> {
+    fn new(config: ListenerTls, known: &[Policy]) -> Result<Self, rustls::Error> {
+        let rules = std::iter::once(None).chain(config.clients.iter().cloned().map(Some));
+        let policies = rules.map(|rule| Policy::new(rule, known, config.resumption));
+        let policies = policies.collect::<Result<Vec<_>, _>>()?;
         let hosts = Arc::new(Hosts::new(&config.certificates, config.unknown_host));
         let provider = Arc::new(default_provider());
         let configs = policies
             .iter()
-            .map(|policy| made(config, policy, &hosts, &provider).map(Arc::new));
+            .map(|policy| made(&config, policy, &hosts, &provider).map(Arc::new));
         Ok(Self {
             configs: configs.collect::<Result<_, _>>()?,
+            config: Arc::new(config),
             hosts,
+            policies,
         })
     }
 }
@@ -170,19 +151,16 @@ fn made(
 ) -> Result<ServerConfig, rustls::Error> {
     let builder = ServerConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(versions(config.least_version))?;
-    let builder = match &policy.rule {
+    let builder = match policy.verifier() {
         None => builder.with_no_client_auth(),
-        Some(rule) => {
-            let verifier = rule.verifier().map_err(rustls::Error::General)?;
-            builder.with_client_cert_verifier(verifier)
-        }
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
     };
     let mut made = builder.with_cert_resolver(Arc::<Hosts>::clone(hosts));
     made.alpn_protocols = vec![b"http/1.1".to_vec()];
     // What is resumed is sealed and with the client: nothing is kept here per client.
     made.session_storage = Arc::new(NoServerSessionStorage {});
-    match &policy.tickets {
-        Some(tickets) => made.ticketer = Arc::clone(&tickets.0),
+    match policy.ticketer() {
+        Some(ticketer) => made.ticketer = ticketer,
         None => made.send_tls13_tickets = 0,
     }
     Ok(made)

@@ -15,8 +15,8 @@ use tokio::time::Instant;
 use super::harness::*;
 
 /// A running `cattail run`; killed when it is dropped.
-struct Process {
-    child: Child,
+pub(crate) struct Process {
+    pub(crate) child: Child,
     lines: Arc<Mutex<Vec<String>>>,
     _folder: tempfile::TempDir,
     file: PathBuf,
@@ -44,7 +44,7 @@ fn told(output: &Output) -> String {
 
 impl Process {
     /// Runs `text`, with listeners on free ports unless it has its own.
-    fn run(text: &str) -> Self {
+    pub(crate) fn run(text: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("cattail.yaml");
         fs::write(&file, text).expect("writes");
@@ -75,12 +75,12 @@ impl Process {
         }
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.lines.lock().unwrap().clone()
     }
 
     #[track_caller]
-    fn wait_for_line(&self, part: &str) -> String {
+    pub(crate) fn wait_for_line(&self, part: &str) -> String {
         let find = || self.lines().into_iter().find(|line| line.contains(part));
         eventually(&format!("{part:?} in {:?}", self.lines()), || {
             find().is_some()
@@ -96,15 +96,15 @@ impl Process {
         address.trim().parse().expect("an address")
     }
 
-    fn address(&self) -> Address {
+    pub(crate) fn address(&self) -> Address {
         self.address_after(" listening")
     }
 
-    fn admin(&self) -> Address {
+    pub(crate) fn admin(&self) -> Address {
         self.address_after("admin listening")
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("is sent");
     }
 

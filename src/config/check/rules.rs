@@ -4,7 +4,9 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
 use crate::config::raw::Value;
-use crate::config::{Access, Action, Cluster, HostPattern, Priority, ProxyAction, Rule, Template};
+use crate::config::{
+    Access, Action, Cluster, HostPattern, Priority, ProxyAction, Rule, Scheme, Template,
+};
 
 use super::addresses::{is_authority, is_host};
 use super::at::At;
@@ -20,6 +22,8 @@ const PRIORITIES: [(&str, Priority); 3] = [
     ("low", Priority::Low),
 ];
 
+const SCHEMES: [(&str, Scheme); 2] = [("http", Scheme::Http), ("https", Scheme::Https)];
+
 /// Every rule, the most specific first.
 pub(super) fn rules(top: &Section<'_>, clusters: &[(At<'_>, Cluster)]) -> Vec<Rule> {
     let list = top.get("rules");
@@ -34,7 +38,10 @@ pub(super) fn rules(top: &Section<'_>, clusters: &[(At<'_>, Cluster)]) -> Vec<Ru
     let mut rules: Vec<Rule> = seen.into_iter().map(|(_, rule)| rule).collect();
     lead_to_each(&mut rules, top, clusters);
     // A stable sort: the file's order counts among equals.
-    rules.sort_by_key(|rule| std::cmp::Reverse((specificity(&rule.host), rule.path.len())));
+    rules.sort_by_key(|rule| {
+        let scheme = rule.scheme.is_some();
+        std::cmp::Reverse((specificity(&rule.host), rule.path.len(), scheme))
+    });
     rules
 }
 
@@ -53,10 +60,12 @@ fn lead_to_each(rules: &mut Vec<Rule>, top: &Section<'_>, clusters: &[(At<'_>, C
             .iter()
             .any(|rule| matches!(&rule.action, Action::Proxy(to) if to.cluster == index))
     };
-    let catches_all = |rule: &Rule| rule.host == HostPattern::Any && rule.path == "/";
+    let catches_all =
+        |rule: &Rule| rule.host == HostPattern::Any && rule.path == "/" && rule.scheme.is_none();
     if clusters.len() == 1 && !is_led_to(0, rules) && !rules.iter().any(catches_all) {
         // A rule that was complained about may be the one that leads to it.
         rules.push(Rule {
+            scheme: None,
             host: HostPattern::Any,
             path: "/".to_owned(),
             access: Access::default(),
@@ -95,9 +104,14 @@ fn lead_to_each(rules: &mut Vec<Rule>, top: &Section<'_>, clusters: &[(At<'_>, C
 fn rule(section: &Section<'_>, clusters: &[(At<'_>, Cluster)]) -> Option<Rule> {
     let host = host(&section.get("host"));
     let path = section.get("path").parse(path);
+    let scheme = section.value("scheme").map(|at| at.choice(&SCHEMES));
     let access = network_lists::access(section);
     let action = action(section, path.as_deref().unwrap_or("/"), clusters);
     Some(Rule {
+        scheme: match scheme {
+            None => None,
+            Some(scheme) => Some(scheme?),
+        },
         host: host?,
         path: path?,
         access,
@@ -296,14 +310,22 @@ fn respond(at: &At<'_>) -> Option<Action> {
 }
 
 fn refuse_twice(section: &Section<'_>, rule: &Rule, seen: &[(At<'_>, Rule)]) {
-    let same = |earlier: &Rule| earlier.host == rule.host && earlier.path == rule.path;
+    let same = |earlier: &Rule| {
+        let matches = |of: &Rule| (of.scheme, of.host.clone(), of.path.clone());
+        matches(earlier) == matches(rule)
+    };
     if let Some((earlier, _)) = seen.iter().find(|(_, earlier)| same(earlier)) {
         let key = ["path", "host"].into_iter().find(|key| section.has(key));
         let at = key.map_or_else(|| section.at.clone(), |key| section.get(key));
-        let hint = format!(
-            "{} in line {} has both",
-            earlier.path, earlier.node.place.line
+        let (what, all) = match rule.scheme {
+            None => ("host", "both"),
+            Some(_) => ("scheme, host", "them"),
+        };
+        let (path, line) = (&earlier.path, earlier.node.place.line);
+        let hint = format!("{path} in line {line} has {all}");
+        at.unlike(
+            format!("a {what} and path that no other rule has"),
+            Some(hint),
         );
-        at.unlike("a host and path that no other rule has", Some(hint));
     }
 }

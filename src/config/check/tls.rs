@@ -2,14 +2,13 @@
 //! and before anybody is served by it.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use http::HeaderName;
 
 use crate::config::tls::{
-    Certificate, CertificateFault, CertificateFile, CertificateFiles, ClientFact, ClientMode,
-    ClientRule, Hsts, ListenerTls, PemFault, TlsVersion, UnknownHost, authorities, read,
-    revocations,
+    Certificate, CertificateFault, CertificateFiles, ClientFact, ClientFile, ClientMode,
+    ClientRule, Hsts, ListenerTls, PemFault, SOON_DAYS, Standing, TlsVersion, UnknownHost,
 };
 
 use super::at::At;
@@ -45,6 +44,7 @@ pub(super) fn listener_tls(at: &At<'_>) -> ListenerTls {
         clients: clients(&section.get("client_certificates")),
         client_headers: client_headers(&section),
         handshake_time: section.get("handshake").duration(),
+        reload: section.get("reload").duration(),
         resumption: section.get("resumption").switch(),
         hsts: section.value("hsts").map(|at| hsts(&at.section())),
     }
@@ -96,21 +96,21 @@ fn warn_of_key(section: &Section<'_>, key: &Path) {
 }
 
 fn warn_of_dates(section: &Section<'_>, certificate: &Certificate) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.map_or(0, |since| {
-        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-    });
     let at = section.get("cert");
-    if certificate.facts.not_after < now {
-        at.warn(
+    match certificate.facts.standing(SystemTime::now()) {
+        Standing::Good => {}
+        Standing::Over => at.warn(
             "a certificate that has not expired",
             "clients will refuse it; it is used all the same",
-        );
-    } else if certificate.facts.not_before > now {
-        at.warn(
+        ),
+        Standing::Early => at.warn(
             "a certificate that holds already",
             "clients will refuse it until then; it is used all the same",
-        );
+        ),
+        Standing::EndsSoon(days) => at.warn(
+            &format!("a certificate that holds for {SOON_DAYS} days more"),
+            &format!("it expires in {days} days; renew it"),
+        ),
     }
 }
 
@@ -142,34 +142,31 @@ fn client_rule(section: &Section<'_>) -> Option<ClientRule> {
         ("optional", ClientMode::Optional),
     ];
     let mode = section.get("mode").choice(&modes);
-    let crl = section.value("crl").and_then(|at| {
-        let path = path(&at)?;
-        let lists = read(&path).and_then(|content| revocations(&content));
-        let lists = lists.map_err(|fault| {
-            complain(&at, Some(&path), &fault, "a PEM file with revocation lists");
-        });
-        Some((path, lists.ok()?))
-    });
+    let crl_at = section.value("crl");
+    let crl = crl_at.as_ref().map(path);
     let at = section.required("ca")?;
     let ca = path(&at)?;
-    let expected = "a PEM file with certificates of authorities";
-    let authorities = read(&ca)
-        .and_then(|content| authorities(&content))
-        .map_err(|fault| complain(&at, Some(&ca), &fault, expected))
-        .ok()?;
-    let rule = ClientRule {
-        hosts,
-        mode: mode?,
-        ca,
-        authorities,
-        crl,
+    // A path that is none was complained about.
+    let crl = match crl {
+        None => None,
+        Some(path) => Some(path?),
     };
-    if let Err(why) = rule.verifier() {
-        let at = section.value("crl").unwrap_or(at);
-        at.unlike("files that fit each other", Some(why));
-        return None;
+    // Whatever the mode is: what is wrong with a file is told as well.
+    let wanted = (hosts, mode.unwrap_or(ClientMode::Required));
+    let faults = match ClientRule::load(wanted, ca.clone(), crl.clone()) {
+        Ok(rule) => return mode.map(|_| rule),
+        Err(faults) => faults,
+    };
+    for (file, fault) in faults {
+        let (at, path) = match file {
+            ClientFile::Ca => (Some(&at), Some(&ca)),
+            ClientFile::Crl => (crl_at.as_ref(), crl.as_ref()),
+        };
+        if let Some(at) = at {
+            complain(at, path.map(PathBuf::as_path), &fault, file.expected());
+        }
     }
-    Some(rule)
+    None
 }
 
 fn client_headers(section: &Section<'_>) -> Vec<(ClientFact, HeaderName)> {
@@ -248,13 +245,8 @@ pub(super) fn complain_of(
     wrong: &CertificateFault,
 ) {
     let at = section.get(wrong.file.key());
-    let file = match wrong.file {
-        CertificateFile::Cert => Some(&files.cert),
-        CertificateFile::Key => Some(&files.key),
-        CertificateFile::Ocsp => files.ocsp.as_ref(),
-    };
-    let file = file.map(PathBuf::as_path);
-    complain(&at, file, &wrong.fault, wrong.file.expected());
+    let path = files.path(wrong.file);
+    complain(&at, path, &wrong.fault, wrong.file.expected());
 }
 
 /// Complains about what a file holds.

@@ -16,6 +16,11 @@ pub(in crate::config) const RULE: &[Key] = &[
         "Which paths: this one and all below it; compared byte for byte.",
     )
     .or("/"),
+    Key::new(
+        "scheme",
+        Kind::Choice(&["http", "https"]),
+        "Which scheme, as the client sees it; absent: both.",
+    ),
     Key::new("allow", NETWORKS, "Who may ask; empty: everybody.").or("[]"),
     Key::new(
         "deny",

@@ -47,6 +47,12 @@ pub(super) const LISTENER_TLS: &[Key] = &[
     )
     .or("10s"),
     Key::new(
+        "reload",
+        Kind::Duration(100, HOUR),
+        "From one look at the files named here to the next. What has changed is read anew and counts for handshakes from then on.",
+    )
+    .or("5s"),
+    Key::new(
         "resumption",
         Kind::Switch,
         "Whether clients that come back may go on with keys of before, which saves both sides work.",

@@ -20,6 +20,9 @@ pub(super) fn rule(rule: &Rule, clusters: &[Cluster]) -> Value {
     let mut put = |key: &str, value: Value| keys.insert(key.to_owned(), value);
     put("host", json!(host));
     put("path", json!(rule.path));
+    if let Some(scheme) = rule.scheme {
+        put("scheme", json!(scheme.as_str()));
+    }
     put("allow", json!(allow));
     put("deny", json!(deny));
     match &rule.action {

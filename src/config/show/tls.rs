@@ -19,6 +19,7 @@ pub(super) fn listener_tls(tls: &ListenerTls) -> Value {
         "client_certificates": tls.clients.iter().map(client_rule).collect::<Vec<_>>(),
         "client_headers": client_headers(tls),
         "handshake": show_duration(tls.handshake_time),
+        "reload": show_duration(tls.reload),
         "resumption": tls.resumption,
     });
     if let (Value::Object(keys), Some(hsts)) = (&mut value, tls.hsts) {

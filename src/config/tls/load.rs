@@ -1,14 +1,14 @@
 //! A certificate from its files: at the start, at a reload, and when its files change.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::Error;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::sign::CertifiedKey;
 
-use super::pem::{PemFault, chain, key};
-use super::{Certificate, CertificateFiles};
+use super::pem::{PemFault, authorities, chain, key, revocations};
+use super::{Certificate, CertificateFiles, ClientMode, ClientRule};
 use crate::config::check::read_limited;
 
 /// Larger than any honest file of certificates.
@@ -55,6 +55,17 @@ pub struct CertificateFault {
     pub fault: PemFault,
 }
 
+impl CertificateFiles {
+    /// Where one of them stands.
+    pub fn path(&self, file: CertificateFile) -> Option<&Path> {
+        match file {
+            CertificateFile::Cert => Some(&self.cert),
+            CertificateFile::Key => Some(&self.key),
+            CertificateFile::Ocsp => self.ocsp.as_deref(),
+        }
+    }
+}
+
 impl Certificate {
     /// Reads the files anew.
     pub fn load(files: CertificateFiles) -> Result<Self, CertificateFault> {
@@ -87,6 +98,100 @@ impl Certificate {
             facts,
             ready: Arc::new(ready),
         })
+    }
+}
+
+/// Which file of who must show a certificate is to blame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientFile {
+    /// The authorities.
+    Ca,
+    /// What they have revoked.
+    Crl,
+}
+
+impl ClientFile {
+    /// The key that names it in the configuration.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Ca => "ca",
+            Self::Crl => "crl",
+        }
+    }
+
+    /// What it should be.
+    pub fn expected(self) -> &'static str {
+        match self {
+            Self::Ca => "a PEM file with certificates of authorities",
+            Self::Crl => "a PEM file with revocation lists",
+        }
+    }
+}
+
+/// What is wrong with files of who must show a certificate.
+pub type ClientFaults = Vec<(ClientFile, PemFault)>;
+
+impl ClientRule {
+    /// Reads its files.
+    pub fn load(
+        (hosts, mode): (Vec<String>, ClientMode),
+        ca: PathBuf,
+        crl: Option<PathBuf>,
+    ) -> Result<Self, ClientFaults> {
+        let known = read(&ca).and_then(|content| authorities(&content));
+        let revoked = crl.map(|path| {
+            let lists = read(&path).and_then(|content| revocations(&content))?;
+            Ok((path, lists))
+        });
+        match (known, revoked.transpose()) {
+            (Ok(authorities), Ok(crl)) => {
+                let rule = Self {
+                    hosts,
+                    mode,
+                    ca,
+                    authorities,
+                    crl,
+                };
+                match rule.verifier() {
+                    Ok(_) => Ok(rule),
+                    Err(why) => {
+                        let file = rule
+                            .crl
+                            .as_ref()
+                            .map_or(ClientFile::Ca, |_| ClientFile::Crl);
+                        Err(vec![(file, told(&why, None))])
+                    }
+                }
+            }
+            (known, revoked) => {
+                let known = known.err().map(|fault| (ClientFile::Ca, fault));
+                let revoked = revoked.err().map(|fault| (ClientFile::Crl, fault));
+                Err(known.into_iter().chain(revoked).collect())
+            }
+        }
+    }
+
+    /// Reads its files anew.
+    pub fn read_again(&self) -> Result<Self, ClientFaults> {
+        let crl = self.crl.as_ref().map(|(path, _)| path.clone());
+        Self::load((self.hosts.clone(), self.mode), self.ca.clone(), crl)
+    }
+
+    /// Where a file of it stands.
+    pub fn path(&self, file: ClientFile) -> Option<&Path> {
+        match file {
+            ClientFile::Ca => Some(&self.ca),
+            ClientFile::Crl => self.crl.as_ref().map(|(path, _)| path.as_path()),
+        }
+    }
+
+    /// Whether both are the same in the configuration, whatever their files hold.
+    pub fn is_configured_as(&self, other: &Self) -> bool {
+        let of = |rule: &Self| rule.path(ClientFile::Crl).map(Path::to_owned);
+        self.hosts == other.hosts
+            && self.mode == other.mode
+            && self.ca == other.ca
+            && of(self) == of(other)
     }
 }
 

@@ -1,9 +1,11 @@
 //! TLS as configured, with what its files hold.
 
+mod again;
 mod cluster;
 mod der;
 mod load;
 mod pem;
+mod standing;
 mod x509;
 
 use std::path::PathBuf;
@@ -18,9 +20,11 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::CertifiedKey;
 
+pub use again::{Found, Unusable, Watched};
 pub use cluster::{ClusterTls, Trust};
-pub use load::{CertificateFault, CertificateFile, read};
+pub use load::{CertificateFault, CertificateFile, ClientFaults, ClientFile, read};
 pub use pem::{PemFault, authorities, chain, key, revocations};
+pub use standing::{SOON_DAYS, Standing};
 pub use x509::{Facts, hex};
 
 /// How a listener speaks TLS.
@@ -38,10 +42,34 @@ pub struct ListenerTls {
     pub client_headers: Vec<(ClientFact, HeaderName)>,
     /// Longest wait for a handshake.
     pub handshake_time: Duration,
+    /// From one look at the files to the next.
+    pub reload: Duration,
     /// Whether clients may resume sessions.
     pub resumption: bool,
     /// What browsers are told about coming back without TLS.
     pub hsts: Option<Hsts>,
+}
+
+impl ListenerTls {
+    /// The certificates by the names that logs and metrics give them: the first host of each, and a
+    /// number if it is not the first one of that name.
+    pub fn named(&self) -> impl Iterator<Item = (String, &Certificate)> {
+        let host = |it: &Certificate| {
+            let first = it.hosts.first().map(String::as_str);
+            first.unwrap_or("unnamed").to_owned()
+        };
+        let name = move |place: usize, certificate: &Certificate| {
+            let host = host(certificate);
+            let before = self.certificates.iter().take(place);
+            let alike = before.filter(|it| it.hosts.first() == certificate.hosts.first());
+            match alike.count() {
+                0 => host,
+                others => format!("{host}#{}", others + 1),
+            }
+        };
+        let all = self.certificates.iter().enumerate();
+        all.map(move |(place, it)| (name(place, it), it))
+    }
 }
 
 /// What becomes of a client that asks for a host no certificate is for.

@@ -58,7 +58,9 @@ impl Facts {
         }
         let subject = name(subject_der)?;
         if hosts.is_empty() {
-            hosts.extend(common_name(subject_der).map(|name| name.to_ascii_lowercase()));
+            let is_host = |name: &String| name.bytes().all(|byte| byte.is_ascii_graphic());
+            let name = common_name(subject_der).filter(is_host);
+            hosts.extend(name.map(|name| name.to_ascii_lowercase()));
         }
         Some(Self {
             subject,

@@ -109,6 +109,9 @@ pub struct ListenerCells {
     pub accept_errors: Counter,
 }
 
+/// Changes of a listener's certificates, counted from any thread.
+pub type CertificateReloads = ByKind<ReloadResult, { ReloadResult::COUNT }, SharedCounter>;
+
 /// One worker.
 #[derive(Debug, Default)]
 pub struct WorkerCells {

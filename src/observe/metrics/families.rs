@@ -1,7 +1,8 @@
 //! Which cell appears under which name: whole blocks of cells put into a [`Scrape`].
 
 use super::blocks::{
-    BackendCells, BackendEvents, ClusterCells, ListenerCells, ProcessEvents, WorkerCells,
+    BackendCells, BackendEvents, CertificateReloads, ClusterCells, ListenerCells, ProcessEvents,
+    WorkerCells,
 };
 use super::cells::{ByKind, PerWorker};
 use super::kinds::Kind;
@@ -160,6 +161,23 @@ impl Scrape {
         self.kinds(names::HANDSHAKES, labels, cells, |cell| &cell.handshakes);
         let failures = cells.sum(|cell| cell.accept_errors.value());
         self.counter(names::ACCEPT_ERRORS, labels, failures);
+    }
+
+    /// Adds when a listener's certificates expire, and what became of changes of their files.
+    pub fn certificates(
+        &mut self,
+        listener: &str,
+        reloads: &CertificateReloads,
+        ends: impl Iterator<Item = (String, u64)>,
+    ) {
+        for (result, count) in reloads.iter() {
+            let labels: Labels<'_> = &[("listener", listener), ("result", result.label())];
+            self.counter(names::CERTIFICATE_RELOADS, labels, count.value());
+        }
+        for (certificate, end) in ends {
+            let labels: Labels<'_> = &[("listener", listener), ("certificate", &certificate)];
+            self.gauge(names::CERTIFICATE_END, labels, end);
+        }
     }
 
     /// Adds what the workers counted of themselves.

@@ -18,8 +18,8 @@ mod sessions;
 mod webhook;
 
 pub use blocks::{
-    BackendCells, BackendEvents, ByClass, ClusterCells, ListenerCells, ProcessEvents, StoreEvents,
-    StoreMoves, WorkerCells,
+    BackendCells, BackendEvents, ByClass, CertificateReloads, ClusterCells, ListenerCells,
+    ProcessEvents, StoreEvents, StoreMoves, WorkerCells,
 };
 pub use capacity::CapacityStatus;
 pub use cells::{ByKind, Counter, Gauge, PerWorker, SharedCounter, WorkerId};

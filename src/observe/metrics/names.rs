@@ -1,9 +1,9 @@
 //! Every metric: its name, kind, labels and meaning.
 //!
-//! `docs/metrics.md`, `docs/session-metrics.md` and `docs/events.md` list the same; a test holds them together. Label
-//! values come from the configuration (cluster, backend, listener, worker) or from a closed set
-//! ([`super::Kind`]), never from a client. One is a word of the backends, `store_node`; whoever
-//! collects them keeps no more than 64 of a cluster apart.
+//! `docs/metrics.md`, `docs/session-metrics.md` and `docs/events.md` list the same; a test holds
+//! them together. Label values come from the configuration (cluster, backend, listener,
+//! certificate, worker) or from a closed set ([`super::Kind`]), never from a client. One is a word
+//! of the backends, `store_node`; whoever collects them keeps no more than 64 of a cluster apart.
 
 /// What a metric is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,6 +186,10 @@ metrics! {
         "Request heads given up, by the reason.";
     HANDSHAKES = Counter "cattail_tls_handshakes_total" ["listener", "result"]
         "TLS handshakes, by what became of them.";
+    CERTIFICATE_END = Gauge "cattail_tls_certificate_not_after_timestamp_seconds" ["listener", "certificate"]
+        "When the certificate expires, in seconds since 1970.";
+    CERTIFICATE_RELOADS = Counter "cattail_tls_certificate_reloads_total" ["listener", "result"]
+        "Changes of files of certificates that were seen, by whether they could be used.";
     WORKER_CONNECTIONS_OPEN = Gauge "cattail_worker_connections_open" ["worker"]
         "Client connections open now; workers that differ much are out of balance.";
 
@@ -245,7 +249,7 @@ mod tests {
 
     #[test]
     fn labels_are_bounded() {
-        let of_the_configuration = ["cluster", "backend", "listener", "worker"];
+        let of_the_configuration = ["cluster", "backend", "listener", "certificate", "worker"];
         let of_closed_sets = [
             "code",
             "reason",

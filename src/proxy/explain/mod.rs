@@ -35,7 +35,9 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> Result<Explanation, 
     let config = &snapshot.config;
     let checked = refuse::check(&head, &config.limits).map_err(Unclear::Refused)?;
     let host = checked.host.as_ref().map(super::authority::Host::name);
-    let place = snapshot.rules.find(host, head.uri.path());
+    let place = snapshot
+        .rules
+        .find(question.scheme(), host, head.uri.path());
     let Some(rule) = place.and_then(|place| config.rules.get(place)) else {
         return Ok(Explanation::refused(None, "no_rule"));
     };
@@ -79,6 +81,7 @@ fn admits(rule: &config::Rule, client: Option<IpAddr>) -> bool {
 fn matched(question: &Question, rule: &config::Rule, action: Action) -> MatchedRule {
     let restricts = rule.access != config::Access::default();
     MatchedRule {
+        scheme: rule.scheme.map(|scheme| scheme.as_str().into()),
         host: match &rule.host {
             HostPattern::Any => None,
             HostPattern::Suffix(suffix) => Some(format!("*{suffix}")),

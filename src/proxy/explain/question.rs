@@ -9,6 +9,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Uri, Version};
 use serde::{Deserialize, Serialize};
 
+use crate::config::Scheme;
 use crate::proxy::refuse::Refusal;
 
 /// A request of which the way is asked.
@@ -57,6 +58,12 @@ pub enum Unclear {
 }
 
 impl Question {
+    /// The scheme of its URL; a path alone is asked for by plain HTTP.
+    pub(super) fn scheme(&self) -> Scheme {
+        let scheme = self.url.split_once("://").map(|(scheme, _)| scheme);
+        scheme.and_then(Scheme::parse).unwrap_or(Scheme::Http)
+    }
+
     /// The head of such a request. Without any host it is HTTP/1.0, which needs none.
     pub(super) fn head(&self) -> Result<Parts, Unclear> {
         let url: Uri = self.url.parse().map_err(|_| Unclear::Url)?;
@@ -140,6 +147,22 @@ mod tests {
             assert_eq!(asked(url, "", None).unwrap_err(), Unclear::Url, "{url:?}");
         }
         assert_eq!(asked("/", "", Some("a\nb")).unwrap_err(), Unclear::Host);
+    }
+
+    #[test]
+    fn a_url_tells_its_scheme() {
+        for (url, expected) in [
+            ("http://shop/", Scheme::Http),
+            ("HTTPS://shop/", Scheme::Https),
+            ("/to?https://shop", Scheme::Http),
+            ("/cart", Scheme::Http),
+        ] {
+            let question = Question {
+                url: url.to_owned(),
+                ..Question::default()
+            };
+            assert_eq!(question.scheme(), expected, "{url}");
+        }
     }
 
     #[test]

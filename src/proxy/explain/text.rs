@@ -27,6 +27,9 @@ impl Display for Explanation {
 
 impl Explanation {
     fn write_rule(&self, rule: &MatchedRule, f: &mut Formatter<'_>) -> fmt::Result {
+        if let Some(scheme) = &rule.scheme {
+            write!(f, "{scheme}://")?;
+        }
         write!(f, "{}{}", rule.host.as_deref().unwrap_or("*"), rule.path)?;
         match (rule.action, &self.cluster) {
             (Action::Cluster, Some(cluster)) => write!(f, " -> cluster {cluster}")?,

@@ -34,6 +34,9 @@ pub struct Explanation {
 /// A rule, as its file has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MatchedRule {
+    /// `None`: either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<Word>,
     /// `None`: any host.
     pub host: Option<String>,
     /// Its path.

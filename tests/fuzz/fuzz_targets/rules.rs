@@ -1,9 +1,10 @@
 //! The index over the rules finds what trying all of them in order finds, and a replaced prefix
-//! can be put back. Input: a line `host path` of the request, then one for each rule.
+//! can be put back. Input: a line `host path` of the request, then one for each rule; with `!` in
+//! front it is by https.
 
 #![no_main]
 
-use cattail::config::{Access, Action, HostPattern, Rule};
+use cattail::config::{Access, Action, HostPattern, Rule, Scheme};
 use cattail::proxy::prefix::{Replacement, holds};
 use cattail::proxy::rules::RuleTable;
 use http::StatusCode;
@@ -20,11 +21,17 @@ fuzz_target!(|text: &str| {
         .take(20)
         .map(|(host, path)| rule(host, path))
         .collect();
-    let found = RuleTable::new(&rules).find(Some(host), path);
+    let (scheme, host) = match host.strip_prefix('!') {
+        Some(host) => (Scheme::Https, host),
+        None => (Scheme::Http, host),
+    };
+    let found = RuleTable::new(&rules).find(scheme, Some(host), path);
     if host.len() <= 255 {
-        let expected = rules
-            .iter()
-            .position(|rule| fits(&rule.host, host) && holds(&rule.path, path));
+        let expected = rules.iter().position(|rule| {
+            rule.scheme.is_none_or(|its| its == scheme)
+                && fits(&rule.host, host)
+                && holds(&rule.path, path)
+        });
         assert_eq!(found, expected);
     }
     for pair in rules.windows(2) {
@@ -33,6 +40,12 @@ fuzz_target!(|text: &str| {
 });
 
 fn rule(host: &str, path: &str) -> Rule {
+    // `!` in front: for https alone; `!!`: for http alone.
+    let (scheme, host) = match (host.strip_prefix("!!"), host.strip_prefix('!')) {
+        (Some(host), _) => (Some(Scheme::Http), host),
+        (None, Some(host)) => (Some(Scheme::Https), host),
+        (None, None) => (None, host),
+    };
     let host = match host.to_ascii_lowercase() {
         any if any.is_empty() || any == "*" => HostPattern::Any,
         host => match host.strip_prefix('*') {
@@ -41,6 +54,7 @@ fn rule(host: &str, path: &str) -> Rule {
         },
     };
     Rule {
+        scheme,
         host,
         path: path.to_owned(),
         access: Access::default(),

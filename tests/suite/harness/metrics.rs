@@ -35,6 +35,11 @@ impl Metrics {
         )
     }
 
+    /// How many samples there are.
+    pub(crate) fn samples(&self) -> usize {
+        self.0.len()
+    }
+
     /// The sum of the samples called `name` that have all of `labels`, a whole number. None
     /// matching fails: a misspelt name must not read as zero.
     #[track_caller]

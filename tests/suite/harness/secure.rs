@@ -1,6 +1,7 @@
 //! TLS as clients speak it, and authorities that issue certificates for a test.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -68,13 +69,29 @@ impl Authority {
         algorithm: &'static SignatureAlgorithm,
         change: impl FnOnce(&mut CertificateParams),
     ) -> Issued {
+        let file = hosts[0].replace('*', "any");
+        self.issue_to(&file, (hosts, algorithm), change)
+    }
+
+    /// Another certificate for these hosts, in files of its own.
+    pub(crate) fn renew(&self, hosts: &[&str]) -> Issued {
+        let file = format!("renewed{}", self.issued.load(Ordering::Relaxed));
+        self.issue_to(&file, (hosts, &PKCS_ECDSA_P256_SHA256), |_| {})
+    }
+
+    /// The same, in files of this name.
+    pub(crate) fn issue_to(
+        &self,
+        file: &str,
+        (hosts, algorithm): (&[&str], &'static SignatureAlgorithm),
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Issued {
         let key = KeyPair::generate_for(algorithm).unwrap();
         let mut params = named(hosts[0], hosts);
         let serial = SerialNumber::from(self.issued.fetch_add(1, Ordering::Relaxed));
         params.serial_number = Some(serial.clone());
         change(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let file = hosts[0].replace('*', "any");
         let issued = Issued {
             cert: self.path(&format!("{file}.pem")),
             key: self.path(&format!("{file}.key")),
@@ -149,6 +166,23 @@ impl Issued {
         format!("{{ cert: '{cert}', key: '{key}' }}")
     }
 
+    /// Puts the files of `other` in the place of its own: the key first, each at once.
+    pub(crate) fn replace(&self, other: &Self) {
+        put(&other.key, &self.key);
+        put(&other.cert, &self.cert);
+    }
+
+    /// Writes what `other` has over its own files: the certificate first, each in two halves.
+    pub(crate) fn overwrite(&self, other: &Self) {
+        for (from, to) in [(&other.cert, &self.cert), (&other.key, &self.key)] {
+            let content = fs::read(from).unwrap();
+            let (first, second) = content.split_at(content.len() / 2);
+            fs::write(to, first).unwrap();
+            let mut file = fs::OpenOptions::new().append(true).open(to).unwrap();
+            file.write_all(second).unwrap();
+        }
+    }
+
     /// The text of one listener that has these certificates; `more` stands in its `tls`.
     pub(crate) fn listener(certificates: &[&Self], more: &str) -> String {
         let items: Vec<_> = certificates.iter().map(|it| it.item()).collect();
@@ -159,7 +193,14 @@ impl Issued {
     }
 }
 
-pub(super) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+/// Puts a copy of a file in the place of another one, at once.
+pub(crate) fn put(from: &Path, to: &Path) {
+    let beside = to.with_extension("new");
+    fs::copy(from, &beside).unwrap();
+    fs::rename(&beside, to).unwrap();
+}
+
+pub(crate) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
