@@ -90,10 +90,10 @@ pub(super) async fn serve(
     let (read, stream) = (parts.read_buf, parts.io.into_inner());
     if let Some(tunnel) = talk.take_tunnel() {
         tunnel.run(Rewound::new(read, stream.into_inner())).await;
-    } else if let Some((kept, socket)) = stream.into_http2() {
+    } else if let Some(kept) = stream.kept() {
         let mut all = BytesMut::from(&*read);
-        all.extend_from_slice(&kept);
-        return Some((all.freeze(), socket));
+        all.extend_from_slice(kept);
+        return Some((all.freeze(), stream.into_inner()));
     } else if let Err(error) = outcome {
         if let Some(reason) = refused(&error, &talk) {
             refuse(&line.door, worker, (client, reason));

@@ -44,10 +44,10 @@ impl ClientStream {
         }
     }
 
-    /// The socket and what was kept back, if the client speaks HTTP/2.
-    pub(super) fn into_http2(self) -> Option<(Box<[u8]>, Socket)> {
-        match self.lookout {
-            Lookout::Found(kept) => Some((kept, self.socket)),
+    /// What was kept back, if the client speaks HTTP/2.
+    pub(super) fn kept(&self) -> Option<&[u8]> {
+        match &self.lookout {
+            Lookout::Found(kept) => Some(kept),
             Lookout::Over | Lookout::Alike(_) => None,
         }
     }
