@@ -30,6 +30,8 @@ packages_of() {
     musl-gcc) echo musl-tools ;;
     java | javac) echo default-jdk-headless ;;
     mvn) echo maven ;;
+    go) echo golang-go ;;
+    nghttp | h2load) echo nghttp2-client ;;
     *) echo "$1" ;;
     esac
 }
@@ -123,6 +125,19 @@ need_cargo_tool() {
     say "building $name $version once, into $TOOLS_HOME"
     # Unoptimised: the tool runs for seconds, its optimised build takes minutes.
     cargo install --quiet --locked --debug --root "$TOOLS_HOME" --version "$version" "$name" </dev/null
+    hash -r
+}
+
+# need_go_tool NAME PACKAGE VERSION: built once by Go, from its module proxy, and kept in $TOOLS_HOME.
+need_go_tool() {
+    local name=$1 package=$2 version=$3 tool=$TOOLS_HOME/bin/$1
+    if [ -x "$tool" ] && [ "$(cat "$tool.version" 2>/dev/null)" = "$version" ]; then
+        return 0
+    fi
+    need_commands go
+    say "building $name $version once, into $TOOLS_HOME"
+    GOBIN=$TOOLS_HOME/bin go install "$package@$version" </dev/null
+    echo "$version" >"$tool.version"
     hash -r
 }
 

@@ -15,6 +15,7 @@ use http::{HeaderName, StatusCode};
 use crate::observe::{AccessLog, Diagnostics};
 use crate::proxy_protocol::Version;
 
+use super::limits::Limits;
 use super::scheme::Scheme;
 use super::tls::{ClusterTls, ListenerTls};
 use super::{
@@ -123,6 +124,8 @@ pub struct Listener {
     pub tls: Option<Box<ListenerTls>>,
     /// Whether connections begin with a PROXY header; `None`: they do not.
     pub proxy_protocol: Option<ProxyProtocol>,
+    /// Whether clients may speak HTTP/2.
+    pub http2: bool,
 }
 
 /// Where a listener binds.
@@ -141,35 +144,6 @@ impl std::fmt::Display for ListenAddr {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
-}
-
-/// Bounds on clients; each has a default, none is unlimited unless said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Client connections in all.
-    pub connections: usize,
-    /// Client connections of one address; zero: unlimited. Trusted proxies are exempt.
-    pub connections_per_client: usize,
-    /// Requests on one connection, then it is closed in good order.
-    pub requests_per_connection: u64,
-    /// Bytes of the request line's target.
-    pub target_bytes: ByteSize,
-    /// Bytes of a request head.
-    pub head_bytes: ByteSize,
-    /// Fields of a request head.
-    pub head_fields: usize,
-    /// Time for a whole request head, from its first byte.
-    pub head_time: Duration,
-    /// Bytes of a request body.
-    pub body_bytes: ByteSize,
-    /// Longest pause within a request body.
-    pub body_idle: Duration,
-    /// Longest pause of a client that does not take its response.
-    pub send_idle: Duration,
-    /// How long a connection without a request stays open.
-    pub idle_time: Duration,
-    /// Sessions that are remembered, over all clusters.
-    pub ledger: usize,
 }
 
 /// Host and path to what is done with the request.

@@ -77,7 +77,8 @@ pub(super) async fn answer(
     let id = RequestIdSlot::new(given, &caller.worker.request_ids);
     account.identify(&id);
     let outcome = match check(caller, view, head, &client, &mut account) {
-        Ok((checked, rule)) => {
+        Ok((mut checked, rule)) => {
+            checked.body = checked.body.or_streamed(head.version, body.is_end_stream());
             let asked = Asked {
                 caller,
                 view,

@@ -2,13 +2,15 @@
 //!
 //! Server and proxy share it by `Rc`: the server notes what the socket does, the proxy what the
 //! request waits for. One connection carries one exchange at a time, so one of each is enough.
+//! By HTTP/2 each stream has a conversation of its own, and what is said here of a connection
+//! holds for the stream.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Context;
 use std::time::Duration;
 
-use super::relay::Exchange;
+use super::relay::{Asked, Exchange};
 use super::tunnel::Tunnel;
 use crate::clock::{Clock, Deadline};
 use crate::config::Limits;
@@ -28,10 +30,32 @@ pub enum Phase {
 
 /// How long a client may keep us waiting.
 #[derive(Debug, Clone, Copy)]
-struct Patience {
-    head: Duration,
-    idle: Duration,
-    send: Duration,
+pub struct Patience {
+    /// For a head.
+    pub head: Duration,
+    /// Without a request.
+    pub idle: Duration,
+    /// Before it takes more of what is sent.
+    pub send: Duration,
+}
+
+impl From<&Limits> for Patience {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            head: limits.head_time,
+            idle: limits.idle_time,
+            send: limits.send_idle,
+        }
+    }
+}
+
+/// What a conversation is held on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    /// A connection, request after request.
+    Connection,
+    /// A stream of HTTP/2: one request.
+    Stream,
 }
 
 /// What is shared between the socket, the protocol machine and the requests of a connection.
@@ -41,6 +65,7 @@ pub struct Conversation {
     pub upstream: Deadline,
     deadline: Deadline,
     patience: Patience,
+    lane: Lane,
     phase: Cell<Phase>,
     blocked: Cell<bool>,
     owed: Cell<bool>,
@@ -51,16 +76,21 @@ pub struct Conversation {
 
 impl Conversation {
     /// A connection on which nothing has happened yet.
-    pub fn new(clock: &Rc<Clock>, limits: &Limits) -> Rc<Self> {
-        let patience = Patience {
-            head: limits.head_time,
-            idle: limits.idle_time,
-            send: limits.send_idle,
-        };
+    pub fn new(clock: &Rc<Clock>, patience: Patience) -> Rc<Self> {
+        Self::on(Lane::Connection, clock, patience)
+    }
+
+    /// A stream of HTTP/2 whose request has come.
+    pub fn of_stream(clock: &Rc<Clock>, patience: Patience) -> Rc<Self> {
+        Self::on(Lane::Stream, clock, patience)
+    }
+
+    fn on(lane: Lane, clock: &Rc<Clock>, patience: Patience) -> Rc<Self> {
         let talk = Self {
             upstream: clock.deadline(),
             deadline: clock.deadline(),
             patience,
+            lane,
             phase: Cell::new(Phase::New),
             blocked: Cell::new(false),
             owed: Cell::new(false),
@@ -70,6 +100,11 @@ impl Conversation {
         };
         talk.rearm();
         Rc::new(talk)
+    }
+
+    /// Whether it ends with its one request, whatever becomes of that.
+    pub fn is_stream(&self) -> bool {
+        self.lane == Lane::Stream
     }
 
     /// What the connection is doing.
@@ -146,6 +181,8 @@ impl Conversation {
     fn rearm(&self) {
         match (self.blocked.get(), self.phase.get()) {
             (true, _) => self.deadline.arm(self.patience.send),
+            // Its head is there, and so is the end of it: the connection waits for the next.
+            (false, Phase::Head | Phase::Idle) if self.is_stream() => self.deadline.disarm(),
             (false, Phase::New | Phase::Head) => self.deadline.arm(self.patience.head),
             (false, Phase::Idle) => self.deadline.arm(self.patience.idle),
             // The request's own waits are bounded elsewhere.
@@ -179,6 +216,33 @@ impl Conversation {
     pub fn read_ahead(&self, cx: &mut Context<'_>) {
         if let Some(exchange) = self.relayed.borrow().as_ref() {
             exchange.borrow_mut().read_ahead(cx, self);
+        }
+    }
+
+    /// The same for a stream, which sees no socket: whether its client takes what is sent is told
+    /// from what the protocol machine asked for in this turn.
+    pub fn read_ahead_of_stream(&self, cx: &mut Context<'_>) {
+        let asked = self.relayed.borrow().as_ref().map(|exchange| {
+            let mut exchange = exchange.borrow_mut();
+            let asked = exchange.asked();
+            exchange.read_ahead(cx, self);
+            asked
+        });
+        let blocked = match (asked, self.phase.get()) {
+            // The backend is waited for, or the proxy itself.
+            (Some(Asked::InVain), _) | (None, Phase::New | Phase::Busy) => false,
+            // Something went out just now, and then no more.
+            (Some(Asked::AndGiven), _) => {
+                self.write_went_on();
+                true
+            }
+            // An answer of ours, which is handed out whole, waits too.
+            (Some(Asked::Nothing) | None, _) => true,
+        };
+        if blocked {
+            self.write_blocked();
+        } else {
+            self.write_went_on();
         }
     }
 }

@@ -21,6 +21,7 @@ mod failed;
 mod forward;
 pub mod headers;
 mod history;
+pub mod http2;
 mod outgoing;
 pub mod plan;
 pub mod prefix;
@@ -55,14 +56,14 @@ use crate::proxy_protocol::{Introduction, Version, Who};
 use crate::tls::ServerSide;
 use crate::upstream::Introduced;
 
-/// Who asks: one client connection.
+/// Who asks: one client connection, or one stream of it.
 #[derive(Debug)]
 pub struct Caller {
     /// The worker that serves it.
     pub worker: Rc<Worker>,
     /// The connection's other end.
-    pub peer: Peer,
-    /// What the connection's requests share.
+    pub peer: Rc<Peer>,
+    /// What the connection's requests share; by HTTP/2, what is of one stream.
     pub talk: Rc<Conversation>,
     /// The listener's name, for the log.
     pub listener: Arc<str>,
@@ -127,6 +128,9 @@ impl Caller {
 pub async fn handle(caller: &Rc<Caller>, request: Request<Incoming>) -> Response<ResponseBody> {
     caller.talk.begin_request();
     let view = caller.worker.view();
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    if head.version == http::Version::HTTP_2 {
+        http2::translate(&mut head);
+    }
     answer::answer(caller, &view, &head, body).await
 }

@@ -26,7 +26,7 @@ use super::tunnel::Offer;
 use crate::balance::Slot;
 use crate::cluster;
 use crate::config::Cluster;
-use crate::upstream::{BodyLimits, BodySource, ContinueSignal, RequestBody};
+use crate::upstream::{BodyLimits, BodySource, ContinueSignal, Framing, RequestBody};
 
 /// Room for the fields that we put in, so that the map need not grow.
 const OUR_FIELDS: usize = 8;
@@ -234,7 +234,7 @@ fn source(
                 },
             };
             Some(BodySource::new(
-                body,
+                (body, Framing::from(asked.head.version)),
                 limits,
                 asked.caller.worker.clock.deadline(),
             ))

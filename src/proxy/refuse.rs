@@ -44,6 +44,19 @@ pub enum DeclaredBody {
     Chunked,
 }
 
+impl DeclaredBody {
+    /// HTTP/2 ends a body without saying before how long it is: towards a backend that is as
+    /// chunks are.
+    #[must_use]
+    pub fn or_streamed(self, version: Version, has_ended: bool) -> Self {
+        if self == Self::None && version == Version::HTTP_2 && !has_ended {
+            Self::Chunked
+        } else {
+            self
+        }
+    }
+}
+
 /// What a client waits for before it sends its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expectation {
@@ -101,6 +114,9 @@ pub enum Refusal {
     /// A body longer than `limits.body_bytes`.
     #[error("the request body is too large")]
     BodyTooLarge,
+    /// More fields than `limits.fields`; by HTTP/1 hyper has refused them before.
+    #[error("the request has too many fields")]
+    FieldsTooMany,
     /// Something else than `100-continue`.
     #[error("the expectation cannot be met")]
     Expectation,
@@ -111,7 +127,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them, for metrics.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::MethodConnect,
         Self::MethodTrace,
         Self::TargetForm,
@@ -127,6 +143,7 @@ impl Refusal {
         Self::TransferEncodingInHttp10,
         Self::ContentLength,
         Self::BodyTooLarge,
+        Self::FieldsTooMany,
         Self::Expectation,
         Self::Misdirected,
     ];
@@ -154,6 +171,7 @@ impl Refusal {
             Self::TransferEncodingInHttp10 => RefusalReason::TransferEncodingInHttp10,
             Self::ContentLength => RefusalReason::ContentLength,
             Self::BodyTooLarge => RefusalReason::BodyTooLarge,
+            Self::FieldsTooMany => RefusalReason::FieldsTooMany,
             Self::Expectation => RefusalReason::Expectation,
             Self::Misdirected => RefusalReason::Misdirected,
         }
@@ -166,6 +184,7 @@ impl Refusal {
             Self::MethodConnect | Self::MethodTrace => StatusCode::NOT_IMPLEMENTED,
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::FieldsTooMany => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::TargetForm
@@ -193,6 +212,9 @@ pub fn check(head: &Parts, limits: &Limits) -> Result<Checked, Refusal> {
         _ => {}
     }
     let fields = fields::scan(&head.headers);
+    if head.version == Version::HTTP_2 && head.headers.len() > limits.head_fields {
+        return Err(Refusal::FieldsTooMany);
+    }
     if target_len(&head.uri) > limits.target_bytes.as_usize() {
         return Err(Refusal::TargetTooLong);
     }
@@ -238,12 +260,16 @@ fn check_host(head: &Parts, fields: Scan) -> Result<Option<Host>, Refusal> {
 fn check_target(head: &Parts, host: Option<Host>) -> Result<Option<Host>, Refusal> {
     let path = head.uri.path_and_query().map(PathAndQuery::as_str);
     let Some(authority) = head.uri.authority() else {
-        return match path {
-            Some("*") if head.method == Method::OPTIONS => Ok(host),
-            Some(path) if path.starts_with('/') => Ok(host),
-            _ => Err(Refusal::TargetForm),
+        return if is_path(path, &head.method) {
+            Ok(host)
+        } else {
+            Err(Refusal::TargetForm)
         };
     };
+    // By HTTP/2 the path stands by itself, and only there it can be something else than a path.
+    if head.version == Version::HTTP_2 && !is_path(path, &head.method) {
+        return Err(Refusal::TargetForm);
+    }
     // An authority without a scheme is the form of CONNECT.
     let scheme = head.uri.scheme_str().ok_or(Refusal::TargetForm)?;
     let scheme = Scheme::parse(scheme).ok_or(Refusal::TargetScheme)?;
@@ -256,6 +282,14 @@ fn check_target(head: &Parts, host: Option<Host>) -> Result<Option<Host>, Refusa
             .and_then(|value| Host::parse(&value))
             .map(Some)
             .ok_or(Refusal::TargetHost),
+    }
+}
+
+fn is_path(path: Option<&str>, method: &Method) -> bool {
+    match path {
+        Some("*") => method == Method::OPTIONS,
+        Some(path) => path.starts_with('/'),
+        None => false,
     }
 }
 
@@ -299,7 +333,11 @@ fn check_expectation(head: &Parts, fields: Scan) -> Result<Expectation, Refusal>
     }
     let mut values = head.headers.get_all(header::EXPECT).iter();
     if values.all(|value| is_token(value, b"100-continue")) {
-        Ok(Expectation::Continue)
+        // hyper cannot say 100 by HTTP/2 yet: the body is asked for at once, as if it had.
+        Ok(match head.version {
+            Version::HTTP_2 => Expectation::None,
+            _ => Expectation::Continue,
+        })
     } else {
         Err(Refusal::Expectation)
     }

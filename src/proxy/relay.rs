@@ -18,6 +18,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::account::Account;
 use super::affinity;
 use super::conversation::Conversation;
+use super::headers::hop;
 use super::select::InFlight;
 use crate::observe::metrics::{ErrorReason, Stage};
 use crate::upstream::{BodySource, Carrier, Chosen, Lease};
@@ -37,11 +38,20 @@ pub struct Exchange {
     ahead_bytes: usize,
     ahead_limit: usize,
     trailers: Option<HeaderMap>,
-    /// Whether the protocol machine has asked in this turn and found nothing; then there is nothing
-    /// to read ahead.
-    starved: bool,
+    asked: Asked,
     cut: Option<Cut>,
     account: Box<Account>,
+}
+
+/// Whether the protocol machine asked for more of the response in this turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// It did not.
+    Nothing,
+    /// It did, and the last time there was something.
+    AndGiven,
+    /// It did, and the last time there was nothing; then there is nothing to read ahead.
+    InVain,
 }
 
 /// What an exchange starts from.
@@ -99,7 +109,7 @@ impl Exchange {
             ahead_bytes: 0,
             ahead_limit: begun.ahead_limit,
             trailers: None,
-            starved: false,
+            asked: Asked::Nothing,
             cut: None,
             account: begun.account,
         };
@@ -139,10 +149,15 @@ impl Exchange {
         }
     }
 
+    /// What was asked for since the last [`Self::read_ahead`].
+    pub(super) fn asked(&self) -> Asked {
+        self.asked
+    }
+
     /// See [`Conversation::read_ahead`].
     pub(super) fn read_ahead(&mut self, cx: &mut Context<'_>, talk: &Conversation) {
         // Only this turn's: when more has come, a blocked protocol machine does not ask for it.
-        if std::mem::take(&mut self.starved) {
+        if std::mem::replace(&mut self.asked, Asked::Nothing) == Asked::InVain {
             return;
         }
         while self.body.is_some() && self.ahead_bytes < self.ahead_limit {
@@ -163,7 +178,7 @@ impl Exchange {
         cx: &mut Context<'_>,
         talk: &Conversation,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        self.starved = false;
+        self.asked = Asked::AndGiven;
         if let Some(data) = self.ahead.pop_front() {
             self.ahead_bytes -= data.len();
             return self.hand_out(data);
@@ -181,7 +196,7 @@ impl Exchange {
                     .map(|trailers| Ok(Frame::trailers(trailers))),
             ),
             Poll::Pending => {
-                self.starved = true;
+                self.asked = Asked::InVain;
                 Poll::Pending
             }
         }
@@ -243,6 +258,9 @@ impl Exchange {
             }
             Err(frame) => {
                 self.trailers = frame.into_trailers().ok();
+                if let Some(trailers) = &mut self.trailers {
+                    hop::strip_trailers(trailers);
+                }
                 None
             }
         }

@@ -88,17 +88,24 @@ pub(super) fn name_request(view: &View, id: &RequestIdSlot<'_>, headers: &mut He
     }
 }
 
-/// Whether the connection ends with this answer; then the client is told.
+/// Whether the connection ends with this answer; then the client is told. A stream ends anyway,
+/// and of its connection the client is told in HTTP/2's own way.
 pub(super) fn end_if_due(caller: &Caller, view: &View, headers: &mut HeaderMap) {
     let limit = view.snapshot.config.limits.requests_per_connection;
+    if caller.talk.is_stream() {
+        return;
+    }
     if caller.worker.is_stopping() || caller.talk.requests() >= limit {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
 }
 
 /// The connection ends with this answer, since something of the request body is left: it would be
-/// taken for the next request.
+/// taken for the next request. Of a stream the rest is refused without more words.
 pub(super) fn end_unread(caller: &Caller, headers: &mut HeaderMap) {
+    if caller.talk.is_stream() {
+        return;
+    }
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     caller.talk.owe_lingering();
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::admission::{Admitted, Place};
-use super::connection::{Accepted, Open};
+use super::connection::{Accepted, Open, Spoken};
 use super::door::Door;
 use super::proxy_protocol::{Awaited, Unheard, await_header, awaited};
 use crate::observe::metrics::{ConnectionRefusal, HeaderFault, ListenerCells};
@@ -81,11 +81,8 @@ impl Arrival {
 
     fn admit_as(mut self, peer: Peer, counted: Counted, snapshot: &Snapshot) -> Option<Accepted> {
         let config = &snapshot.config;
-        let access = config
-            .listeners
-            .get(self.door.index)
-            .map(|listener| &listener.access);
-        if access.is_some_and(|access| !access.admits(peer.ip())) {
+        let listener = config.listeners.get(self.door.index);
+        if listener.is_some_and(|listener| !listener.access.admits(peer.ip())) {
             self.refuse(ConnectionRefusal::Access);
             return None;
         }
@@ -104,8 +101,14 @@ impl Arrival {
         } else {
             peer
         };
+        let spoken = if listener.is_some_and(|listener| listener.http2) {
+            Spoken::Unknown
+        } else {
+            Spoken::Http1
+        };
         Some(Accepted {
             socket: self.socket,
+            spoken,
             peer,
             place: self.place,
             door: self.door,

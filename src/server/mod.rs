@@ -5,11 +5,14 @@ mod arrival;
 mod connection;
 pub mod door;
 mod handshake;
+mod http1;
+mod http2;
+mod linger;
 mod listener;
 mod proxy_protocol;
 pub mod sockets;
-mod stream;
 
-pub use connection::protocol;
 pub use door::Door;
+pub use http1::protocol;
+pub use http2::frames;
 pub use listener::accept;

@@ -23,6 +23,8 @@ pub struct Secured {
     pub server_name: Option<String>,
     /// Whether keys of before went on.
     pub resumed: bool,
+    /// Whether HTTP/2 was agreed upon.
+    pub http2: bool,
     /// Who the client is, if it showed a certificate that was accepted.
     pub client: Option<Box<ClientCertificate>>,
 }
@@ -62,6 +64,7 @@ impl Secured {
             cipher: registered(cipher.unwrap_or("unknown")),
             server_name: name.map(str::to_ascii_lowercase),
             resumed: connection.handshake_kind() == Some(rustls::HandshakeKind::Resumed),
+            http2: connection.alpn_protocol() == Some(b"h2"),
             client: client.map(Box::new),
         }
     }

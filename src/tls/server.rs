@@ -156,7 +156,11 @@ fn made(
         Some(verifier) => builder.with_client_cert_verifier(verifier),
     };
     let mut made = builder.with_cert_resolver(Arc::<Hosts>::clone(hosts));
-    made.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // In the order of our preference.
+    made.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    if !config.http2 {
+        made.alpn_protocols.remove(0);
+    }
     // What is resumed is sealed and with the client: nothing is kept here per client.
     made.session_storage = Arc::new(NoServerSessionStorage {});
     match policy.ticketer() {

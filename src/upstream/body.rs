@@ -14,6 +14,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Version;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -53,6 +54,12 @@ pub enum BodyFault {
 impl BodyFault {
     /// What hyper's error within a body means.
     fn of(error: &hyper::Error) -> Self {
+        let broken = error.source().and_then(<dyn Error>::downcast_ref);
+        if broken
+            .is_some_and(|error: &h2::Error| error.reason() == Some(h2::Reason::PROTOCOL_ERROR))
+        {
+            return Self::Malformed;
+        }
         let source = error.source().and_then(<dyn Error>::downcast_ref);
         match source.map(io::Error::kind) {
             Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => Self::Malformed,
@@ -61,10 +68,31 @@ impl BodyFault {
     }
 }
 
+/// How the end of a request body is told from its being given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// HTTP/1: hyper makes an error of it.
+    Http1,
+    /// HTTP/2: a client that resets its stream without an error has not ended its body, but hyper
+    /// has no more of it to give.
+    Http2,
+}
+
+impl From<Version> for Framing {
+    fn from(version: Version) -> Self {
+        if version == Version::HTTP_2 {
+            Self::Http2
+        } else {
+            Self::Http1
+        }
+    }
+}
+
 /// The client's request body: where it is and what was seen of it.
 #[derive(Debug)]
 pub struct BodySource {
     incoming: Option<Incoming>,
+    framing: Framing,
     hint: SizeHint,
     limits: BodyLimits,
     seen: u64,
@@ -129,10 +157,15 @@ pub const CONTINUE_WAIT: Duration = Duration::from_secs(1);
 
 impl BodySource {
     /// A body that comes from `incoming`.
-    pub fn new(incoming: Incoming, limits: BodyLimits, deadline: Deadline) -> Rc<RefCell<Self>> {
+    pub fn new(
+        (incoming, framing): (Incoming, Framing),
+        limits: BodyLimits,
+        deadline: Deadline,
+    ) -> Rc<RefCell<Self>> {
         let hint = incoming.size_hint();
         Rc::new(RefCell::new(Self {
             incoming: Some(incoming),
+            framing,
             hint,
             limits,
             seen: 0,
@@ -252,6 +285,7 @@ impl BodySource {
             };
             match Pin::new(incoming).poll_frame(cx) {
                 Poll::Pending => return self.wait_for_client(cx),
+                Poll::Ready(None) if self.is_given_up() => self.fail(BodyFault::Cut),
                 Poll::Ready(None) => self.end(),
                 Poll::Ready(Some(Err(error))) => self.fail(BodyFault::of(&error)),
                 Poll::Ready(Some(Ok(frame))) => {
@@ -261,6 +295,12 @@ impl BodySource {
                 }
             }
         }
+    }
+
+    /// Whether a body that has no more to give was not ended.
+    fn is_given_up(&self) -> bool {
+        let has_ended = |incoming: &Incoming| incoming.is_end_stream();
+        self.framing == Framing::Http2 && !self.incoming.as_ref().is_some_and(has_ended)
     }
 
     fn wait_for_client(&mut self, cx: &Context<'_>) -> Poll<Option<Bytes>> {
@@ -291,7 +331,7 @@ impl BodySource {
                 }
                 self.keep(&data);
                 // A body with a length is not asked again after its last byte.
-                if self.incoming.as_ref().is_some_and(Body::is_end_stream) {
+                if self.incoming.as_ref().is_some_and(Body::is_end_stream) || self.is_full() {
                     self.end();
                 }
                 Some(data)
@@ -301,6 +341,12 @@ impl BodySource {
                 None
             }
         }
+    }
+
+    /// Whether all bytes of a body with a length are there. The end of its stream may come later,
+    /// by itself, and nothing else can come before it.
+    fn is_full(&self) -> bool {
+        self.framing == Framing::Http2 && self.hint.exact() == Some(self.seen)
     }
 
     fn keep(&mut self, data: &Bytes) {

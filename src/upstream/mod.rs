@@ -11,7 +11,9 @@ mod oldest;
 mod pool;
 mod stream;
 
-pub use body::{BodyFault, BodyLimits, BodySource, CONTINUE_WAIT, ContinueSignal, RequestBody};
+pub use body::{
+    BodyFault, BodyLimits, BodySource, CONTINUE_WAIT, ContinueSignal, Framing, RequestBody,
+};
 pub use connection::{Carrier, Chosen, Heard, SendFailure};
 pub use failure::{Connection, FailureKind, Reason, Sent, UpstreamFailure};
 pub use pool::{Introduced, Lease, Upstream};

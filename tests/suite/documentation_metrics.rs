@@ -1,12 +1,12 @@
-//! `docs/metrics.md` with `docs/session-metrics.md` and `docs/proxy-protocol.md`, and the metrics of the program say the same.
+//! `docs/metrics.md` with the pages beside it, and the metrics of the program say the same.
 
 use std::collections::BTreeSet;
 
 use cattail::observe::metrics::{
     AgentResult, BackendState, Binding, CheckResult, ConnectionRefusal, Delivery, DropReason,
     EjectionCause, EntryKind, ErrorReason, EvacuationEnd, EvictedKind, Handshake, HeaderFault,
-    LossCause, ParseError, RefusalReason, RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage,
-    StatusClass, Verdict,
+    Http2Error, LossCause, ParseError, RefusalReason, RejectedId, ReloadResult, RetryReason,
+    RouteAlarm, Stage, StatusClass, Verdict,
     names::{self, Metric, MetricKind},
 };
 
@@ -16,6 +16,7 @@ const PAGE: &str = concat!(
     include_str!("../../docs/session-metrics.md"),
     include_str!("../../docs/listener-metrics.md"),
     include_str!("../../docs/proxy-protocol.md"),
+    include_str!("../../docs/http2.md"),
     "\n## Events\n",
     include_str!("../../docs/events.md")
 );
@@ -93,6 +94,7 @@ fn every_closed_set_is_on_the_page_whole() {
         RefusalReason "of `cattail_requests_refused_total`**"
         ConnectionRefusal "of `cattail_connections_refused_total`**"
         HeaderFault "of `cattail_proxy_protocol_errors_total`**"
+        Http2Error "of `cattail_http2_errors_total`**"
         ParseError "of `cattail_parse_errors_total`**"
         Handshake "of `cattail_tls_handshakes_total`**"
         Stage "of `cattail_backend_failures_total`**"

@@ -13,8 +13,6 @@ use super::harness::*;
 enum Fate {
     /// Answered with this status; the Tomcat sees nothing; closed.
     Refused(u16),
-    /// Closed without a word; the Tomcat sees nothing.
-    Dropped,
     /// Passed on once, in one reading, answered with 200; then closed.
     Once,
     /// The head was fine, the body is not: answered with 400 at most; the Tomcat sees at most a
@@ -22,7 +20,7 @@ enum Fate {
     BadBody,
 }
 
-use Fate::{BadBody, Dropped, Once, Refused};
+use Fate::{BadBody, Once, Refused};
 
 /// What a smuggler hides.
 const SMUGGLED: &str = "GET /echo/smuggled HTTP/1.1\r\nHost: shop.example\r\n\r\n";
@@ -60,7 +58,6 @@ fn play(cases: &[Case]) {
         let status = answer.as_ref().map(response::Response::status);
         match fate {
             Refused(expected) => assert_eq!(status, Ok(*expected), "{name}: {answer:?}"),
-            Dropped => assert_eq!(status, Err(&Broken::Closed), "{name}: {answer:?}"),
             Once => assert_eq!(status, Ok(200), "{name}: {answer:?}"),
             BadBody => assert!(matches!(status, Ok(400)), "{name}: {answer:?}"),
         }
@@ -80,7 +77,7 @@ fn play(cases: &[Case]) {
             "{name}: {seen:#?}"
         );
         match fate {
-            Refused(_) | Dropped => assert_eq!(seen.len(), 0, "{name}: {seen:#?}"),
+            Refused(_) => assert_eq!(seen.len(), 0, "{name}: {seen:#?}"),
             Once => {
                 assert_eq!(seen.len(), 1, "{name}: {seen:#?}");
                 let framings =
@@ -315,8 +312,6 @@ fn other_protocols_and_versions_are_refused() {
         .map(|text| head(text, text, Refused(400)))
         .collect();
     play(&cases);
-    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
-    play(&[head("the preface of HTTP/2", preface, Dropped)]);
 }
 
 #[test]

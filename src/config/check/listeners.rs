@@ -62,7 +62,9 @@ fn listener(section: &Section<'_>) -> Option<Listener> {
     let name = section
         .value("name")
         .and_then(|at| at.parse(|text| is_visible(text, 128).then(|| text.to_owned()).ok_or(None)));
-    let tls = section.value("tls").map(|at| tls::listener_tls(&at));
+    let http2 = section.get("http2").switch();
+    let tls = section.value("tls");
+    let tls = tls.map(|at| tls::listener_tls(&at, http2));
     let at = section.required("address")?;
     let address = at.parse(addresses::listen)?;
     let written = at.text().unwrap_or_default().to_owned();
@@ -71,6 +73,7 @@ fn listener(section: &Section<'_>) -> Option<Listener> {
         address,
         access,
         tls: tls.map(Box::new),
+        http2,
         proxy_protocol: section
             .value("proxy_protocol")
             .and_then(|at| proxy_protocol(&at)),

@@ -20,7 +20,7 @@ use super::section::Section;
 const PRELOAD_AGE: Duration = Duration::from_hours(8760);
 
 /// `tls` of a listener.
-pub(super) fn listener_tls(at: &At<'_>) -> ListenerTls {
+pub(super) fn listener_tls(at: &At<'_>, http2: bool) -> ListenerTls {
     let section = at.section();
     let certificates: Vec<_> = section
         .required("certificates")
@@ -43,6 +43,7 @@ pub(super) fn listener_tls(at: &At<'_>) -> ListenerTls {
             .unwrap_or(TlsVersion::V12),
         clients: clients(&section.get("client_certificates")),
         client_headers: client_headers(&section),
+        http2,
         handshake_time: section.get("handshake").duration(),
         reload: section.get("reload").duration(),
         resumption: section.get("resumption").switch(),

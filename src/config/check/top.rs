@@ -1,7 +1,7 @@
 //! The file as a whole: its sections in order, and what only two of them together can get wrong.
 
 use crate::config::model::{Checked, Warnings};
-use crate::config::{Config, Limits};
+use crate::config::{Config, Http2Limits, Limits};
 
 use super::at::At;
 use super::headers::header_name;
@@ -68,6 +68,7 @@ fn limits(section: &Section<'_>) -> Limits {
         body_idle: section.get("body_idle").duration(),
         send_idle: section.get("send_idle").duration(),
         idle_time: section.get("idle").duration(),
+        http2: http2(&section.get("http2").section()),
         ledger: section.get("ledger").length(),
     };
     if limits.target_bytes > limits.head_bytes && limits.head_bytes.0 > 0 {
@@ -82,6 +83,27 @@ fn limits(section: &Section<'_>) -> Limits {
             other.plain_text().unwrap_or_default()
         );
         at.unlike("a target that fits into the head", Some(hint));
+    }
+    limits
+}
+
+fn http2(section: &Section<'_>) -> Http2Limits {
+    // The table of keys bounds them all.
+    let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    let (streams, errors) = (section.get("streams"), section.get("errors"));
+    let window = section.get("connection_window");
+    let limits = Http2Limits {
+        streams: number(streams.count()),
+        stream_window: number(section.get("stream_window").size().0),
+        connection_window: number(window.size().0),
+        send_buffer: number(section.get("send_buffer").size().0),
+        resets: number(section.get("resets").count()),
+        errors: errors.length(),
+        control_frames: number(section.get("control_frames").count()),
+    };
+    if limits.stream_window > limits.connection_window && limits.connection_window > 0 {
+        let hint = Some(section.says("stream_window"));
+        window.unlike("a window no smaller than that of a stream", hint);
     }
     limits
 }

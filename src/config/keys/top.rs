@@ -119,6 +119,12 @@ const LISTENER: &[Key] = &[
     )
     .or("[]"),
     Key::new(
+        "http2",
+        Kind::Switch,
+        "Whether clients may speak HTTP/2, beside HTTP/1.1.",
+    )
+    .or("true"),
+    Key::new(
         "tls",
         Kind::Section(LISTENER_TLS),
         "How it speaks TLS; absent: it does not.",
@@ -208,11 +214,62 @@ const LIMITS: &[Key] = &[
     )
     .or("60s"),
     Key::new(
+        "http2",
+        Kind::Section(HTTP2),
+        "Bounds on one connection that speaks HTTP/2.",
+    )
+    .or("{}"),
+    Key::new(
         "ledger",
         Kind::Count(1000, 100_000_000),
         "Sessions that are remembered, over all clusters; about 63 bytes each.",
     )
     .or("1000000"),
+];
+
+const HTTP2: &[Key] = &[
+    Key::new(
+        "streams",
+        Kind::Count(1, 10_000),
+        "Requests at a time; further ones are refused, and the client may send them again.",
+    )
+    .or("100"),
+    Key::new(
+        "stream_window",
+        Kind::Size(16 << 10, 16 << 20),
+        "How much of one request body may come before a backend takes it.",
+    )
+    .or("256KiB"),
+    Key::new(
+        "connection_window",
+        Kind::Size(64 << 10, 64 << 20),
+        "The same for all request bodies together.",
+    )
+    .or("1MiB"),
+    Key::new(
+        "send_buffer",
+        Kind::Size(16 << 10, 4 << 20),
+        "How much of one response is held for a client that does not take it.",
+    )
+    .or("64KiB"),
+    Key::new(
+        "resets",
+        Kind::Count(1, 1_000_000),
+        "Requests that a client may cancel in a row; a tenth of it comes back each second.",
+    )
+    .or("200"),
+    Key::new(
+        "errors",
+        Kind::Count(1, 1_000_000),
+        "Requests that break the protocol, or are too many, before the connection is closed.",
+    )
+    .or("500"),
+    Key::new(
+        "control_frames",
+        Kind::Count(10, 10_000_000),
+        "Frames that carry nothing, such as PING, in a row; a tenth of it comes back each second.",
+    )
+    .or("1000"),
 ];
 
 const ACCESS_LOG: &[Key] = &[

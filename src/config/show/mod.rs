@@ -17,8 +17,8 @@ use crate::observe::{AccessLog, Diagnostics, LogLevel, LogPath};
 
 use super::units::show_duration;
 use super::{
-    Access, Cluster, Config, Errors, Limits, ListenAddr, Listener, Networks, Others, ProxyProtocol,
-    Shutdown, env, load,
+    Access, ByteSize, Cluster, Config, Errors, Http2Limits, Limits, ListenAddr, Listener, Networks,
+    Others, ProxyProtocol, Shutdown, env, load,
 };
 
 impl Config {
@@ -114,8 +114,13 @@ fn listener(listener: &Listener) -> Value {
         ListenAddr::Unix(path) => format!("unix:{}", shown(path)),
     };
     let (allow, deny) = access(&listener.access);
-    let mut value =
-        json!({ "address": address, "name": listener.name, "allow": allow, "deny": deny });
+    let mut value = json!({
+        "address": address,
+        "name": listener.name,
+        "allow": allow,
+        "deny": deny,
+        "http2": listener.http2,
+    });
     if let (Value::Object(keys), Some(tls)) = (&mut value, &listener.tls) {
         keys.insert("tls".to_owned(), tls::listener_tls(tls));
     }
@@ -149,7 +154,21 @@ fn limits(limits: &Limits) -> Value {
         "body_idle": show_duration(limits.body_idle),
         "send_idle": show_duration(limits.send_idle),
         "idle": show_duration(limits.idle_time),
+        "http2": http2(&limits.http2),
         "ledger": limits.ledger,
+    })
+}
+
+fn http2(limits: &Http2Limits) -> Value {
+    let size = |bytes: u32| ByteSize(u64::from(bytes)).to_string();
+    json!({
+        "streams": limits.streams,
+        "stream_window": size(limits.stream_window),
+        "connection_window": size(limits.connection_window),
+        "send_buffer": size(limits.send_buffer),
+        "resets": limits.resets,
+        "errors": limits.errors,
+        "control_frames": limits.control_frames,
     })
 }
 

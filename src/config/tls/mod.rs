@@ -40,6 +40,8 @@ pub struct ListenerTls {
     pub clients: Vec<ClientRule>,
     /// How what is known of a client's certificate goes to backends.
     pub client_headers: Vec<(ClientFact, HeaderName)>,
+    /// Whether HTTP/2 is offered; as the listener says.
+    pub http2: bool,
     /// Longest wait for a handshake.
     pub handshake_time: Duration,
     /// From one look at the files to the next.

@@ -9,8 +9,9 @@ use super::cells::{ByKind, Counter, Gauge, SharedCounter};
 use super::histogram::Histogram;
 use super::kinds::{
     AgentResult, BackendState, Binding, CheckResult, ConnectionRefusal, Direction, EjectionCause,
-    ErrorReason, EvacuationEnd, Handshake, HeaderFault, LossCause, ParseError, RefusalReason,
-    RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage, StatusClass, StoreLook, Verdict,
+    ErrorReason, EvacuationEnd, Handshake, HeaderFault, Http2Error, LossCause, ParseError,
+    RefusalReason, RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage, StatusClass,
+    StoreLook, Verdict,
 };
 
 /// Answers by the first digit of their status.
@@ -107,6 +108,14 @@ pub struct ListenerCells {
     pub handshakes: ByKind<Handshake, { Handshake::COUNT }>,
     /// `accept` failed: out of file descriptors or memory.
     pub accept_errors: Counter,
+    /// Connections that speak HTTP/2.
+    pub http2_connections: Counter,
+    /// Requests by HTTP/2.
+    pub http2_requests: Counter,
+    /// Connections that speak HTTP/2 closed for something that was wrong.
+    pub http2_errors: ByKind<Http2Error, { Http2Error::COUNT }>,
+    /// Requests by HTTP/2 given up since their client took nothing of the response.
+    pub http2_streams_stuck: Counter,
 }
 
 /// Changes of a listener's certificates, counted from any thread.

@@ -4,7 +4,7 @@ use super::blocks::{
     BackendCells, BackendEvents, CertificateReloads, ClusterCells, ListenerCells, ProcessEvents,
     WorkerCells,
 };
-use super::cells::{ByKind, PerWorker};
+use super::cells::{ByKind, Counter, PerWorker};
 use super::kinds::Kind;
 use super::names::{self, Metric};
 use super::scrape::{Labels, Scrape};
@@ -161,6 +161,16 @@ impl Scrape {
         self.kinds(names::HANDSHAKES, labels, cells, |cell| &cell.handshakes);
         let failures = cells.sum(|cell| cell.accept_errors.value());
         self.counter(names::ACCEPT_ERRORS, labels, failures);
+        let sum = |of: fn(&ListenerCells) -> &Counter| cells.sum(|cell| of(cell).value());
+        let connections = sum(|cell| &cell.http2_connections);
+        self.counter(names::HTTP2_CONNECTIONS, labels, connections);
+        let requests = sum(|cell| &cell.http2_requests);
+        self.counter(names::HTTP2_REQUESTS, labels, requests);
+        self.kinds(names::HTTP2_ERRORS, labels, cells, |cell| {
+            &cell.http2_errors
+        });
+        let stuck = sum(|cell| &cell.http2_streams_stuck);
+        self.counter(names::HTTP2_STREAMS_STUCK, labels, stuck);
     }
 
     /// Adds when a listener's certificates expire, and what became of changes of their files.

@@ -53,8 +53,10 @@ macro_rules! kind {
 }
 
 mod connections;
+mod http2;
 
 pub use connections::{ConnectionRefusal, Handshake, HeaderFault, ParseError};
+pub use http2::Http2Error;
 
 kind!(
     /// A status by its first digit.
@@ -198,6 +200,8 @@ kind!(
         ContentLength = "content_length",
         /// A larger body than allowed was announced.
         BodyTooLarge = "body_too_large",
+        /// More fields than allowed, by HTTP/2.
+        FieldsTooMany = "fields_too_many",
         /// An expectation other than `100-continue`.
         Expectation = "expectation",
         /// The connection's handshake was for a host of which other certificates are demanded.

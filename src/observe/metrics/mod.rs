@@ -28,8 +28,8 @@ pub use families::BackendStatus;
 pub use histogram::{BOUNDS_SECONDS, Histogram, HistogramTotal};
 pub use kinds::{
     AgentResult, BackendState, Binding, CheckResult, ConnectionRefusal, Direction, EjectionCause,
-    EntryKind, ErrorReason, EvacuationEnd, EvictedKind, Handshake, HeaderFault, Kind, LossCause,
-    ParseError, RefusalReason, RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage,
+    EntryKind, ErrorReason, EvacuationEnd, EvictedKind, Handshake, HeaderFault, Http2Error, Kind,
+    LossCause, ParseError, RefusalReason, RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage,
     StatusClass, StoreLook, Verdict,
 };
 pub use scrape::{Labels, Scrape};

@@ -190,6 +190,14 @@ metrics! {
         "When the certificate expires, in seconds since 1970.";
     CERTIFICATE_RELOADS = Counter "cattail_tls_certificate_reloads_total" ["listener", "result"]
         "Changes of files of certificates that were seen, by whether they could be used.";
+    HTTP2_CONNECTIONS = Counter "cattail_http2_connections_total" ["listener"]
+        "Client connections that speak HTTP/2.";
+    HTTP2_REQUESTS = Counter "cattail_http2_requests_total" ["listener"]
+        "Requests that came by HTTP/2.";
+    HTTP2_ERRORS = Counter "cattail_http2_errors_total" ["listener", "reason"]
+        "HTTP/2 connections closed for something that was wrong with them, by the reason.";
+    HTTP2_STREAMS_STUCK = Counter "cattail_http2_streams_stuck_total" ["listener"]
+        "Responses by HTTP/2 given up since their client took nothing of them for too long.";
     WORKER_CONNECTIONS_OPEN = Gauge "cattail_worker_connections_open" ["worker"]
         "Client connections open now; workers that differ much are out of balance.";
 

@@ -53,10 +53,10 @@ pub fn apply(headers: &mut HeaderMap, found: Scan, told: Forwarded, subject: Sub
 
 /// Adds us to `Via`, of a request or a response that came by `version`.
 pub fn add_via(headers: &mut HeaderMap, version: Version) {
-    let via = if version == Version::HTTP_10 {
-        "1.0 cattail"
-    } else {
-        "1.1 cattail"
+    let via = match version {
+        Version::HTTP_10 => "1.0 cattail",
+        Version::HTTP_2 => "2.0 cattail",
+        _ => "1.1 cattail",
     };
     headers.append(header::VIA, HeaderValue::from_static(via));
 }

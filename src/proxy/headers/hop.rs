@@ -9,7 +9,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::fields::{Field, Fields, Scan};
+use super::fields::{self, Field, Fields, Scan};
 use crate::proxy::refuse::{DeclaredBody, Expectation};
 
 /// Fields of one connection that are there seldom.
@@ -81,6 +81,15 @@ pub fn strip(headers: &mut HeaderMap, found: Scan) {
     if wants_trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
+    }
+}
+
+/// Takes away what trailers must not hold (RFC 9110, 6.5.1): the fields of one connection, and what
+/// frames or routes a message.
+pub fn strip_trailers(trailers: &mut HeaderMap) {
+    strip(trailers, fields::scan(trailers));
+    for name in [header::CONTENT_LENGTH, header::HOST, header::TRAILER] {
+        trailers.remove(name);
     }
 }
 

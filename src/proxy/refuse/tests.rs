@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use http::Request;
 
-use crate::config::ByteSize;
+use crate::config::{ByteSize, Http2Limits};
 
 use super::*;
 
@@ -20,6 +20,15 @@ fn limits() -> Limits {
         body_idle: time,
         send_idle: time,
         idle_time: time,
+        http2: Http2Limits {
+            streams: 1,
+            stream_window: 1,
+            connection_window: 1,
+            send_buffer: 1,
+            resets: 1,
+            errors: 1,
+            control_frames: 1,
+        },
         ledger: 1000,
     }
 }
@@ -33,6 +42,7 @@ fn head(text: &str) -> Parts {
         .uri(words.next().unwrap())
         .version(match words.next() {
             Some("HTTP/1.0") => Version::HTTP_10,
+            Some("HTTP/2") => Version::HTTP_2,
             _ => Version::HTTP_11,
         });
     for (name, value) in lines.map(|line| line.split_once(": ").unwrap()) {
@@ -85,6 +95,46 @@ fn a_request_names_one_valid_host() {
         ("GET http://a:81/ HTTP/1.1|host: a", R::TargetDisagrees),
         ("GET https://a:80/ HTTP/1.1|host: a", R::TargetDisagrees),
     ]);
+}
+
+/// As `proxy::http2` has translated them.
+#[test]
+fn heads_of_http2_are_held_to_the_same() {
+    use Refusal as R;
+    let many = format!("GET http://a/ HTTP/2|host: a{}", "|x: y".repeat(100));
+    assert_refused(&[
+        ("CONNECT a:443 HTTP/2|host: a", R::MethodConnect),
+        ("GET / HTTP/2", R::HostMissing),
+        ("GET http://a/ HTTP/2|host: b", R::TargetDisagrees),
+        ("GET http://a/ HTTP/2|host: a|host: a", R::HostRepeated),
+        ("GET http://a?x HTTP/2|host: a", R::TargetForm),
+        ("GET ftp://a/ HTTP/2|host: a", R::TargetScheme),
+        (
+            "POST http://a/ HTTP/2|host: a|content-length: 1|content-length: 1",
+            R::ContentLength,
+        ),
+        ("POST http://a/ HTTP/2|host: a|expect: x", R::Expectation),
+        (&many, R::FieldsTooMany),
+    ]);
+    let head = "POST http://a/ HTTP/2|host: a|expect: 100-continue";
+    let found = checked(head).unwrap();
+    assert_eq!(found.expectation, Expectation::None, "nobody can say 100");
+}
+
+#[test]
+fn a_body_without_a_length_is_seen_by_its_stream() {
+    use DeclaredBody as B;
+    let cases = [
+        (B::None, Version::HTTP_2, false, B::Chunked),
+        (B::None, Version::HTTP_2, true, B::None),
+        (B::Length(3), Version::HTTP_2, false, B::Length(3)),
+        (B::None, Version::HTTP_11, false, B::None),
+        (B::Chunked, Version::HTTP_11, false, B::Chunked),
+    ];
+    for (declared, version, has_ended, expected) in cases {
+        let found = declared.or_streamed(version, has_ended);
+        assert_eq!(found, expected, "{declared:?} {version:?} {has_ended}");
+    }
 }
 
 #[test]

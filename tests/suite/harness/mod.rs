@@ -8,6 +8,7 @@
 //! - `secure`: TLS as clients speak it, and authorities
 //! - `tls_front`: TLS in front of a fake Tomcat
 //! - `metrics`: scrape and match
+//! - `http2`: a client that speaks HTTP/2; `frames`: the same frame by frame
 //! - `browsers`: many browsers with parallel requests, and what they saw of their sessions
 //! - `load`: clients that go on asking while something happens
 //! - `store`: fake memcacheds and redises, and some that are neither
@@ -24,6 +25,8 @@ pub(crate) mod browser;
 pub(crate) mod browsers;
 pub(crate) mod client;
 pub(crate) mod findings;
+pub(crate) mod frames;
+pub(crate) mod http2;
 mod lane;
 pub(crate) mod load;
 pub(crate) mod metrics;
@@ -43,6 +46,7 @@ pub(crate) use browser::Browser;
 pub(crate) use browsers::Browsers;
 pub(crate) use client::{End, Raw};
 pub(crate) use findings::Findings;
+pub(crate) use http2::{Ask, Http2};
 pub(crate) use load::under_load;
 pub(crate) use metrics::Metrics;
 pub(crate) use porter::Porter;

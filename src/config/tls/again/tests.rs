@@ -49,6 +49,7 @@ impl Files {
             reload: std::time::Duration::ZERO,
             resumption: false,
             hsts: None,
+            http2: true,
         }
     }
 }

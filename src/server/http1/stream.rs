@@ -4,50 +4,75 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::proxy::conversation::Conversation;
+use crate::server::linger::{LINGER, Linger};
 use crate::socket::Socket;
 
-/// How long a client may go on sending what nobody reads, after it was answered.
-const LINGER: Duration = Duration::from_secs(2);
-/// How much of it is taken and thrown away.
-const LINGER_BYTES: usize = 4 << 20;
+/// As much of HTTP/2's preface as tells it from every request: no other method begins so.
+const TELLING: &[u8] = b"PRI ";
 
 /// A client's socket.
 #[derive(Debug)]
 pub(super) struct ClientStream {
     socket: Socket,
     talk: Rc<Conversation>,
-    /// Bytes that may still be thrown away, once the writing side is shut.
-    lingering: Option<usize>,
+    lingering: Option<Linger>,
+    lookout: Lookout,
+}
+
+/// The watch for a client that begins as HTTP/2 does.
+#[derive(Debug)]
+pub(super) enum Lookout {
+    /// It speaks HTTP/1, or is to be told that it must.
+    Over,
+    /// So much of what it sent is as HTTP/2 begins.
+    Alike(usize),
+    /// It speaks HTTP/2; the bytes were kept back.
+    Found(Box<[u8]>),
 }
 
 impl ClientStream {
-    pub(super) fn new(socket: Socket, talk: Rc<Conversation>) -> Self {
+    pub(super) fn new(socket: Socket, talk: Rc<Conversation>, lookout: Lookout) -> Self {
         Self {
             socket,
             talk,
             lingering: None,
+            lookout,
         }
     }
 
-    /// Reads what the client still sends until it stops, so that closing does not reset the
-    /// connection while our answer is on its way.
-    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut sink = [0_u8; 4096];
-        loop {
-            let mut buf = ReadBuf::new(&mut sink);
-            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buf))?;
-            let read = buf.filled().len();
-            let left = self.lingering.unwrap_or(0).saturating_sub(read);
-            self.lingering = Some(left);
-            if read == 0 || left == 0 {
-                return Poll::Ready(Ok(()));
-            }
+    /// What was kept back, if the client speaks HTTP/2.
+    pub(super) fn kept(&self) -> Option<&[u8]> {
+        match &self.lookout {
+            Lookout::Found(kept) => Some(kept),
+            Lookout::Over | Lookout::Alike(_) => None,
         }
+    }
+
+    /// The socket.
+    pub(super) fn into_inner(self) -> Socket {
+        self.socket
+    }
+
+    /// Looks at the first bytes of a connection. What is kept back from hyper ends its part of it.
+    #[cold]
+    fn look(&mut self, alike: usize, before: usize, buf: &mut ReadBuf<'_>) -> io::Result<()> {
+        let read = buf.filled().get(before..).unwrap_or_default();
+        let wanted = TELLING.get(alike..).unwrap_or_default();
+        let count = wanted.len().min(read.len());
+        if read.get(..count) != wanted.get(..count) {
+            self.lookout = Lookout::Over;
+        } else if count < wanted.len() {
+            self.lookout = Lookout::Alike(alike + count);
+        } else {
+            self.lookout = Lookout::Found(read.into());
+            buf.set_filled(before);
+            return Err(io::ErrorKind::Other.into());
+        }
+        Ok(())
     }
 }
 
@@ -62,6 +87,9 @@ impl AsyncRead for ClientStream {
         ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
         if buf.filled().len() > before {
             this.talk.bytes_arrived();
+            if let Lookout::Alike(alike) = this.lookout {
+                return Poll::Ready(this.look(alike, before, buf));
+            }
         }
         Poll::Ready(Ok(()))
     }
@@ -103,15 +131,19 @@ impl AsyncWrite for ClientStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if matches!(this.lookout, Lookout::Found(_)) {
+            // Only hyper's part of it ends.
+            return Poll::Ready(Ok(()));
+        }
         if this.lingering.is_none() {
             ready!(Pin::new(&mut this.socket).poll_shutdown(cx))?;
             if !this.talk.owes_lingering() {
                 return Poll::Ready(Ok(()));
             }
             this.talk.linger(LINGER);
-            this.lingering = Some(LINGER_BYTES);
         }
-        this.poll_linger(cx)
+        let linger = this.lingering.get_or_insert_with(Linger::new);
+        linger.poll(&mut this.socket, cx)
     }
 }
 

@@ -1,0 +1,91 @@
+//! A head of HTTP/2 in the words of HTTP/1.1, so that nothing behind this point must know both.
+//!
+//! What HTTP/2 itself forbids (fields of one connection, bad pseudo-fields, a Content-Length that
+//! its stream does not keep to) has been refused by `h2`, with a reset of the stream.
+
+use http::request::Parts;
+use http::{HeaderValue, header};
+
+/// Puts `Host` where only `:authority` said it, and one `Cookie` line in the place of several.
+///
+/// Both may be there: then `refuse` looks whether they agree.
+pub fn translate(head: &mut Parts) {
+    if let Some(authority) = head.uri.authority()
+        && !head.headers.contains_key(header::HOST)
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        head.headers.insert(header::HOST, host);
+    }
+    join_cookies(head);
+}
+
+/// Clients split cookies so that they compress better (RFC 9113, 8.2.3).
+fn join_cookies(head: &mut Parts) {
+    let mut lines = head.headers.get_all(header::COOKIE).iter();
+    let (Some(first), Some(second)) = (lines.next(), lines.next()) else {
+        return;
+    };
+    let mut joined = first.as_bytes().to_vec();
+    for line in std::iter::once(second).chain(lines) {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(line.as_bytes());
+    }
+    // What each line may hold, all of them together may.
+    if let Ok(joined) = HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)) {
+        head.headers.insert(header::COOKIE, joined);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn translated(uri: &str, fields: &[(&str, &str)]) -> Parts {
+        let mut request = Request::get(uri);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let (mut head, ()) = request.body(()).unwrap().into_parts();
+        translate(&mut head);
+        head
+    }
+
+    #[test]
+    fn the_host_is_that_of_the_authority_unless_there_is_one() {
+        let cases = [
+            ("http://a.example:81/x", None, Some("a.example:81")),
+            ("http://a.example/x", Some("b"), Some("b")),
+            ("/x", Some("b"), Some("b")),
+            ("/x", None, None),
+        ];
+        for (uri, host, expected) in cases {
+            let fields: Vec<_> = host.map(|host| ("host", host)).into_iter().collect();
+            let head = translated(uri, &fields);
+            let host = head.headers.get(header::HOST);
+            assert_eq!(host.map(|host| host.to_str().unwrap()), expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn several_cookie_lines_are_one_in_their_order() {
+        let cases: [(&[&str], &[&str]); 4] = [
+            (&[], &[]),
+            (&["a=b; c=d"], &["a=b; c=d"]),
+            (&["a=b", "c=d"], &["a=b; c=d"]),
+            (&["a=b", "", "c=\"d\"; e"], &["a=b; ; c=\"d\"; e"]),
+        ];
+        for (lines, expected) in cases {
+            let fields: Vec<_> = lines.iter().map(|line| ("cookie", *line)).collect();
+            let head = translated("http://a/", &fields);
+            let found: Vec<_> = head
+                .headers
+                .get_all(header::COOKIE)
+                .iter()
+                .map(|line| line.to_str().unwrap())
+                .collect();
+            assert_eq!(found, expected);
+        }
+    }
+}

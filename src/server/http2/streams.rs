@@ -1,0 +1,162 @@
+//! The requests of one connection, each a task of its own.
+
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::service::Service;
+
+use super::wire::Use;
+use crate::proxy::conversation::{Conversation, Patience};
+use crate::proxy::{Caller, Front};
+use crate::server::connection::Line;
+
+/// What is shared between a connection and its streams; runs them as hyper wants them to.
+#[derive(Clone)]
+pub(super) struct Streams(Rc<Shared>);
+
+struct Shared {
+    line: Line,
+    /// The conversation of the stream that hyper hands over next.
+    next: RefCell<Option<Rc<Conversation>>>,
+    open: Cell<usize>,
+    requests: Cell<u64>,
+    connection: RefCell<Option<Waker>>,
+}
+
+impl Streams {
+    pub(super) fn new(line: &Line) -> Self {
+        Self(Rc::new(Shared {
+            line: line.clone(),
+            next: RefCell::default(),
+            open: Cell::new(0),
+            requests: Cell::new(0),
+            connection: RefCell::default(),
+        }))
+    }
+
+    /// How the connection is used; its task is woken when the last request has ended.
+    pub(super) fn used(&self, cx: &Context<'_>, is_ending: bool) -> Use {
+        let mut connection = self.0.connection.borrow_mut();
+        match &mut *connection {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => *connection = Some(cx.waker().clone()),
+        }
+        Use {
+            open: self.0.open.get(),
+            requests: self.0.requests.get(),
+            is_ending,
+        }
+    }
+
+    /// Requests so far.
+    pub(super) fn requests(&self) -> u64 {
+        self.0.requests.get()
+    }
+
+    /// Waits for what was left of requests when their connection ended: they hear of it, and are
+    /// accounted.
+    pub(super) async fn ended(&self) {
+        poll_fn(|cx| match self.used(cx, true).open {
+            0 => Poll::Ready(()),
+            _ => Poll::Pending,
+        })
+        .await;
+    }
+}
+
+/// Counts a stream as long as it lives, also if it ends in a panic.
+struct Open(Rc<Shared>);
+
+impl Open {
+    fn new(shared: &Rc<Shared>) -> Self {
+        shared.open.set(shared.open.get() + 1);
+        Self(Rc::clone(shared))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get() - 1);
+        if std::thread::panicking() {
+            self.0.line.worker.cells().panics.inc();
+        }
+        if self.0.open.get() == 0
+            && let Some(connection) = self.0.connection.borrow_mut().take()
+        {
+            connection.wake();
+        }
+    }
+}
+
+/// hyper asks the service for a response, and right after that has the stream executed.
+impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
+    fn execute(&self, stream: F) {
+        let open = Open::new(&self.0);
+        let Some(talk) = self.0.next.take() else {
+            // Not a request, but a part of one that has taken over its stream.
+            tokio::task::spawn_local(async move {
+                stream.await;
+                drop(open);
+            });
+            return;
+        };
+        tokio::task::spawn_local(run(stream, talk, open));
+    }
+}
+
+/// Runs a stream to its end. One whose client takes nothing of it for too long is dropped, which
+/// resets it; the others go on.
+async fn run(stream: impl Future<Output = ()>, talk: Rc<Conversation>, open: Open) {
+    let mut stream = pin!(stream);
+    poll_fn(|cx| {
+        if stream.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        talk.read_ahead_of_stream(cx);
+        if talk.is_overdue(cx) {
+            let line = &open.0.line;
+            line.door.cells.of(line.worker.id).http2_streams_stuck.inc();
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Answers the requests of one connection: each by a service of its own.
+pub(super) struct Requests<F> {
+    pub(super) streams: Streams,
+    pub(super) patience: Patience,
+    pub(super) front: F,
+}
+
+impl<F: Front> Service<Request<Incoming>> for Requests<F> {
+    type Response = Response<F::Body>;
+    type Error = Infallible;
+    type Future = <F::Service as Service<Request<Incoming>>>::Future;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let shared = &*self.streams.0;
+        let line = &shared.line;
+        shared.requests.set(shared.requests.get() + 1);
+        line.door.cells.of(line.worker.id).http2_requests.inc();
+        let talk = Conversation::of_stream(&line.worker.clock, self.patience);
+        shared.next.replace(Some(Rc::clone(&talk)));
+        let caller = Caller {
+            worker: Rc::clone(&line.worker),
+            peer: Rc::clone(&line.peer),
+            talk,
+            listener: Arc::clone(&line.door.name),
+            door: line.door.index,
+        };
+        self.front.service(Rc::new(caller)).call(request)
+    }
+}

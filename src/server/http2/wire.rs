@@ -1,0 +1,288 @@
+//! The client's socket, and how long its silence is borne.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::allowance::Allowance;
+use super::frames::{Frame, Frames};
+use crate::clock::{Clock, Deadline};
+use crate::config::Http2Limits;
+use crate::observe::metrics::Http2Error;
+use crate::proxy::conversation::Patience;
+use crate::server::linger::{LINGER, Linger};
+use crate::socket::Socket;
+
+/// What is seen of a connection at its socket.
+#[derive(Debug)]
+pub(super) struct Wire {
+    clock: Rc<Clock>,
+    deadline: Deadline,
+    patience: Patience,
+    received: RefCell<Frames>,
+    sent: RefCell<Frames>,
+    allowance: RefCell<Allowance>,
+    /// Pieces of bodies that were sent.
+    pieces: Cell<u64>,
+    writes: Cell<u64>,
+    blocked: Cell<bool>,
+    waiting: Cell<Waiting>,
+    flood: Cell<Option<Http2Error>>,
+}
+
+/// What a connection waits for. The number tells one wait from the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    /// The first frame.
+    Begin,
+    /// The rest of a head, or of a small frame.
+    Frame(u64),
+    /// Room in the socket.
+    Room(u64),
+    /// Its requests, which have limits of their own.
+    Requests,
+    /// A request; after so many, and so many pieces of responses.
+    Request(u64, u64),
+    /// The client's end, after it was told.
+    End(u64),
+    /// The client's end, after ours; that wait ends by itself.
+    Linger,
+}
+
+/// How a connection is used.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Use {
+    /// Requests that are being answered.
+    pub(super) open: usize,
+    /// Requests so far.
+    pub(super) requests: u64,
+    /// Whether the client was told to end it.
+    pub(super) is_ending: bool,
+}
+
+/// What becomes of a connection that was waited for in vain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Overdue {
+    /// It is told to end: nothing was asked for a while.
+    Idle,
+    /// It is closed.
+    Silent(Option<Http2Error>),
+}
+
+impl Wire {
+    pub(super) fn new(clock: &Rc<Clock>, patience: Patience, limits: &Http2Limits) -> Rc<Self> {
+        let deadline = clock.deadline();
+        deadline.arm(patience.head);
+        Rc::new(Self {
+            deadline,
+            patience,
+            received: RefCell::new(Frames::of_client()),
+            sent: RefCell::new(Frames::of_server()),
+            allowance: RefCell::new(Allowance::new(limits, clock.now_ms())),
+            clock: Rc::clone(clock),
+            pieces: Cell::new(0),
+            writes: Cell::new(0),
+            blocked: Cell::new(false),
+            waiting: Cell::new(Waiting::Begin),
+            flood: Cell::new(None),
+        })
+    }
+
+    /// What the client sent too much of.
+    pub(super) fn flood(&self) -> Option<Http2Error> {
+        self.flood.get()
+    }
+
+    /// After the protocol machine came to rest: whether the client has kept us waiting for too
+    /// long. If not, the task is woken when it has.
+    pub(super) fn overdue(&self, cx: &Context<'_>, used: Use) -> Option<Overdue> {
+        let waiting = self.waiting(used);
+        if self.waiting.replace(waiting) != waiting {
+            match waiting {
+                Waiting::Requests => self.deadline.disarm(),
+                Waiting::Begin | Waiting::Frame(_) | Waiting::End(_) => {
+                    self.deadline.arm(self.patience.head);
+                }
+                Waiting::Room(_) => self.deadline.arm(self.patience.send),
+                Waiting::Request(..) => self.deadline.arm(self.patience.idle),
+                Waiting::Linger => {}
+            }
+        }
+        if waiting == Waiting::Linger || !self.deadline.is_over(cx) {
+            return None;
+        }
+        Some(match waiting {
+            Waiting::Request(..) => Overdue::Idle,
+            Waiting::Begin | Waiting::Frame(_) => Overdue::Silent(Some(Http2Error::Timeout)),
+            Waiting::Room(_) => Overdue::Silent(Some(Http2Error::SendTimeout)),
+            Waiting::Requests | Waiting::End(_) | Waiting::Linger => Overdue::Silent(None),
+        })
+    }
+
+    fn waiting(&self, used: Use) -> Waiting {
+        if self.waiting.get() == Waiting::Linger {
+            return Waiting::Linger;
+        }
+        if self.blocked.get() {
+            return Waiting::Room(self.writes.get());
+        }
+        let received = self.received.borrow();
+        if !received.has_begun() {
+            return Waiting::Begin;
+        }
+        match received.unfinished() {
+            Some(number) => Waiting::Frame(number),
+            None if used.open > 0 => Waiting::Requests,
+            None if used.is_ending => Waiting::End(self.pieces.get()),
+            None => Waiting::Request(used.requests, self.pieces.get()),
+        }
+    }
+
+    /// `Err`: too much of something.
+    fn take(&self, bytes: &[u8]) -> Result<(), Http2Error> {
+        let (mut allowance, now_ms) = (self.allowance.borrow_mut(), self.clock.now_ms());
+        let mut outcome = Ok(());
+        self.received.borrow_mut().pass(bytes, |frame| {
+            if outcome.is_ok() {
+                outcome = allowance.received(frame, now_ms);
+            }
+        });
+        if let Err(flood) = outcome {
+            self.flood.set(Some(flood));
+        }
+        outcome
+    }
+
+    fn give<'b>(&self, bufs: impl Iterator<Item = &'b [u8]>, mut count: usize) {
+        self.blocked.set(false);
+        self.writes.set(self.writes.get() + 1);
+        self.allowance.borrow_mut().sent(count);
+        let mut sent = self.sent.borrow_mut();
+        for buf in bufs {
+            let written = buf.get(..count).unwrap_or(buf);
+            count -= written.len();
+            sent.pass(written, |frame| {
+                if frame == Frame::Data {
+                    self.pieces.set(self.pieces.get() + 1);
+                }
+            });
+        }
+    }
+
+    /// GOAWAY with the reason `ENHANCE_YOUR_CALM`, if it can be said now.
+    fn farewell(&self) -> Option<[u8; 17]> {
+        if !self.sent.borrow().is_between() {
+            return None;
+        }
+        let mut frame = *b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0b";
+        let last = self.received.borrow().last_stream().to_be_bytes();
+        for (place, byte) in frame.iter_mut().skip(9).zip(last) {
+            *place = byte;
+        }
+        Some(frame)
+    }
+}
+
+/// A client's socket.
+#[derive(Debug)]
+pub(super) struct FrameStream {
+    /// What was read before it was known what is spoken.
+    read: Bytes,
+    socket: Socket,
+    wire: Rc<Wire>,
+    lingering: Option<Linger>,
+}
+
+impl FrameStream {
+    pub(super) fn new((read, socket): (Bytes, Socket), wire: Rc<Wire>) -> Self {
+        Self {
+            read,
+            socket,
+            wire,
+            lingering: None,
+        }
+    }
+}
+
+impl AsyncRead for FrameStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        if this.read.is_empty() {
+            ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
+        } else {
+            let count = this.read.len().min(buf.remaining());
+            buf.put_slice(&this.read.split_to(count));
+        }
+        let read = buf.filled().get(before..).unwrap_or_default();
+        if this.wire.take(read).is_err() {
+            if let Some(farewell) = this.wire.farewell() {
+                // As far as there is room for it: the connection is closed in any case.
+                drop(Pin::new(&mut this.socket).poll_write(cx, &farewell));
+            }
+            return Poll::Ready(Err(io::ErrorKind::Other.into()));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for FrameStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[io::IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let outcome = Pin::new(&mut this.socket).poll_write_vectored(cx, bufs);
+        match &outcome {
+            Poll::Ready(Ok(count)) => this.wire.give(bufs.iter().map(|buf| &**buf), *count),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => this.wire.blocked.set(true),
+        }
+        outcome
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let outcome = Pin::new(&mut this.socket).poll_flush(cx);
+        // A secured socket takes what is written, and may keep it.
+        this.wire.blocked.set(outcome.is_pending());
+        outcome
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.lingering.is_none() {
+            ready!(Pin::new(&mut this.socket).poll_shutdown(cx))?;
+            // What we said last must not be lost since the client is still sending.
+            this.wire.waiting.set(Waiting::Linger);
+            this.wire.deadline.arm(LINGER);
+        }
+        if this.wire.deadline.is_over(cx) {
+            return Poll::Ready(Ok(()));
+        }
+        let linger = this.lingering.get_or_insert_with(Linger::new);
+        linger.poll(&mut this.socket, cx)
+    }
+}
