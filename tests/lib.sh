@@ -77,6 +77,23 @@ need_commands() {
     done
 }
 
+# need_python_tool NAME VERSION: a command of PyPI's package of that name, kept in an environment of its own.
+need_python_tool() {
+    local name=$1 version=$2 home=$TOOLS_HOME/python/$1-$2
+    if [ ! -x "$home/bin/$name" ]; then
+        need_commands python3
+        say "installing $name $version once, into $home"
+        python3 -m venv "$home.new" || { install_packages python3-venv && python3 -m venv "$home.new"; }
+        "$home.new/bin/pip" install --quiet --disable-pip-version-check "$name==$version" </dev/null
+        rm -rf "$home"
+        mv "$home.new" "$home"
+        # Its own path stands in its commands.
+        sed -i "1s|$home.new|$home|" "$home"/bin/*
+    fi
+    PATH=$home/bin:$PATH
+    hash -r
+}
+
 # What tests with real parts call.
 real_commands() { echo java javac mvn memcached redis-server python3 curl haproxy nginx openssl; }
 
