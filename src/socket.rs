@@ -100,8 +100,13 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        // It gathers by itself into a record, and asks us again below.
+        let this = self.get_mut();
+        if let Self::Tls(tls) = this {
+            return Pin::new(tls).poll_write_vectored(cx, bufs);
+        }
         if let [only] = bufs {
-            return self.poll_write(cx, only);
+            return Pin::new(this).poll_write(cx, only);
         }
         let total: usize = bufs.iter().map(|buf| buf.len()).sum();
         if total <= GATHERED {
@@ -110,10 +115,10 @@ impl AsyncWrite for Socket {
                 for buf in bufs {
                     gathered.extend_from_slice(buf);
                 }
-                self.poll_write(cx, gathered)
+                Pin::new(&mut *this).poll_write(cx, gathered)
             });
         }
-        match self.get_mut() {
+        match this {
             Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
             Self::Unix(unix) => Pin::new(unix).poll_write_vectored(cx, bufs),
             Self::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),

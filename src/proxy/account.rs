@@ -365,7 +365,7 @@ fn tls_record(secured: &Secured) -> TlsRecord<'_> {
     TlsRecord {
         version: Some(secured.version.as_str()),
         cipher: Some(&secured.cipher),
-        server_name: secured.server_name.as_deref(),
+        server_name: secured.shown.server_name.as_deref(),
         client_subject: client.map(|it| it.facts.subject.as_str()),
     }
 }

@@ -137,15 +137,9 @@ impl Attempt<'_> {
         let upstream = &self.chosen.upstream;
         let timeout = self.cluster.config.timeouts.connect;
         let introduced = self.introduced.as_deref();
-        match upstream
-            .connect(timeout, &self.talk.upstream, introduced)
-            .await
-        {
-            Ok(lease) => {
-                upstream.listens();
-                lease.give_back();
-            }
-            Err(failure) => self.report(&failure),
+        let asked = upstream.ask_whether_it_listens(timeout, &self.talk.upstream, introduced);
+        if let Err(failure) = asked.await {
+            self.report(&failure);
         }
     }
 

@@ -48,9 +48,12 @@ pub fn introduced(
         },
         port: Some(port).filter(|port| *port != 0).or(entrance.port),
     };
-    let source = ends.map_or(address, |ends| Some(ends.source));
-    peer(source, entrance, trusted)
-        .introduced_by(address, told)
+    let peer = match ends {
+        Some(ends) => peer(Some(ends.source), entrance, trusted),
+        // Load balancers say so of clients too: whose word it is, nobody knows.
+        None => Peer::new(address, entrance, Trust::Untrusted),
+    };
+    peer.introduced_by(address, told)
         .at(ends.map(|ends| ends.destination))
 }
 
@@ -235,7 +238,7 @@ mod tests {
                 Trust::Untrusted,
                 8080,
             ),
-            ("UNKNOWN", "10.0.0.1:5000", Trust::Trusted, 80),
+            ("UNKNOWN", "10.0.0.1:5000", Trust::Untrusted, 80),
         ];
         let balancer = Some("10.0.0.1:5000".parse().unwrap());
         for (line, address, trust, port) in cases {

@@ -95,7 +95,7 @@ impl Facts<'_> {
             }
             Variable::TlsServerName => {
                 let secured = self.peer.secured();
-                append_text(secured.and_then(|it| it.server_name.as_deref()), text);
+                append_text(secured.and_then(|it| it.shown.server_name.as_deref()), text);
             }
             Variable::ClientCertSubject => {
                 append_text(self.certificate().map(|it| it.facts.subject.as_str()), text);

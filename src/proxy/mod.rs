@@ -81,12 +81,13 @@ impl Caller {
     /// hands.
     #[inline]
     fn is_misdirected(&self, view: &View, host: Option<&str>) -> bool {
-        let Some(secured) = self.peer.secured() else {
+        // A listener that speaks TLS no more demands nothing.
+        let Some(tls) = self.tls(view) else {
             return false;
         };
-        // A listener that speaks TLS no more demands nothing.
-        self.tls(view)
-            .is_some_and(|tls| !tls.admits(host, &secured.shown))
+        // One that was plain when the connection was made may demand something now.
+        let shown = self.peer.secured().map(|secured| &secured.shown);
+        !tls.admits(host, shown)
     }
 
     /// Tells browsers to come by TLS only, where that is wanted and they did.
@@ -116,10 +117,11 @@ impl Caller {
             version,
             who: Who::client(source, peer.reached()),
         };
-        let talk: Rc<dyn Any> = Rc::clone(&self.talk) as Rc<dyn Any>;
+        // Lives as long as the connection, in both versions of HTTP.
+        let line: Rc<dyn Any> = Rc::clone(&self.peer) as Rc<dyn Any>;
         Introduced {
             introduction,
-            client: Rc::downgrade(&talk),
+            client: Rc::downgrade(&line),
         }
     }
 }

@@ -202,14 +202,17 @@ fn tell_certificate(headers: &mut HeaderMap, asked: &Asked<'_>) {
     if names.is_empty() {
         return;
     }
-    for name in names {
+    for name in names.iter() {
         headers.remove(name);
     }
     let secured = asked.caller.peer.secured();
     let certificate = secured.and_then(|it| it.client.as_deref());
-    for (name, value) in certificate.iter().flat_map(|it| &it.told) {
-        // Of a reload that took a name away nothing is told.
-        if names.contains(name) {
+    let (Some(certificate), Some(tls)) = (certificate, asked.caller.tls(asked.view)) else {
+        return;
+    };
+    for (fact, name) in &tls.config.client_headers {
+        let told = certificate.told.iter().find(|(told, _)| told == fact);
+        if let Some((_, value)) = told {
             headers.insert(name.clone(), value.clone());
         }
     }
@@ -233,10 +236,12 @@ fn source(
                     Repeat::Once => 0,
                 },
             };
+            let untold = Arc::clone(&asked.view.snapshot.client_headers);
             Some(BodySource::new(
                 (body, Framing::from(asked.head.version)),
                 limits,
                 asked.caller.worker.clock.deadline(),
+                (hop::strip_request_trailers, untold),
             ))
         }
     }

@@ -37,7 +37,7 @@ pub struct Snapshot {
     /// By place of the listener; `None`: it does not speak TLS.
     pub tls: Vec<Option<Arc<ServerSide>>>,
     /// Headers by which backends are told of clients' certificates: nobody else may send them.
-    pub client_headers: Vec<HeaderName>,
+    pub client_headers: Arc<[HeaderName]>,
     /// In the order of the file.
     pub clusters: Vec<Arc<Cluster>>,
     /// In the order of the file.
@@ -111,13 +111,13 @@ impl Snapshot {
     }
 }
 
-fn client_headers(config: &Config) -> Vec<HeaderName> {
+fn client_headers(config: &Config) -> Arc<[HeaderName]> {
     let sides = config.listeners.iter().filter_map(|it| it.tls.as_deref());
     let names = sides.flat_map(|tls| tls.client_headers.iter().map(|(_, name)| name.clone()));
     let mut names: Vec<_> = names.collect();
     names.sort_by(|one, other| one.as_str().cmp(other.as_str()));
     names.dedup();
-    names
+    names.into()
 }
 
 /// TLS cannot be spoken as configured.

@@ -89,7 +89,7 @@ async fn begin(socket: Socket, side: &ServerSide) -> Result<(Socket, Secured), F
     let stream = start.into_stream(chosen.config).into_fallible().await;
     let stream = stream.map_err(|(error, socket)| Failed::of(&error, Some(socket)))?;
     let (_, connection) = stream.get_ref();
-    let secured = Secured::of(connection, chosen.policy, &side.config.client_headers);
+    let secured = Secured::of(connection, chosen.policy);
     Ok((Socket::Tls(Box::new(TlsStream::Server(stream))), secured))
 }
 

@@ -9,36 +9,19 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::ProducesTickets;
 use rustls::server::danger::ClientCertVerifier;
 
-use crate::config::tls::{ClientMode, ClientRule, fits};
+use crate::config::tls::{ClientMode, ClientRule};
 
-/// What is demanded of a client, as numbers that two connections share only if the same is demanded
+/// What is demanded of a client, as a number that two connections share only if the same is demanded
 /// of both. None is used twice in the life of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PolicyId {
-    /// By what is configured.
-    pub(super) rule: u64,
-    /// By what its files held.
-    files: u64,
-}
+pub struct PolicyId(u64);
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 impl PolicyId {
     /// One that nobody has had.
-    pub(super) fn new() -> Self {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self {
-            rule: number,
-            files: number,
-        }
-    }
-
-    /// The same, of files that hold something else.
-    fn of_other_files(self) -> Self {
-        Self {
-            rule: self.rule,
-            ..Self::new()
-        }
+    fn new() -> Self {
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -46,15 +29,22 @@ impl PolicyId {
 #[derive(Debug)]
 pub struct Shown {
     pub(super) policy: Cell<PolicyId>,
+    /// The host that it asked for, in lower case.
+    pub server_name: Option<String>,
     /// Its certificate, then who issued it; empty: none.
     pub(super) chain: Vec<CertificateDer<'static>>,
 }
 
 impl Shown {
     /// In a handshake under this policy.
-    pub fn new(policy: PolicyId, chain: &[CertificateDer<'static>]) -> Self {
+    pub fn new(
+        policy: PolicyId,
+        server_name: Option<&str>,
+        chain: &[CertificateDer<'static>],
+    ) -> Self {
         Self {
             policy: Cell::new(policy),
+            server_name: server_name.map(str::to_ascii_lowercase),
             chain: chain.to_vec(),
         }
     }
@@ -94,15 +84,7 @@ impl Policy {
         may_resume: bool,
     ) -> Result<Self, rustls::Error> {
         let same = known.iter().find(|policy| policy.rule() == rule.as_ref());
-        let alike = || {
-            let rule = rule.as_ref()?;
-            known.iter().find(|policy| policy.is_configured_as(rule))
-        };
-        let id = match (same, alike()) {
-            (Some(same), _) => same.id,
-            (None, Some(alike)) => alike.id.of_other_files(),
-            (None, None) => PolicyId::new(),
-        };
+        let id = same.map_or_else(PolicyId::new, |same| same.id);
         let tickets = match same.and_then(|same| same.tickets.clone()) {
             _ if !may_resume => None,
             Some(tickets) => Some(tickets),
@@ -121,10 +103,6 @@ impl Policy {
 
     fn rule(&self) -> Option<&ClientRule> {
         self.demanded.as_ref().map(|demanded| &demanded.rule)
-    }
-
-    fn is_configured_as(&self, rule: &ClientRule) -> bool {
-        self.rule().is_some_and(|it| it.is_configured_as(rule))
     }
 
     /// What looks at clients' certificates.
@@ -151,17 +129,50 @@ impl Policy {
     }
 }
 
-/// The place of the policy for a host.
+/// The place of the policy for a host. Hosts are compared as rules compare them: whatever reaches a
+/// rule's host by another spelling must meet what is demanded there.
 pub(super) fn place(policies: &[Policy], host: Option<&str>) -> usize {
     if policies.len() == 1 {
         return 0;
     }
-    let host = host.map(str::to_ascii_lowercase);
+    let host = host.map(|host| host.strip_suffix('.').unwrap_or(host));
     let is_for = |rule: &ClientRule| {
-        let named = |name: &String| host.as_ref().is_some_and(|it| fits(name, it).is_some());
+        let named = |name: &String| host.is_some_and(|host| is_below_or_at(name, host));
         rule.hosts.is_empty() || rule.hosts.iter().any(named)
     };
     let mut places = policies.iter();
     let found = places.position(|policy| policy.rule().is_some_and(is_for));
     found.unwrap_or(0)
+}
+
+/// Whether a host is `name`, or for `*.name` any below it, in whatever case.
+fn is_below_or_at(name: &str, host: &str) -> bool {
+    let Some(suffix) = name.strip_prefix('*') else {
+        return name.eq_ignore_ascii_case(host);
+    };
+    let start = host.len().checked_sub(suffix.len()).filter(|at| *at > 0);
+    let end = start.and_then(|at| host.get(at..));
+    end.is_some_and(|end| end.eq_ignore_ascii_case(suffix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_demanded_of_a_host_is_demanded_of_each_of_its_spellings() {
+        for (name, host, expected) in [
+            ("admin.example", "admin.example", true),
+            ("admin.example", "ADMIN.Example", true),
+            ("admin.example", "xadmin.example", false),
+            ("*.example", "a.example", true),
+            ("*.example", "a.b.EXAMPLE", true),
+            ("*.example", "example", false),
+            ("*.example", ".example", false),
+            ("*.example", "aexample", false),
+            ("*.example", "é.example", true),
+        ] {
+            assert_eq!(is_below_or_at(name, host), expected, "{name} {host}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 use rustls::ServerConnection;
 use rustls::pki_types::CertificateDer;
 
@@ -19,8 +19,6 @@ pub struct Secured {
     pub version: TlsVersion,
     /// The cipher suite's name, as the registry of TLS has it.
     pub cipher: String,
-    /// The host that the client asked for, in lower case.
-    pub server_name: Option<String>,
     /// Whether keys of before went on.
     pub resumed: bool,
     /// Whether HTTP/2 was agreed upon.
@@ -36,18 +34,13 @@ pub struct ClientCertificate {
     pub facts: Facts,
     /// SHA-256 of it, in hex.
     pub fingerprint: String,
-    /// What backends are told, rendered once.
-    pub told: Vec<(HeaderName, HeaderValue)>,
+    /// What backends may be told, rendered once.
+    pub told: Vec<(ClientFact, HeaderValue)>,
 }
 
 impl Secured {
-    /// Reads it off a connection whose handshake is done. `headers`: how backends are told of the
-    /// client.
-    pub fn of(
-        connection: &ServerConnection,
-        policy: PolicyId,
-        headers: &[(ClientFact, HeaderName)],
-    ) -> Self {
+    /// Reads it off a connection whose handshake is done.
+    pub fn of(connection: &ServerConnection, policy: PolicyId) -> Self {
         let version = match connection.protocol_version() {
             Some(rustls::ProtocolVersion::TLSv1_2) => TlsVersion::V12,
             _ => TlsVersion::V13,
@@ -57,12 +50,11 @@ impl Secured {
         let name = connection.server_name();
         let chain = connection.peer_certificates().unwrap_or_default();
         let client = chain.first();
-        let client = client.and_then(|der| ClientCertificate::read(der, headers));
+        let client = client.and_then(ClientCertificate::read);
         Self {
-            shown: Shown::new(policy, chain),
+            shown: Shown::new(policy, name, chain),
             version,
             cipher: registered(cipher.unwrap_or("unknown")),
-            server_name: name.map(str::to_ascii_lowercase),
             resumed: connection.handshake_kind() == Some(rustls::HandshakeKind::Resumed),
             http2: connection.alpn_protocol() == Some(b"h2"),
             client: client.map(Box::new),
@@ -76,7 +68,7 @@ fn registered(cipher: &str) -> String {
 }
 
 impl ClientCertificate {
-    fn read(der: &CertificateDer<'_>, headers: &[(ClientFact, HeaderName)]) -> Option<Self> {
+    fn read(der: &CertificateDer<'_>) -> Option<Self> {
         let facts = Facts::read(der)?;
         let fingerprint = hex(digest(&SHA256, der).as_ref(), "");
         let text = |fact: ClientFact| match fact {
@@ -86,9 +78,9 @@ impl ClientCertificate {
             ClientFact::Fingerprint => fingerprint.clone(),
             ClientFact::Pem => escaped_pem(der),
         };
-        let told = headers.iter().filter_map(|(fact, name)| {
-            let value = HeaderValue::try_from(text(*fact)).ok()?;
-            Some((name.clone(), value))
+        let told = ClientFact::ALL.into_iter().filter_map(|(_, fact)| {
+            let value = HeaderValue::try_from(text(fact)).ok()?;
+            Some((fact, value))
         });
         let told = told.collect();
         Some(Self {

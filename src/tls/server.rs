@@ -21,8 +21,6 @@ pub struct ServerSide {
     /// As configured. What its files hold meanwhile stands in [`ServerSide::current`].
     pub config: ListenerTls,
     in_force: ArcSwap<InForce>,
-    /// For hosts that no rule names: nothing is demanded, which no file changes.
-    open: PolicyId,
     /// What browsers are told.
     hsts: Option<HeaderValue>,
 }
@@ -57,10 +55,6 @@ impl ServerSide {
         let hsts = config.hsts.map(Hsts::value);
         Ok(Self {
             hsts: hsts.and_then(|value| HeaderValue::try_from(value).ok()),
-            open: in_force
-                .policies
-                .first()
-                .map_or_else(PolicyId::new, |it| it.id),
             in_force: ArcSwap::from_pointee(in_force),
             config,
         })
@@ -92,21 +86,27 @@ impl ServerSide {
         })
     }
 
-    /// Whether a connection of which `shown` was demanded may carry a request for a host. Where
-    /// authorities or revocations were read anew since, the certificate that it showed is checked
-    /// anew, once.
-    pub fn admits(&self, host: Option<&str>, shown: &Shown) -> bool {
+    /// Whether a connection may carry a request for a host, which was made under the policy in
+    /// `shown` (`None`: without TLS). Where something else is demanded since, the certificate that it
+    /// showed is checked anew, once; a connection that was made for another host is not.
+    pub fn admits(&self, host: Option<&str>, shown: Option<&Shown>) -> bool {
         if !self.has_rules() {
-            return shown.policy.get() == self.open;
+            return true;
         }
         let in_force = self.in_force.load();
-        let Some(policy) = in_force.policies.get(place(&in_force.policies, host)) else {
+        let at = place(&in_force.policies, host);
+        let Some(policy) = in_force.policies.get(at) else {
             return false;
+        };
+        let Some(shown) = shown else {
+            return policy.accepts(&[]);
         };
         if shown.policy.get() == policy.id {
             return true;
         }
-        let is_good = shown.policy.get().rule == policy.id.rule && policy.accepts(&shown.chain);
+        let was_for = shown.server_name.as_deref();
+        let is_for_it = place(&in_force.policies, was_for) == at;
+        let is_good = is_for_it && policy.accepts(&shown.chain);
         if is_good {
             shown.policy.set(policy.id);
         }

@@ -102,6 +102,7 @@ pub struct BodySource {
     whole: bool,
     ended: bool,
     trailers: Option<http::HeaderMap>,
+    unfit: UnfitTrailers,
     fault: Option<BodyFault>,
     gate: Gate,
     deadline: Deadline,
@@ -114,6 +115,12 @@ pub struct BodySource {
     /// Who waits for the answer: another time limit begins when the body has ended.
     watcher: Option<Waker>,
 }
+
+/// Takes out of trailers what no client may say behind a body, and the names it is to take out besides.
+pub type UnfitTrailers = (
+    fn(&mut http::HeaderMap, &[http::HeaderName]),
+    Arc<[http::HeaderName]>,
+);
 
 #[derive(Debug)]
 enum Gate {
@@ -161,6 +168,7 @@ impl BodySource {
         (incoming, framing): (Incoming, Framing),
         limits: BodyLimits,
         deadline: Deadline,
+        unfit: UnfitTrailers,
     ) -> Rc<RefCell<Self>> {
         let hint = incoming.size_hint();
         Rc::new(RefCell::new(Self {
@@ -173,6 +181,7 @@ impl BodySource {
             whole: true,
             ended: false,
             trailers: None,
+            unfit,
             fault: None,
             gate: Gate::Open,
             deadline,
@@ -338,6 +347,9 @@ impl BodySource {
             }
             Err(frame) => {
                 self.trailers = frame.into_trailers().ok();
+                if let Some(trailers) = &mut self.trailers {
+                    (self.unfit.0)(trailers, &self.unfit.1);
+                }
                 None
             }
         }

@@ -12,10 +12,9 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UnixStream};
 
-use super::failure::UpstreamFailure;
+use super::failure::{FailureKind, UpstreamFailure};
 use crate::clock::Deadline;
-use crate::cluster::Addresses;
-use crate::config::BackendAddr;
+use crate::cluster::{Addresses, Backend};
 use crate::config::tls::ClusterTls;
 use crate::socket::Socket;
 use crate::tls::secure;
@@ -66,20 +65,35 @@ async fn introduced(mut socket: Socket, header: &[u8]) -> Socket {
     socket
 }
 
-/// The connection, secured.
+/// The connection, secured. Given up when its backend goes down: one that hangs still takes
+/// connections.
 pub(super) async fn secured(
     socket: Socket,
     tls: &ClusterTls,
-    address: &BackendAddr,
+    backend: &Backend,
     (timeout, deadline): (Duration, &Deadline),
 ) -> Result<Socket, UpstreamFailure> {
-    let handshake = async {
-        let stream = secure(socket, tls, address).await?;
+    let was_down = backend.is_down();
+    let mut handshake = pin!(async {
+        let stream = secure(socket, tls, &backend.address).await?;
         Ok(Socket::Tls(Box::new(stream.into())))
-    };
-    in_time(timeout, deadline, handshake)
-        .await
-        .map_err(UpstreamFailure::from_tls_error)
+    });
+    deadline.arm(timeout);
+    let outcome = poll_fn(|cx| {
+        if let Poll::Ready(outcome) = handshake.as_mut().poll(cx) {
+            return Poll::Ready(outcome.map_err(UpstreamFailure::from_tls_error));
+        }
+        if !was_down && backend.is_down() {
+            return Poll::Ready(Err(UpstreamFailure::no_session(FailureKind::WentDown)));
+        }
+        if deadline.is_over(cx) {
+            return Poll::Ready(Err(UpstreamFailure::no_session(FailureKind::TimedOut)));
+        }
+        Poll::Pending
+    })
+    .await;
+    deadline.disarm();
+    outcome
 }
 
 async fn within(

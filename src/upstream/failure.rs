@@ -146,11 +146,11 @@ impl UpstreamFailure {
 
     /// A handshake that failed.
     pub fn from_tls_error(error: io::Error) -> Self {
-        let kind = if error.kind() == io::ErrorKind::TimedOut {
-            FailureKind::TimedOut
-        } else {
-            FailureKind::Tls(error)
-        };
+        Self::no_session(FailureKind::Tls(error))
+    }
+
+    /// A connection that was made and not secured.
+    pub fn no_session(kind: FailureKind) -> Self {
         Self {
             stage: Stage::Tls,
             ..Self::connect(kind)

@@ -13,6 +13,7 @@ mod stream;
 
 pub use body::{
     BodyFault, BodyLimits, BodySource, CONTINUE_WAIT, ContinueSignal, Framing, RequestBody,
+    UnfitTrailers,
 };
 pub use connection::{Carrier, Chosen, Heard, SendFailure};
 pub use failure::{Connection, FailureKind, Reason, Sent, UpstreamFailure};

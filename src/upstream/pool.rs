@@ -120,11 +120,6 @@ impl Upstream {
         self.oldest_ms.set(self.clock.now_ms() + 1);
     }
 
-    /// It was asked whether it still takes connections, and it does.
-    pub fn listens(&self) {
-        self.listened.set(Some(Instant::now()));
-    }
-
     /// Whether it was asked just now.
     pub fn has_just_listened(&self) -> bool {
         let listened = self.listened.get();
@@ -210,17 +205,20 @@ impl Upstream {
         let epoch = self.backend.epoch();
         let addresses = self.backend.addresses();
         let header = introduced.map_or_else(Vec::new, |it| it.introduction.header());
+        let began = Instant::now();
         let outcome = dial(&addresses, timeout, deadline, &header).await;
         if outcome.is_err() {
             self.cells().connect_failures.inc();
         }
+        // Before it is known how it is secured: a change in between ends it.
+        let born_ms = self.clock.now_ms();
         let tls = self.tls.borrow().clone();
         let socket = match tls {
             None => outcome?,
             Some(tls) => {
-                let address = &self.backend.address;
+                let left = timeout.saturating_sub(began.elapsed());
                 // On the heap: a handshake is far larger than what every request needs.
-                let secured = Box::pin(secured(outcome?, &tls, address, (timeout, deadline)));
+                let secured = Box::pin(secured(outcome?, &tls, &self.backend, (left, deadline)));
                 secured
                     .await
                     .inspect_err(|_| self.cells().connect_failures.inc())?
@@ -244,11 +242,30 @@ impl Upstream {
         Ok(Lease {
             upstream: Rc::clone(self),
             carrier,
-            born_ms: self.clock.now_ms(),
+            born_ms,
             epoch,
             introduced: introduced.map(|it| Box::new(it.clone())),
             connection: Connection::Fresh,
         })
+    }
+
+    /// Asks whether the backend still takes connections. One that is made is kept, unless a handshake
+    /// would have to come first: nobody waits for that.
+    pub async fn ask_whether_it_listens(
+        self: &Rc<Self>,
+        timeout: Duration,
+        deadline: &Deadline,
+        introduced: Option<&Introduced>,
+    ) -> Result<(), UpstreamFailure> {
+        if self.tls.borrow().is_some() {
+            dial(&self.backend.addresses(), timeout, deadline, &[]).await?;
+        } else {
+            self.connect(timeout, deadline, introduced)
+                .await?
+                .give_back();
+        }
+        self.listened.set(Some(Instant::now()));
+        Ok(())
     }
 
     /// Closes what has been idle or alive for too long, or belongs to an earlier life of the
@@ -396,14 +413,16 @@ impl Lease {
             introduced: self.introduced,
         };
         let mut idle = upstream.idle.borrow_mut();
-        if kept.introduced.is_some() && idle.len() >= upstream.settings.get().max_idle {
-            // Each is for its own client only: the one that is needed least goes.
-            if !idle.is_empty() {
-                idle.remove(0);
-                upstream.cells().connections_idle.dec();
-            }
+        if !upstream.is_fresh(&kept) {
+            return;
         }
-        if idle.len() < upstream.settings.get().max_idle && upstream.is_fresh(&kept) {
+        let most = upstream.settings.get().max_idle;
+        if kept.introduced.is_some() && idle.len() >= most && !idle.is_empty() {
+            // Each is for its own client only: the one that is needed least goes.
+            idle.remove(0);
+            upstream.cells().connections_idle.dec();
+        }
+        if idle.len() < most {
             idle.push(kept);
             upstream.cells().connections_idle.inc();
         }

@@ -149,3 +149,18 @@ fn a_handshake_has_its_time() {
     slow.expect_closed();
     eventually("is counted", || handshakes(&proxy, "timeout") == 2);
 }
+
+/// What rustls still holds and what comes next leave in one write below.
+#[test]
+fn a_client_may_renew_its_keys_at_any_time() {
+    let ca = Authority::new("ca");
+    let shop = ca.issue(&["shop.example"]);
+    let tomcat = Tomcat::start("jvm1");
+    let proxy = Proxy::start(&(Issued::listener(&[&shop], "") + &proxy::cluster(&[&tomcat], "")));
+    let mut client = Raw::connect_tls(proxy.address(), &ca.clients(), "shop.example");
+    for _ in 0..5 {
+        client.renew_keys();
+        Request::get("/echo").send_on(&mut client).expect(200);
+    }
+    assert_eq!(proxy.metrics().value("cattail_panics_total", &[]), 0);
+}

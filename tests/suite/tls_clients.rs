@@ -161,9 +161,10 @@ fn a_host_that_demands_certificates_is_not_reached_by_another_hosts_connection()
     let mut client = Raw::connect_tls(stage.proxy.address(), &without, "shop.example");
     let request = |host: &str| Request::get("/echo").header("Host", host);
     request("shop.example").send_on(&mut client).expect(200);
-    request("ADMIN.example:443")
-        .send_on(&mut client)
-        .expect(421);
+    for spelling in ["ADMIN.example:443", "admin.example.", "admin.example.:443"] {
+        let mut client = Raw::connect_tls(stage.proxy.address(), &without, "shop.example");
+        request(spelling).send_on(&mut client).expect(421);
+    }
     let with = stage.ca.clients_with(&stage.clients_ca.issue(&["anna"]));
     stage.ask(&with, "admin.example").unwrap().expect(200);
     let mut client = Raw::connect_tls(stage.proxy.address(), &with, "admin.example");
@@ -224,4 +225,74 @@ fn headers_and_the_access_log_tell_of_tls() {
     let expected = ["TLS_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256"]
         .map(|cipher| format!("1.3 {cipher} shop.example CN=anna\n"));
     assert!(expected.contains(&line), "{line}");
+}
+
+#[test]
+fn a_plain_connection_does_not_outlive_the_demand_for_a_certificate() {
+    let (ca, clients_ca) = (Authority::new("ca"), Authority::new("clients"));
+    let shop = ca.issue(&["admin.example"]);
+    let tomcat = Tomcat::start("jvm1");
+    let cluster = proxy::cluster(&[&tomcat], "");
+    let proxy = Proxy::start(&cluster);
+    let mut plain = Raw::connect(proxy.address());
+    let request = Request::get("/echo").header("Host", "admin.example");
+    request.send_on(&mut plain).expect(200);
+    let rule = format!(
+        ", client_certificates: [{{ ca: '{}' }}]",
+        clients_ca.file().display()
+    );
+    let demanding = Issued::listener(&[&shop], &rule) + &cluster;
+    proxy.reload(&demanding).expect("is taken");
+    request.send_on(&mut plain).expect(421);
+}
+
+#[test]
+fn who_is_good_enough_stays_when_rules_change() {
+    let (ca, clients_ca) = (Authority::new("ca"), Authority::new("clients"));
+    let shop = ca.issue(&["shop.example"]);
+    let tomcat = Tomcat::start("jvm1");
+    let text = |rules: &str| {
+        let rules = rules.replace("CA", &clients_ca.file().display().to_string());
+        let tls = format!(", client_certificates: [{rules}]");
+        Issued::listener(&[&shop], &tls) + &proxy::cluster(&[&tomcat], "")
+    };
+    let proxy = Proxy::start(&text("{ ca: 'CA', mode: optional }"));
+    let anna = ca.clients_with(&clients_ca.issue(&["anna"]));
+    let (with, without) = (&anna, &ca.clients());
+    let open = |config| Raw::connect_tls(proxy.address(), config, "shop.example");
+    let (mut with, mut without) = (open(with), open(without));
+    let request = Request::get("/echo").header("Host", "shop.example");
+    for client in [&mut with, &mut without] {
+        request.send_on(client).expect(200);
+    }
+    proxy
+        .reload(&text("{ ca: 'CA', hosts: [shop.example] }"))
+        .expect("is taken");
+    request.send_on(&mut with).expect(200);
+    proxy.reload(&text("")).expect("is taken");
+    request.send_on(&mut with).expect(200);
+    request.send_on(&mut without).expect(200);
+    proxy.reload(&text("{ ca: 'CA' }")).expect("is taken");
+    request.send_on(&mut with).expect(200);
+    request.send_on(&mut without).expect(421);
+}
+
+#[test]
+fn nobody_forges_them_behind_a_body() {
+    let stage = stage("{ ca: 'CA', mode: optional }", "");
+    let address = stage.proxy.address();
+    let mut client = Raw::connect_tls(address, &stage.ca.clients(), "shop.example");
+    let request = Request::post("/echo", "")
+        .chunked(&[b"x"])
+        .header("Trailer", "X-Cert-Subject, X-Forwarded-For, X-Fine")
+        .trailer("X-Cert-Subject", "CN=forged")
+        .trailer("X-Forwarded-For", "6.6.6.6")
+        .trailer("X-Fine", "1");
+    request.send_on(&mut client).expect(200);
+    let trailers = stage.tomcat.last_request().trailers.clone();
+    let names: Vec<_> = trailers
+        .iter()
+        .map(|(name, _)| name.to_ascii_lowercase())
+        .collect();
+    assert_eq!(names, ["x-fine"]);
 }

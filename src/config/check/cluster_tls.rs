@@ -9,7 +9,7 @@ use crate::config::tls::{
 use super::at::At;
 use super::backends::Typed;
 use super::section::Section;
-use super::tls::{complain, complain_of, path};
+use super::tls::{complain, complain_of, path, warn_of_dates, warn_of_key};
 
 /// `tls` of a cluster.
 pub(super) fn cluster_tls(at: &At<'_>, backends: &[Typed<'_>]) -> Option<Arc<ClusterTls>> {
@@ -63,7 +63,7 @@ fn trust(section: &Section<'_>) -> Option<Trust> {
         return Some(Trust::Anybody);
     }
     let Some(at) = section.value("ca") else {
-        return Some(Trust::System);
+        return Some(Trust::system());
     };
     let file = path(&at)?;
     match read(&file).and_then(|content| authorities(&content)) {
@@ -104,7 +104,11 @@ fn own(section: &Section<'_>) -> Result<Option<Certificate>, Wrong> {
         hosts: None,
     };
     match Certificate::load(files.clone()) {
-        Ok(own) => Ok(Some(own)),
+        Ok(own) => {
+            warn_of_key(section, &files.key);
+            warn_of_dates(section, &own);
+            Ok(Some(own))
+        }
         Err(wrong) => {
             complain_of(section, &files, &wrong);
             Err(Wrong)

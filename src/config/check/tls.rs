@@ -87,7 +87,7 @@ fn certificate(section: &Section<'_>) -> Option<Certificate> {
     }
 }
 
-fn warn_of_key(section: &Section<'_>, key: &Path) {
+pub(super) fn warn_of_key(section: &Section<'_>, key: &Path) {
     if super::files::has_mode(key, 0o004) {
         section.get("key").warn(
             "a file that only its owner and group can read",
@@ -96,7 +96,7 @@ fn warn_of_key(section: &Section<'_>, key: &Path) {
     }
 }
 
-fn warn_of_dates(section: &Section<'_>, certificate: &Certificate) {
+pub(super) fn warn_of_dates(section: &Section<'_>, certificate: &Certificate) {
     let at = section.get("cert");
     match certificate.facts.standing(SystemTime::now()) {
         Standing::Good => {}

@@ -43,12 +43,19 @@ impl PartialEq for ClusterTls {
 /// Who may have issued a backend's certificate.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Trust {
-    /// Whom this system trusts.
-    System,
+    /// Whom this system trusted when the configuration was read.
+    System(Vec<CertificateDer<'static>>),
     /// The authorities in a file.
     File(PathBuf, Vec<CertificateDer<'static>>),
     /// Anybody: nothing is verified.
     Anybody,
+}
+
+impl Trust {
+    /// Whom this system trusts now.
+    pub fn system() -> Self {
+        Self::System(rustls_native_certs::load_native_certs().certs)
+    }
 }
 
 impl ClusterTls {
@@ -124,9 +131,8 @@ fn roots(trust: &Trust) -> Result<Option<RootCertStore>, String> {
         Trust::File(_, authorities) => {
             roots.add_parsable_certificates(authorities.iter().cloned());
         }
-        Trust::System => {
-            let found = rustls_native_certs::load_native_certs();
-            roots.add_parsable_certificates(found.certs);
+        Trust::System(authorities) => {
+            roots.add_parsable_certificates(authorities.iter().cloned());
         }
     }
     if roots.is_empty() {

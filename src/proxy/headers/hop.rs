@@ -93,6 +93,26 @@ pub fn strip_trailers(trailers: &mut HeaderMap) {
     }
 }
 
+/// The same of a request, and what is believed of heads alone, from us: who the client is.
+/// `untold`: headers by which backends are told of certificates.
+pub fn strip_request_trailers(trailers: &mut HeaderMap, untold: &[HeaderName]) {
+    strip_trailers(trailers);
+    let ours = [
+        fields::X_FORWARDED_FOR,
+        fields::X_FORWARDED_PROTO,
+        fields::X_FORWARDED_HOST,
+        fields::X_FORWARDED_PORT,
+        fields::X_REAL_IP,
+        header::FORWARDED,
+        header::VIA,
+        header::COOKIE,
+        header::AUTHORIZATION,
+    ];
+    for name in ours.iter().chain(untold) {
+        trailers.remove(name);
+    }
+}
+
 fn takes_trailers(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(header::TE).iter();
     lines

@@ -132,6 +132,12 @@ impl Raw {
         Ok(raw)
     }
 
+    /// Asks the other side for new keys with the next bytes.
+    pub(crate) fn renew_keys(&mut self) {
+        let tls = self.tls.as_mut().expect("a connection by TLS");
+        tls.refresh_traffic_keys().expect("TLS 1.3");
+    }
+
     /// What both sides agreed on.
     pub(crate) fn tls(&self) -> &ClientConnection {
         self.tls.as_ref().expect("a connection by TLS")
