@@ -166,3 +166,50 @@ fn a_reload_turns_tls_on_and_off() {
         .expect("is taken");
     get(proxy.address(), "/echo").expect(200);
 }
+
+#[test]
+fn a_response_that_ends_with_its_connection_is_whole_only_if_tls_ended_in_order() {
+    let ca = Authority::new("ca");
+    let tomcat = Tomcat::start("jvm1");
+    let own = ca.issue(&["127.0.0.1"]);
+    let orderly = TlsFront::start(&own, None, &tomcat);
+    let rude = TlsFront::rude(&own, &tomcat);
+    let answer = |front: &TlsFront| {
+        let proxy = Proxy::start(&cluster(&trusting(&ca, ""), &[front]));
+        let mut client = Raw::connect(proxy.address());
+        client.send(Request::get("/until-close/20000").bytes());
+        client.try_read_response()
+    };
+    let whole = answer(&orderly).expect("is whole");
+    assert_eq!(whole.expect(200).body.len(), 20_000);
+    let broken = answer(&rude).expect_err("is cut off");
+    assert!(matches!(broken, Broken::Cut(_) | Broken::Reset), "{broken}");
+}
+
+#[test]
+fn a_backend_that_does_not_shake_hands_is_left_when_its_check_says_so() {
+    let ca = Authority::new("ca");
+    let tomcat = Tomcat::start("jvm2");
+    let good = TlsFront::start(&ca.issue(&["127.0.0.1"]), None, &tomcat);
+    // The kernel takes connections; nobody reads from them.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let keys = "    timeouts: { connect: 20s }\n    \
+        health: { type: tls, interval: 100ms, fast_interval: 100ms, timeout: 200ms, fall: 2 }\n";
+    let text = format!(
+        "clusters:\n  shop:\n    affinity: none\n{}{keys}    backends:\n      \
+         - {{ name: jvm1, address: '{}' }}\n      - {{ name: jvm2, address: '{}' }}\n",
+        trusting(&ca, ""),
+        silent.local_addr().unwrap(),
+        good.address()
+    );
+    let proxy = Proxy::start(&text);
+    let began = tokio::time::Instant::now();
+    for _ in 0..4 {
+        get(proxy.address(), "/echo").expect(200);
+    }
+    assert!(
+        began.elapsed() < scaled(std::time::Duration::from_secs(8)),
+        "waited for the time-out"
+    );
+    assert!(!up(&proxy, "jvm1"));
+}

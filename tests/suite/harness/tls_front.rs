@@ -7,7 +7,7 @@ use std::thread;
 use cattail::standin::Address;
 use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncWriteExt, copy, copy_bidirectional, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -27,6 +27,15 @@ impl TlsFront {
     /// Speaks TLS with this certificate for `tomcat`. `clients`: who must have issued those of
     /// its clients.
     pub(crate) fn start(own: &Issued, clients: Option<&Authority>, tomcat: &Tomcat) -> Self {
+        Self::ending(own, clients, tomcat, Ends::InOrder)
+    }
+
+    /// The same, which ends TLS without its word when the Tomcat closes.
+    pub(crate) fn rude(own: &Issued, tomcat: &Tomcat) -> Self {
+        Self::ending(own, None, tomcat, Ends::WithoutAWord)
+    }
+
+    fn ending(own: &Issued, clients: Option<&Authority>, tomcat: &Tomcat, ends: Ends) -> Self {
         let Address::Tcp(to) = *tomcat.address() else {
             panic!("a Tomcat at a port");
         };
@@ -55,7 +64,7 @@ impl TlsFront {
         let thread = thread::spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = accept(listener, acceptor, to) => {}
+                    () = accept(listener, acceptor, (to, ends)) => {}
                     _ = stopped => {}
                 }
             });
@@ -72,7 +81,14 @@ impl TlsFront {
     }
 }
 
-async fn accept(listener: TcpListener, acceptor: TlsAcceptor, to: SocketAddr) {
+/// How a connection ends.
+#[derive(Debug, Clone, Copy)]
+enum Ends {
+    InOrder,
+    WithoutAWord,
+}
+
+async fn accept(listener: TcpListener, acceptor: TlsAcceptor, (to, ends): (SocketAddr, Ends)) {
     let mut clients = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         let acceptor = acceptor.clone();
@@ -81,8 +97,22 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, to: SocketAddr) {
             let Ok(mut client) = acceptor.accept(client).await else {
                 return;
             };
-            if let Ok(mut tomcat) = TcpStream::connect(to).await {
-                drop(copy_bidirectional(&mut client, &mut tomcat).await);
+            let Ok(mut tomcat) = TcpStream::connect(to).await else {
+                return;
+            };
+            match ends {
+                Ends::InOrder => drop(copy_bidirectional(&mut client, &mut tomcat).await),
+                Ends::WithoutAWord => {
+                    let (mut from_client, mut to_client) = split(client);
+                    let (mut answers, mut questions) = tomcat.split();
+                    tokio::select! {
+                        _ = copy(&mut from_client, &mut questions) => {}
+                        _ = async {
+                            drop(copy(&mut answers, &mut to_client).await);
+                            to_client.flush().await
+                        } => {}
+                    }
+                }
             }
         });
     }
