@@ -1,20 +1,25 @@
 //! Who is told of events: a receiver, and what it is told.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::stores::host_and_port;
+use super::tls::ClusterTls;
 use super::{BadStoreAddress, Secret};
 
 /// No URL that anyone means is longer.
 const LONGEST_URL: usize = 2048;
 const HTTP_PORT: u16 = 80;
+const HTTPS_PORT: u16 = 443;
 
 /// Who is told of events.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Webhook {
     /// Where events are sent.
     pub url: WebhookUrl,
+    /// How its receiver is spoken to by TLS; `None`: not at all.
+    pub tls: Option<Arc<ClusterTls>>,
     /// Which ones, of [`crate::observe::events::KINDS`]; never empty.
     pub kinds: Vec<String>,
     /// What shows the receiver who sends; read from `token_file`.
@@ -39,24 +44,25 @@ pub struct WebhookUrl {
     pub authority: String,
     /// Path and query, as they stand in a request line.
     pub target: String,
+    /// Whether it is one of https.
+    pub is_secure: bool,
 }
 
 impl WebhookUrl {
-    /// Reads `http://host[:port][/path][?query]`.
+    /// Reads `http://host[:port][/path][?query]`, or the same with https.
     pub fn parse(text: &str) -> Result<Self, BadWebhookUrl> {
         if text.len() > LONGEST_URL {
             return Err(BadWebhookUrl::TooLong);
         }
         let (scheme, rest) = text.split_once("://").ok_or(BadWebhookUrl::Scheme)?;
-        if scheme.eq_ignore_ascii_case("https") {
-            return Err(BadWebhookUrl::Tls);
-        }
-        if !scheme.eq_ignore_ascii_case("http") {
+        let is_secure = scheme.eq_ignore_ascii_case("https");
+        if !is_secure && !scheme.eq_ignore_ascii_case("http") {
             return Err(BadWebhookUrl::Scheme);
         }
+        let port = if is_secure { HTTPS_PORT } else { HTTP_PORT };
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at_checked(end).unwrap_or((rest, ""));
-        let (host, port) = match host_and_port(authority, Some(HTTP_PORT)) {
+        let (host, port) = match host_and_port(authority, Some(port)) {
             // A password may hold what ends a host.
             Err(_) if rest.contains('@') => return Err(BadWebhookUrl::UserInfo),
             place => place?,
@@ -71,6 +77,7 @@ impl WebhookUrl {
             port,
             authority: authority.to_owned(),
             target: [slash, target].concat(),
+            is_secure,
         })
     }
 }
@@ -78,7 +85,8 @@ impl WebhookUrl {
 /// Where it is, and nothing behind that.
 impl fmt::Display for WebhookUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}", self.authority)
+        let scheme = if self.is_secure { "https" } else { "http" };
+        write!(f, "{scheme}://{}", self.authority)
     }
 }
 
@@ -94,15 +102,9 @@ pub enum BadWebhookUrl {
     /// More than anybody needs.
     #[error("longer than {LONGEST_URL} characters")]
     TooLong,
-    /// Not `http://`.
-    #[error("write http:// before the host")]
+    /// Neither `http://` nor `https://`.
+    #[error("write http:// or https:// before the host")]
     Scheme,
-    /// `https://`.
-    #[error(
-        "TLS is not there yet towards receivers of events; until then let something on this host take \
-         http:// and pass it on"
-    )]
-    Tls,
     /// `user:password@`.
     #[error("a user and a password are not sent; let the receiver ask for the token of token_file")]
     UserInfo,
@@ -169,7 +171,6 @@ mod tests {
             ("", BadWebhookUrl::Scheme),
             ("a:80/x", BadWebhookUrl::Scheme),
             ("ftp://a", BadWebhookUrl::Scheme),
-            ("Https://a", BadWebhookUrl::Tls),
             ("http://ada:hush@a/x", BadWebhookUrl::UserInfo),
             ("http://ada:hu/sh@a/x", BadWebhookUrl::UserInfo),
             ("http://", BadWebhookUrl::Place(BadStoreAddress::NoHost)),

@@ -76,11 +76,7 @@ pub struct Way {
 
 impl Way {
     /// Shakes hands, at `deadline` at the latest.
-    pub(super) async fn secured(
-        &self,
-        stream: Stream,
-        deadline: Instant,
-    ) -> Result<Stream, ProbeFailure> {
+    pub async fn secured(&self, stream: Stream, deadline: Instant) -> Result<Stream, ProbeFailure> {
         let shaken = timeout_at(deadline, secure(stream, &self.tls, &self.to)).await;
         match shaken {
             Ok(Ok(stream)) => Ok(Box::new(stream)),

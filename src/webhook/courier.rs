@@ -23,7 +23,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const LAST_CHANCE: Duration = Duration::from_secs(2);
 
 /// Who is told, and of what.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
     /// The receiver; `None`: nobody.
     pub webhook: Option<Webhook>,

@@ -116,6 +116,7 @@ mod tests {
 
     fn wanted(kinds: &[&str], queue: usize) -> Webhook {
         Webhook {
+            tls: None,
             url: WebhookUrl::parse("http://a").unwrap(),
             kinds: kinds.iter().map(|&kind| kind.to_owned()).collect(),
             token: None,

@@ -1,15 +1,17 @@
 //! One attempt to deliver one event, within bounds of time and memory.
 
 use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
 use super::message;
 use crate::cluster::resolve::{ResolveFailure, SystemResolver, resolve};
-use crate::config::{Webhook, WebhookUrl};
+use crate::config::{BackendAddr, Webhook, WebhookUrl};
 use crate::health::answer::{Asked, Body, Head};
-use crate::health::{Endpoint, ProbeFailure, Stream, connect, exchange};
+use crate::health::{Endpoint, ProbeFailure, Stream, Way, connect, exchange};
 use crate::observe::events::Event;
 use crate::observe::metrics::Delivery;
 
@@ -104,7 +106,8 @@ impl<C: Connector> Receiver<C> {
         let request = message::request(webhook, event, &self.host);
         let until = Instant::now() + webhook.timeout;
         let asked = async {
-            let mut stream = self.connector.connect(&webhook.url, until).await?;
+            let stream = self.connector.connect(&webhook.url, until).await?;
+            let mut stream = secured(stream, webhook, until).await?;
             let mut bytes = Vec::new();
             let asked = (request.as_slice(), Asked::WithBody);
             let head = exchange::ask(&mut stream, asked, |_| false, &mut bytes).await?;
@@ -119,6 +122,22 @@ impl<C: Connector> Receiver<C> {
             status => Err(ProbeFailure::Status(status).into()),
         }
     }
+}
+
+async fn secured(stream: Stream, webhook: &Webhook, until: Instant) -> Result<Stream, Failure> {
+    let Some(tls) = &webhook.tls else {
+        return Ok(stream);
+    };
+    let (host, port) = (webhook.url.host.clone(), webhook.url.port);
+    let to = match host.parse() {
+        Ok(ip) => BackendAddr::Ip(SocketAddr::new(ip, port)),
+        Err(_) => BackendAddr::Host { host, port },
+    };
+    let way = Way {
+        tls: Arc::clone(tls),
+        to,
+    };
+    Ok(way.secured(stream, until).await?)
 }
 
 async fn hear_out(mut stream: Stream, head: Head, begun: &[u8]) {

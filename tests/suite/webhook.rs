@@ -425,3 +425,40 @@ fn a_token_that_no_header_can_hold_is_an_error() {
     assert!(!refused.contains("hush\r"), "{refused}");
     assert!(refused.contains("without white space"), "{refused}");
 }
+
+#[test]
+fn a_receiver_by_tls_is_told_if_it_is_the_one_it_should_be() {
+    let (ca, other) = (Authority::new("ca"), Authority::new("other"));
+    let tomcats = tomcats(["jvm1", "jvm2"]);
+    let receiver = Tomcat::start("receiver");
+    receiver.raw_answer(PATH, "HTTP/1.1 204 \r\n\r\n");
+    let front = TlsFront::start(&ca.issue(&["127.0.0.1"]), None, &receiver);
+    let text = |ca: &Authority| {
+        let shop = sticky_cluster(&tomcats.each_ref(), "");
+        let (to, ca) = (front.address(), ca.file());
+        let url = format!("https://{to}{PATH}");
+        format!(
+            "events: {{ webhook: {{ url: '{url}', ca: '{}', kinds: [order] }} }}\n{shop}",
+            ca.display()
+        )
+    };
+    let proxy = Administered::start(&text(&other));
+    let order = |weight: u32| {
+        let order = json!({ "weight": weight });
+        proxy.put("jvm1", "weight", &order).expect(200);
+    };
+    order(7);
+    eventually("is refused", || {
+        let results = [("result", "connect")];
+        proxy
+            .metrics()
+            .value("cattail_webhook_requests_total", &results)
+            > 0
+    });
+    assert_eq!(receiver.requests_to(PATH).len(), 0);
+    proxy.reload(&text(&ca)).expect("is taken");
+    eventually("is told", || !receiver.requests_to(PATH).is_empty());
+    let told = receiver.requests_to(PATH).remove(0);
+    let event: Value = serde_json::from_slice(&told.body).unwrap();
+    assert_eq!(event["kind"], "order", "{event}");
+}

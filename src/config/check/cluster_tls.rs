@@ -65,12 +65,17 @@ fn trust(section: &Section<'_>) -> Option<Trust> {
     let Some(at) = section.value("ca") else {
         return Some(Trust::system());
     };
-    let file = path(&at)?;
+    authorities_in(&at)
+}
+
+/// The authorities in the file that is named here.
+pub(super) fn authorities_in(at: &At<'_>) -> Option<Trust> {
+    let file = path(at)?;
     match read(&file).and_then(|content| authorities(&content)) {
         Ok(authorities) => Some(Trust::File(file, authorities)),
         Err(fault) => {
             let expected = "a PEM file with certificates of authorities";
-            complain(&at, Some(&file), &fault, expected);
+            complain(at, Some(&file), &fault, expected);
             None
         }
     }

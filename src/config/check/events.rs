@@ -1,11 +1,14 @@
 //! Who is told of events.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use crate::config::tls::{ClusterTls, TlsVersion, Trust};
 use crate::config::webhook::{self, WebhookUrl};
 use crate::config::{Secret, Webhook};
 
 use super::at::At;
+use super::cluster_tls::authorities_in;
 use super::context::Words;
 use super::files;
 use super::section::Section;
@@ -29,8 +32,10 @@ pub(super) fn webhook(events: &Section<'_>) -> (Option<Webhook>, Option<PathBuf>
         .value("token_file")
         .and_then(|at| token(&at))
         .unzip();
+    let tls = receiver_tls(&section, url.as_ref());
     let webhook = url.map(|url| Webhook {
         url,
+        tls,
         kinds,
         token,
         timeout: section.get("timeout").duration(),
@@ -38,6 +43,30 @@ pub(super) fn webhook(events: &Section<'_>) -> (Option<Webhook>, Option<PathBuf>
         queue: section.get("queue").length(),
     });
     (webhook, token_file)
+}
+
+/// By which authorities the receiver is verified; `None` where it does not speak TLS, or where that
+/// was complained about.
+fn receiver_tls(section: &Section<'_>, url: Option<&WebhookUrl>) -> Option<Arc<ClusterTls>> {
+    let is_secure = url.is_some_and(|url| url.is_secure);
+    let trust = match section.value("ca") {
+        Some(at) if url.is_some() && !is_secure => {
+            at.warn(
+                "a URL of https next to it",
+                "nothing is verified without TLS",
+            );
+            return None;
+        }
+        Some(at) => authorities_in(&at)?,
+        None => Trust::system(),
+    };
+    if !is_secure {
+        return None;
+    }
+    let made = ClusterTls::new(trust, None, None, TlsVersion::V12);
+    let at = section.get("url");
+    let made = made.map_err(|why| unfit(&at, "authorities to verify the receiver by", Some(why)));
+    made.ok().map(Arc::new)
 }
 
 /// Who leaves out a level writes the URL itself there.

@@ -12,8 +12,13 @@ pub(super) const EVENTS: &[Key] = &[Key::new(
 const WEBHOOK: &[Key] = &[
     Key::needed(
         "url",
-        Kind::Text("a URL, such as http://10.0.0.9:9000/events"),
+        Kind::Text("a URL, such as https://hooks.example.com/x or http://10.0.0.9:9000/events"),
         "Where events are sent, each with a POST. What stands behind the host is never shown.",
+    ),
+    Key::new(
+        "ca",
+        Kind::Text("the path of a PEM file"),
+        "The authorities by which a receiver of https is verified; absent: those that this system trusts.",
     ),
     Key::new(
         "kinds",

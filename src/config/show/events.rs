@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::config::Webhook;
+use crate::config::tls::Trust;
 use crate::config::units::show_duration;
 
 use super::shown;
@@ -25,8 +26,16 @@ fn of(webhook: &Webhook, token_file: Option<&Path>) -> Value {
         "retry_time": show_duration(webhook.retry_time),
         "queue": webhook.queue,
     });
-    if let (Value::Object(keys), Some(path)) = (&mut value, token_file) {
-        keys.insert("token_file".to_owned(), json!(shown(path)));
+    let ca = webhook.tls.as_ref().and_then(|tls| match &tls.trust {
+        Trust::File(path, _) => Some(path.as_path()),
+        Trust::System(_) | Trust::Anybody => None,
+    });
+    if let Value::Object(keys) = &mut value {
+        for (key, path) in [("token_file", token_file), ("ca", ca)] {
+            if let Some(path) = path {
+                keys.insert(key.to_owned(), json!(shown(path)));
+            }
+        }
     }
     value
 }

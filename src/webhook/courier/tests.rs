@@ -73,6 +73,7 @@ const REDIRECT: Does =
 
 fn webhook() -> Webhook {
     Webhook {
+        tls: None,
         url: WebhookUrl::parse("http://alerts.internal/hush").unwrap(),
         kinds: vec!["state".to_owned()],
         token: None,
