@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 
@@ -80,7 +81,7 @@ class Client:
             return False
 
 
-def wrk(port, path, connections, seconds, fields=(), cpus=processes.OTHER_CPU, sessions=None):
+def wrk(port, path, connections, seconds, fields=(), cpus=processes.OTHER_CPU, sessions=None, scheme="http"):
     """Load for some seconds, from one thread on each CPU; what wrk measured. Any failed request makes the run worthless.
 
     Requests may show ids of the back end's sessions, in turn: `sessions` is how many, and which is the first.
@@ -90,7 +91,7 @@ def wrk(port, path, connections, seconds, fields=(), cpus=processes.OTHER_CPU, s
     command += ["-s", os.path.join(HERE, "wrk.lua")]
     for field in fields:
         command += ["-H", field]
-    command += [f"http://127.0.0.1:{port}{path}"]
+    command += [f"{scheme}://127.0.0.1:{port}{path}"]
     if sessions:
         command += ["--", *(str(number) for number in sessions)]
     done = subprocess.run(
@@ -104,6 +105,30 @@ def wrk(port, path, connections, seconds, fields=(), cpus=processes.OTHER_CPU, s
     if errors or not result["requests"]:
         raise BenchError(f"wrk saw failures: {errors}, {result['requests']} requests")
     return result
+
+
+STREAMS = 32
+_US = {"us": 1, "ms": 1e3, "s": 1e6}
+
+
+def h2load(port, path, connections, seconds):
+    """The same by HTTP/2, with so many streams at a time on each connection."""
+    cpus = ",".join(str(cpu) for cpu in sorted(processes.OTHER_CPU))
+    command = ["taskset", "-c", cpus, "h2load", f"--clients={connections}", f"--max-concurrent-streams={STREAMS}"]
+    command += [f"--duration={seconds}", f"https://127.0.0.1:{port}{path}"]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds + 60, check=False
+    )
+    counted = re.search(r"(\d+) done, (\d+) succeeded, (\d+) failed", done.stdout)
+    times = re.search(r"^time for request:\s+\S+\s+\S+\s+([\d.]+)(us|ms|s)\s", done.stdout, re.MULTILINE)
+    if done.returncode != 0 or not counted or not times or "h2" not in done.stdout:
+        raise BenchError(f"h2load failed: {done.stdout}{done.stderr}")
+    requests, good, failed = (int(number) for number in counted.groups())
+    if failed or good != requests or not requests:
+        raise BenchError(f"h2load saw failures: {counted.group(0)}")
+    # Its table has a mean and no shares.
+    mean = float(times.group(1)) * _US[times.group(2)]
+    return {"requests": requests, "duration_us": seconds * 1e6, "p50_us": mean, "p99_us": mean}
 
 
 def idle_clients(port, count):

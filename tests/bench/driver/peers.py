@@ -8,6 +8,7 @@ import dataclasses
 import json
 import os
 import socket
+import subprocess
 import urllib.request
 
 import processes
@@ -39,6 +40,8 @@ class Settings:
     pool: int = 128
     # Sessions that are remembered at most: the default.
     ledger: int = 1_000_000
+    # Has a listener for TLS as well.
+    secure: bool = False
     # Takes orders of administrators; sessions can go on at the other backend.
     emptied: bool = False
 
@@ -54,6 +57,7 @@ class Proxy:
         self.settings = settings
         self.port = free_port()
         self.admin_port = free_port()
+        self.secure_port = free_port()
         folder = os.path.join(site.work, f"{name}-{self.port}")
         os.mkdir(folder)
         self.log = os.path.join(folder, "output.log")
@@ -154,9 +158,30 @@ def _write(folder, name, text):
     return path
 
 
+def _certificate(folder):
+    """A certificate and its key in one file, P-256."""
+    path = os.path.join(folder, "both.pem")
+    key, cert = os.path.join(folder, "key.pem"), os.path.join(folder, "cert.pem")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-subj", "/CN=127.0.0.1", "-keyout", key, "-out", cert],
+        check=True, capture_output=True,
+    )
+    with open(path, "wb") as both:
+        for part in (cert, key):
+            with open(part, "rb") as file:
+                both.write(file.read())
+    os.chmod(path, 0o600)
+    return path
+
+
 def _nginx(proxy, folder, site):
     user = "user root;" if os.geteuid() == 0 else ""
     log = "off" if proxy.settings.access_log == "off" else f"{folder}/access.log combined buffer=64k flush=1s"
+    secure = ""
+    if proxy.settings.secure:
+        both = _certificate(folder)
+        secure = f"listen 127.0.0.1:{proxy.secure_port} ssl http2 backlog=4096; ssl_certificate {both}; ssl_certificate_key {both}; http2_max_concurrent_streams 128;"
     temporary = "\n".join(
         f"    {kind}_temp_path {folder}/{kind};"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -184,6 +209,7 @@ http {{
     }}
     server {{
         listen 127.0.0.1:{proxy.port} backlog=4096;
+        {secure}
         location / {{
             proxy_pass http://shop;
             proxy_http_version 1.1;
@@ -200,6 +226,7 @@ http {{
 
 
 def _haproxy(proxy, folder, site):
+    secure = f"bind 127.0.0.1:{proxy.secure_port} backlog 4096 ssl crt {_certificate(folder)} alpn h2,http/1.1" if proxy.settings.secure else ""
     to, option = ("", "") if proxy.settings.access_log == "off" else (f"log {site.log_socket} local0 info", "option httplog")
     return ["haproxy", "-db", "-f", _write(folder, "haproxy.cfg", f"""
 global
@@ -219,6 +246,7 @@ defaults
     http-reuse always
 frontend clients
     bind 127.0.0.1:{proxy.port} backlog 4096
+    {secure}
     option forwardfor
     http-request set-header X-Forwarded-Proto http
     http-request set-header X-Forwarded-Host %[req.hdr(host)]
@@ -235,11 +263,16 @@ def _cattail(proxy, folder, site):
     settings = proxy.settings
     log = "" if settings.access_log == "off" else f"access_log: {{ path: {folder}/access.log, format: combined }}"
     token = f", token_file: {_write(folder, 'token', TOKEN)}" if settings.emptied else ""
+    secure = ""
+    if settings.secure:
+        both = _certificate(folder)
+        secure = f"- {{ address: '127.0.0.1:{proxy.secure_port}', tls: {{ certificates: [{{ cert: {both}, key: {both} }}] }} }}"
     emptied = "replicated: true\n    slow_start: 2s" if settings.emptied else ""
     return [site.binary, "run", "--config", _write(folder, "cattail.yaml", f"""
 workers: {settings.workers}
 listeners:
   - address: 127.0.0.1:{proxy.port}
+  {secure}
 admin: {{ address: 127.0.0.1:{proxy.admin_port}{token} }}
 {log}
 limits:

@@ -31,6 +31,10 @@ BOUNDS = (
     Bound("A", "A: CPU per request, x HAProxy", 0.95, _against(peers.HAPROXY)),
     Bound("A", "A: CPU per request, x nginx", 1.10, _against(peers.NGINX)),
     Bound("B64k", "B64k: CPU per request, x HAProxy", 1.10, _against(peers.HAPROXY)),
+    Bound("T", "T: CPU per request, x HAProxy", 0.75, _against(peers.HAPROXY)),
+    Bound("TK", "TK: CPU per handshake and request, x HAProxy", 0.60, _against(peers.HAPROXY)),
+    Bound("T2", "T2: CPU per request, x HAProxy", 1.15, _against(peers.HAPROXY)),
+    Bound("T2", "T2: CPU per request, x nginx", 0.95, _against(peers.NGINX)),
     # A tenth for connections made and for reads that found nothing.
     Bound("syscalls", "data system calls per request", 4.1, lambda rows: median(rows[peers.CATTAIL], "per_request")),
     Bound("D", "KiB per idle client", 28.0, lambda rows: median(rows[peers.CATTAIL], "kib")),

@@ -23,6 +23,8 @@ class Load:
     connections: int
     fields: tuple = ()
     access_log: str = "off"
+    # How it comes: plain, by "tls", or by HTTP/2 over TLS ("h2").
+    by: str = "plain"
 
 
 LOADS = {
@@ -32,6 +34,9 @@ LOADS = {
     "B64k": Load("64 KB, 32 kept-alive connections", "/64k", 65536, 32),
     "B1m": Load("1 MB, 16 kept-alive connections", "/1m", 1048576, 16),
     "K": Load("1 KB, 64 connections, a new one per request", "/1k", 1024, 64, ("Connection: close",)),
+    "T": Load("A by TLS 1.3", "/1k", 1024, 64, by="tls"),
+    "TK": Load("K by TLS 1.3: a full handshake per request, P-256", "/1k", 1024, 64, ("Connection: close",), by="tls"),
+    "T2": Load("1 KB by HTTP/2 and TLS 1.3, 8 connections of 32 streams", "/1k", 1024, 8, by="h2"),
 }
 IDLE, SYSCALLS = "D", "syscalls"
 # Of Cattail alone: modules of their own.
@@ -46,11 +51,11 @@ DATA_CALLS = (
 
 def measure_load(load, site, options):
     """CPU time per request, rate and latency; the targets take turns, so that a slow minute of the host hits all."""
-    running = [peers.Proxy(name, site, peers.Settings(access_log=load.access_log)) for name in options.targets]
+    running = [peers.Proxy(name, site, peers.Settings(access_log=load.access_log, secure=load.by != "plain")) for name in options.targets]
     rows = {proxy.name: [] for proxy in running}
     try:
         for proxy in running:
-            client.wrk(proxy.port, load.path, load.connections, options.warm_up, load.fields)
+            ask(proxy, load, options.warm_up)
         for _ in range(options.rounds):
             for proxy in running:
                 proxy.check(load.path, load.size)
@@ -67,7 +72,7 @@ def measure_load(load, site, options):
 def one_run(proxy, load, seconds, **options):
     """What a load cost a proxy; the options are those of `client.wrk`."""
     before, started = processes.cpu_ns(proxy.pid), time.monotonic_ns()
-    result = client.wrk(proxy.port, load.path, load.connections, seconds, load.fields, **options)
+    result = ask(proxy, load, seconds, **options)
     used, wall = processes.cpu_ns(proxy.pid) - before, time.monotonic_ns() - started
     return {
         "cpu_us": used / 1000 / result["requests"],
@@ -78,6 +83,14 @@ def one_run(proxy, load, seconds, **options):
         "core": 100 * used / wall,
         "rss_mb": processes.rss_bytes(proxy.pid) / 1e6,
     }
+
+
+def ask(proxy, load, seconds, **options):
+    """Puts a load on a proxy; what its client measured."""
+    if load.by == "h2":
+        return client.h2load(proxy.secure_port, load.path, load.connections, seconds)
+    port = proxy.secure_port if load.by == "tls" else proxy.port
+    return client.wrk(port, load.path, load.connections, seconds, load.fields, scheme="https" if load.by == "tls" else "http", **options)
 
 
 def measure_idle(site, options):
