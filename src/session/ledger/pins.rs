@@ -218,11 +218,11 @@ fn take_over(entry: &mut Entry, now: Seconds, take: TakeOver, mark: &impl Fn(Mem
         if from != Member::NOBODY {
             former = former.with(from, mark(from, entry.life));
         }
-        let came_home = entry.former().home() == Some(take.to);
         let home = match take.home {
             Home::Here => None,
-            // Back where it was before it had to leave, it did not leave anybody else.
-            Home::Left if !came_home => former.home().or(Some(from)),
+            Home::Left if !entry.is_away() => Some(from),
+            // Back where it was before it had to leave, it did not leave anybody else; nor is one of
+            // those in between its home, if that is forgotten.
             Home::Left | Home::AsBefore => former.home(),
         };
         entry.set_taker(take.to, former.at_home_in(home));

@@ -232,16 +232,14 @@ impl Model {
                 session.former.insert(0, (from, mark_of(from)));
                 session.former.truncate(3);
             }
-            let came_home = session.home == Some(take.to);
             match take.home {
                 Home::Here => session.home = None,
-                Home::Left if !came_home && from != Member::NOBODY => {
-                    // One that is forgotten is none.
-                    let remembered = |home: &Member| session.former.iter().any(|it| it.0 == *home);
-                    session.home = session.home.filter(remembered).or(Some(from));
+                Home::Left if session.home.is_none() && from != Member::NOBODY => {
+                    session.home = Some(from);
                 }
                 Home::Left | Home::AsBefore => {}
             }
+            // One that is forgotten is none.
             let remembered = |home: &Member| session.former.iter().any(|it| it.0 == *home);
             session.home = session.home.filter(remembered);
             if session.known.pin == Some(take.to) && session.home.is_none() {

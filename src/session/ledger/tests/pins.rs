@@ -276,8 +276,11 @@ fn a_home_that_is_forgotten_is_none() {
         from = to;
     }
     let known = ledger.peeked(session, NOW).unwrap();
-    // The last three are remembered; from then on the one that was left last is.
-    assert_eq!(known.former.home(), Some(D));
+    // The last three are remembered, and none of them is where it was at home.
+    assert_eq!(known.former.home(), None);
+    ledger.take_over(session, NOW, left(from, A), |_, _| 0);
+    let known = ledger.peeked(session, NOW).unwrap();
+    assert_eq!(known.former.home(), Some(from));
     expect_exact(&ledger);
 }
 
