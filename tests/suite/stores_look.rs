@@ -148,3 +148,41 @@ fn who_was_missed_and_comes_back_is_looked_for_again() {
     assert_eq!(stage.looks(), counts([("gone", 1), ("there", 1)]));
     assert_eq!(stage.losses(), counts([]));
 }
+
+/// As long as it is away from home, its requests are counted where it is: at the owner itself, who
+/// takes no copy.
+#[test]
+fn a_request_at_the_dead_owner_keeps_nobody_from_looking() {
+    let [one, two, three] = tomcats(["jvm1", "jvm2", "jvm3"]);
+    let store = Pulse::start();
+    let look = "look_before_failover: true\n      interval: 100ms";
+    let text = stored(&[&one, &two, &three], &[("n1", &store)])
+        .replace("interval: 100ms", look)
+        .replace("slow_start: 0s", "slow_start: 0s\n    fail_back: at_once");
+    let proxy = Proxy::start(&text);
+    let base = base(&text, &["jvm1", "jvm2", "jvm3"]);
+    let [old, new] = ["jvm1", "jvm2"].map(|route| format!("{base}-n1.{route}"));
+    makes(&proxy, &one, &old);
+    store.holds(&[&old]);
+    lose(&proxy, &one);
+    issues(&two, "/page", &new);
+    assert_eq!(served(proxy.address(), &shows("/page", &old)), "jvm2");
+    two.hold("/held");
+    let mut client = begun(proxy.address(), &shows("/held", &new));
+    eventually("it is there", || !two.requests_to("/held").is_empty());
+    store.holds(&[]);
+    lose(&proxy, &two);
+    says(&three, "/page", &[]);
+    assert_eq!(served(proxy.address(), &shows("/page", &new)), "jvm3");
+    let counted = |name, label| counted(&proxy, name, label);
+    assert_eq!(
+        counted("cattail_store_looks_total", "result"),
+        counts([("gone", 1), ("there", 1)])
+    );
+    assert_eq!(
+        counted("cattail_sessions_lost_total", "cause"),
+        counts([("no_copy", 1)])
+    );
+    two.release("/held");
+    client.read_response().expect(200);
+}

@@ -139,7 +139,9 @@ impl Session {
         };
         let (found, node) = bound.find_copy(seeking.view, seeking.head).await;
         bound.refresh(&seeking.view.cluster);
-        if bound.seen.pin.is_some() || bound.seen.moved {
+        // One that is counted at the owner itself takes nothing over.
+        let is_at_another = |pin| bound.seen.owner != Some(pin);
+        if bound.seen.pin.is_some_and(is_at_another) || bound.seen.moved {
             // Another request of the session was faster: its survivor may have deleted the copy.
             bound.copy = StoreCopy::Unknown;
             return Ok(());

@@ -189,7 +189,12 @@ impl Entry {
         self.moved_until > now
     }
 
-    /// Whether requests are in flight at a survivor, or a confirmed pin is in force.
+    /// Whether requests are in flight at another than the owner.
+    pub(super) fn is_at_a_survivor(&self) -> bool {
+        self.pins > 0 && self.pin != self.owner
+    }
+
+    /// Whether requests are counted at the session, or a confirmed pin is in force.
     pub(super) fn is_pinned(&self, now: Seconds) -> bool {
         self.pins > 0 || self.is_moved(now)
     }

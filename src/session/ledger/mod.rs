@@ -225,11 +225,13 @@ impl Ledger {
     }
 
     /// The session's owner is gone, and its store has no copy: whoever answers next will say that it
-    /// is lost. Not where requests of it are at a survivor, who may have taken the copy.
+    /// is lost. Not where requests of it are at a survivor, who may have taken the copy; those that are
+    /// counted at the owner take nothing.
     pub fn miss(&self, key: Key, now: Seconds) {
         if let Some(mut shard) = self.shard(key) {
             shard.replace(key, now, &self.tallies, |entry| {
-                let may_be = !(entry.is_pinned(now) || entry.is_lost() || entry.is_missed());
+                let may_be_taken = entry.is_at_a_survivor() || entry.is_moved(now);
+                let may_be = !(may_be_taken || entry.is_lost() || entry.is_missed());
                 if may_be {
                     entry.now_missed();
                 }

@@ -86,6 +86,13 @@ impl Shard {
 
     /// Adds an entry whose key is not there. Makes room for it if it may, else it is refused.
     pub(super) fn insert(&mut self, mut entry: Entry, now: Seconds, tallies: &Tallies) -> bool {
+        self.generation = self.generation.wrapping_add(GENERATIONS_APART);
+        entry.generation = entry.generation.wrapping_add(self.generation);
+        self.insert_again(entry, now, tallies)
+    }
+
+    /// The same for one that was there: its pins are still its own.
+    fn insert_again(&mut self, mut entry: Entry, now: Seconds, tallies: &Tallies) -> bool {
         let kind = entry.kind().unwrap_or(Kind::Claimed);
         if !self.make_room(kind, now, tallies) {
             return false;
@@ -94,8 +101,6 @@ impl Shard {
             debug_assert!(false, "where there is room there are chains");
             return false;
         };
-        self.generation = self.generation.wrapping_add(GENERATIONS_APART);
-        entry.generation = entry.generation.wrapping_add(self.generation);
         entry.next = self.index.get(bucket).copied().unwrap_or(NONE);
         let link = if let Some(next) = self.at(self.free).map(|free| free.next) {
             std::mem::replace(&mut self.free, next)
@@ -147,8 +152,13 @@ impl Shard {
     ) {
         let known = self.find(key).copied();
         let mut entry = known.unwrap_or_else(|| Entry::new(key, now, Member::NOBODY));
-        if change(&mut entry) {
+        if !change(&mut entry) {
+            return;
+        }
+        if known.is_some() {
             self.remove(key, tallies);
+            self.insert_again(entry, now, tallies);
+        } else {
             self.insert(entry, now, tallies);
         }
     }

@@ -329,5 +329,19 @@ fn a_session_that_was_missed_is_lost_for_that_whoever_says_so() {
     let _pinned = ledger.pin(session, NOW, detour, |_| true);
     ledger.miss(session, NOW);
     assert!(!ledger.peeked(session, NOW).unwrap().lost);
+
+    // A request that is counted at the owner, since the session is to leave it, takes none.
+    let session = key(&ledger, 3);
+    ledger.issue(session, NOW, issued_by(A));
+    let detour = Detour {
+        owner: A,
+        survivor: A,
+    };
+    let pinned = ledger.pin(session, NOW, detour, |_| true);
+    ledger.miss(session, NOW);
+    let known = ledger.peeked(session, NOW).unwrap();
+    assert_eq!((known.lost, known.pin), (true, Some(A)));
+    ledger.unpin(session, NOW, pinned);
+    assert_eq!(ledger.peeked(session, NOW).unwrap().pin, None);
     expect_exact(&ledger);
 }

@@ -281,8 +281,9 @@ impl Model {
 
     fn miss(&mut self, number: u32, now: Seconds) {
         let session = self.session(number, now, Kind::Claimed, Member::NOBODY);
-        let is_pinned = session.known.pin.is_some() || session.moved_until > now.0;
-        if !is_pinned && !session.known.lost {
+        let owner = session.known.owner;
+        let is_elsewhere = session.known.pin.is_some_and(|pin| pin != owner);
+        if !is_elsewhere && session.moved_until <= now.0 && !session.known.lost {
             session.missed = Some(session.known.kind);
             (session.known.lost, session.known.kind) = (true, Kind::Claimed);
         }
