@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::recent::Recent;
+use crate::config::Cluster;
 use crate::session::ledger::Key;
 
 /// Sessions that may be lost before no more go home, whatever their share: some had ended already.
@@ -48,13 +49,13 @@ pub enum Rest {
 }
 
 impl Returns {
-    /// What is noted is kept so long: answers, and requests whose client has gone.
-    pub(super) fn new(quiet: Duration, longest: Duration) -> Self {
+    /// Of a cluster with these settings.
+    pub(super) fn new(config: &Cluster) -> Self {
         Self {
             born: Instant::now(),
             noted: Mutex::new(Noted {
-                answered: Recent::new(quiet),
-                abandoned: Recent::new(longest),
+                answered: Recent::new(config.quiet_before_return()),
+                abandoned: Recent::new(config.timeouts.response),
             }),
             returned: AtomicU64::new(0),
             lost: AtomicU64::new(0),
@@ -62,12 +63,12 @@ impl Returns {
         }
     }
 
-    /// The same, for so long from now on. What was lost before a reload is forgiven.
-    pub(super) fn retime(&self, quiet: Duration, longest: Duration) {
+    /// These settings are in force from now on. What was lost before is forgiven.
+    pub(super) fn follow(&self, config: &Cluster) {
         let at = self.born.elapsed();
         self.noted(|noted| {
-            noted.answered.retime(quiet, at);
-            noted.abandoned.retime(longest, at);
+            noted.answered.retime(config.quiet_before_return(), at);
+            noted.abandoned.retime(config.timeouts.response, at);
         });
         self.returned.store(0, Relaxed);
         self.lost.store(0, Relaxed);
@@ -122,16 +123,38 @@ impl Returns {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, LazyLock};
+
     use super::*;
+    use crate::cluster::{self, Changes, Common};
+    use crate::config;
     use crate::session::ledger::{ClusterNumber, Ledger};
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    fn config(policy: &str, more: &str) -> Cluster {
+        let text = format!(
+            "listeners: [{{ address: 127.0.0.1:0 }}]\nclusters: {{ shop: {{ replicated: true, \
+             fail_back: {policy}, {more}, timeouts: {{ response: 10s }}, \
+             backends: [127.0.0.1:80, 127.0.0.2:80] }} }}"
+        );
+        let config = config::load_text("returns.yaml", &text, &|_| None);
+        config.unwrap().clusters.remove(0)
+    }
+
+    fn at_once(delay: &str) -> Cluster {
+        config("at_once", &format!("drain: {{ backup_delay: {delay} }}"))
+    }
+
+    /// Each ledger makes other keys; these tests compare keys of one.
+    fn key(base: &[u8]) -> Key {
+        static LEDGER: LazyLock<Ledger> = LazyLock::new(|| Ledger::new(1));
+        LEDGER.key(ClusterNumber::default(), base)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_session_rests_from_its_last_answer_on() {
-        let ledger = Ledger::new(1);
-        let key = |base: &[u8]| ledger.key(ClusterNumber::default(), base);
-        let (returns, one) = (Returns::new(SECOND, 10 * SECOND), key(b"one"));
+        let (returns, one) = (Returns::new(&at_once("1s")), key(b"one"));
         assert_eq!(returns.rest(one), Rest::Long);
         returns.answered(one);
         tokio::time::advance(SECOND / 4).await;
@@ -145,20 +168,40 @@ mod tests {
         tokio::time::advance(SECOND).await;
         assert_eq!(returns.rest(one), Rest::Long);
         // What was forgotten already may be younger than what is asked for from now on.
-        returns.retime(2 * SECOND, 10 * SECOND);
+        returns.follow(&at_once("2s"));
         assert_eq!(returns.rest(one), Rest::For(Duration::ZERO));
+    }
+
+    fn lose(returns: &Returns) -> [bool; 5] {
+        for _ in 0..100 {
+            returns.goes_home();
+        }
+        [(); 5].map(|()| returns.has_lost())
     }
 
     #[test]
     fn too_many_lost_keep_the_others_and_are_told_once() {
-        let returns = Returns::new(SECOND, SECOND);
-        for _ in 0..100 {
-            returns.goes_home();
-        }
-        let told: Vec<_> = (0..5).map(|_| returns.has_lost()).collect();
-        assert_eq!(told, [false, false, false, true, false]);
+        let returns = Returns::new(&at_once("1s"));
+        assert_eq!(lose(&returns), [false, false, false, true, false]);
         assert!(returns.are_over());
-        returns.retime(SECOND, SECOND);
+        returns.follow(&at_once("1s"));
+        assert!(!returns.are_over());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_configuration_that_is_not_taken_changes_nothing() {
+        let common = Common::new(&Arc::new(Changes::default()), 16, 1);
+        let before = cluster::Cluster::new(at_once("1s"), None, 1, &common);
+        let returns = &before.sessions.returns;
+        lose(returns);
+        returns.answered(key(b"one"));
+        tokio::time::advance(SECOND / 2).await;
+        let after = cluster::Cluster::new(at_once("5s"), Some(&before), 1, &common);
+        assert_eq!(returns.rest(key(b"one")), Rest::For(SECOND / 2));
+        assert_eq!(returns.rest(key(b"another")), Rest::Long);
+        assert!(returns.are_over());
+        after.take_over();
+        assert_eq!(returns.rest(key(b"another")), Rest::For(Duration::ZERO));
         assert!(!returns.are_over());
     }
 }

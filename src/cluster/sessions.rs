@@ -112,12 +112,11 @@ impl SessionBook {
             }
         }
         let name = config.name.as_str();
-        let (quiet, longest) = (config.quiet_before_return(), config.timeouts.response);
+        // Shared with the configuration in force, which may stay so: no word to it yet.
         let returns = match before {
             Some(before) => Arc::clone(&before.returns),
-            None => Arc::new(Returns::new(quiet, longest)),
+            None => Arc::new(Returns::new(config)),
         };
-        returns.retime(quiet, longest);
         let seals = match &config.sessions.owner {
             OwnerBy::Cookie(cookie) => Some(OwnCookie {
                 names: [cookie.name.clone()],
