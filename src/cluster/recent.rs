@@ -41,6 +41,16 @@ impl Recent {
         self.time = time;
     }
 
+    /// For how long it remembers.
+    pub(super) fn time(&self) -> Duration {
+        self.time
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.now.len() + self.before.len()
+    }
+
     pub(super) fn note(&mut self, key: u64, at: Duration) {
         if at.saturating_sub(self.turned) >= self.time {
             self.turned = at;

@@ -24,6 +24,8 @@ const SHARE: u64 = 100;
 #[derive(Debug)]
 pub struct Returns {
     born: Instant,
+    /// Whether sessions are to go home: where they are not, nobody pays for what is noted.
+    are_wanted: AtomicBool,
     noted: Mutex<Noted>,
     returned: AtomicU64,
     lost: AtomicU64,
@@ -53,8 +55,9 @@ impl Returns {
     pub(super) fn new(config: &Cluster) -> Self {
         Self {
             born: Instant::now(),
+            are_wanted: AtomicBool::new(config.fail_back.brings_home()),
             noted: Mutex::new(Noted {
-                answered: Recent::new(config.quiet_before_return()),
+                answered: Recent::new(quiet(config)),
                 abandoned: Recent::new(config.timeouts.response),
             }),
             returned: AtomicU64::new(0),
@@ -63,11 +66,15 @@ impl Returns {
         }
     }
 
-    /// These settings are in force from now on. What was lost before is forgiven.
+    /// These settings are in force from now on. What was lost before is forgiven. Where nobody was to
+    /// go home so far, everybody counts as answered just now.
     pub(super) fn follow(&self, config: &Cluster) {
+        // First: what ends from now on is noted, and what has ended counts as if it ended now.
+        self.are_wanted
+            .store(config.fail_back.brings_home(), Relaxed);
         let at = self.born.elapsed();
         self.noted(|noted| {
-            noted.answered.retime(config.quiet_before_return(), at);
+            noted.answered.retime(quiet(config), at);
             noted.abandoned.retime(config.timeouts.response, at);
         });
         self.returned.store(0, Relaxed);
@@ -77,21 +84,28 @@ impl Returns {
 
     /// A request of the session has ended.
     pub fn answered(&self, key: Key) {
+        if !self.are_wanted.load(Relaxed) {
+            return;
+        }
         let at = self.born.elapsed();
         self.noted(|noted| noted.answered.note(key.number(), at));
     }
 
-    /// The client of a request went away before it was answered.
+    /// The client of a request went away before it was answered. That is rare, and remembered for so
+    /// long that it is noted whatever the administrator wants at the moment.
     pub fn abandoned(&self, key: Key) {
         let at = self.born.elapsed();
         self.noted(|noted| noted.abandoned.note(key.number(), at));
     }
 
-    /// How long nobody has used the session, requests in flight not counted.
-    pub fn rest(&self, key: Key) -> Rest {
+    /// How long nobody has used the session that is to rest for `quiet`, requests in flight not
+    /// counted.
+    pub fn rest(&self, key: Key, quiet: Duration) -> Rest {
         let at = self.born.elapsed();
         self.noted(|noted| {
-            if noted.abandoned.since(key.number(), at).is_some() {
+            // The settings that ask for it are not in force yet.
+            let is_kept = noted.answered.time() >= quiet;
+            if !is_kept || noted.abandoned.since(key.number(), at).is_some() {
                 return Rest::Unknown;
             }
             let since = noted.answered.since(key.number(), at);
@@ -118,6 +132,15 @@ impl Returns {
 
     fn noted<T>(&self, of: impl FnOnce(&mut Noted) -> T) -> T {
         of(&mut self.noted.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// How long answers are kept: not at all where nobody asks.
+fn quiet(config: &Cluster) -> Duration {
+    if config.fail_back.brings_home() {
+        config.quiet_before_return()
+    } else {
+        Duration::ZERO
     }
 }
 
@@ -155,21 +178,44 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_session_rests_from_its_last_answer_on() {
         let (returns, one) = (Returns::new(&at_once("1s")), key(b"one"));
-        assert_eq!(returns.rest(one), Rest::Long);
+        assert_eq!(returns.rest(one, SECOND), Rest::Long);
         returns.answered(one);
         tokio::time::advance(SECOND / 4).await;
-        assert_eq!(returns.rest(one), Rest::For(SECOND / 4));
-        assert_eq!(returns.rest(key(b"another")), Rest::Long);
+        assert_eq!(returns.rest(one, SECOND), Rest::For(SECOND / 4));
+        assert_eq!(returns.rest(key(b"another"), SECOND), Rest::Long);
         tokio::time::advance(SECOND).await;
-        assert_eq!(returns.rest(one), Rest::Long);
+        assert_eq!(returns.rest(one, SECOND), Rest::Long);
         returns.abandoned(one);
         tokio::time::advance(9 * SECOND).await;
-        assert_eq!(returns.rest(one), Rest::Unknown);
+        assert_eq!(returns.rest(one, SECOND), Rest::Unknown);
         tokio::time::advance(SECOND).await;
-        assert_eq!(returns.rest(one), Rest::Long);
+        assert_eq!(returns.rest(one, SECOND), Rest::Long);
         // What was forgotten already may be younger than what is asked for from now on.
         returns.follow(&at_once("2s"));
-        assert_eq!(returns.rest(one), Rest::For(Duration::ZERO));
+        assert_eq!(returns.rest(one, SECOND), Rest::For(Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_to_go_home_from_now_on_was_answered_just_now() {
+        let stays = config("new_sessions", "drain: { backup_delay: 1s }");
+        let returns = Returns::new(&stays);
+        returns.answered(key(b"one"));
+        assert_eq!(returns.noted(|noted| noted.answered.len()), 0);
+        // The settings are published a moment before they are followed here.
+        let rest = |returns: &Returns| returns.rest(key(b"one"), SECOND);
+        assert_eq!(rest(&returns), Rest::Unknown);
+        returns.follow(&at_once("1s"));
+        tokio::time::advance(SECOND / 4).await;
+        assert_eq!(rest(&returns), Rest::For(SECOND / 4));
+        tokio::time::advance(SECOND).await;
+        returns.answered(key(b"one"));
+        assert_eq!(rest(&returns), Rest::For(Duration::ZERO));
+        returns.follow(&stays);
+        returns.follow(&at_once("1s"));
+        assert_eq!(
+            returns.rest(key(b"another"), SECOND),
+            Rest::For(Duration::ZERO)
+        );
     }
 
     fn lose(returns: &Returns) -> [bool; 5] {
@@ -197,11 +243,14 @@ mod tests {
         returns.answered(key(b"one"));
         tokio::time::advance(SECOND / 2).await;
         let after = cluster::Cluster::new(at_once("5s"), Some(&before), 1, &common);
-        assert_eq!(returns.rest(key(b"one")), Rest::For(SECOND / 2));
-        assert_eq!(returns.rest(key(b"another")), Rest::Long);
+        assert_eq!(returns.rest(key(b"one"), SECOND), Rest::For(SECOND / 2));
+        assert_eq!(returns.rest(key(b"another"), SECOND), Rest::Long);
         assert!(returns.are_over());
         after.take_over();
-        assert_eq!(returns.rest(key(b"another")), Rest::For(Duration::ZERO));
+        assert_eq!(
+            returns.rest(key(b"another"), SECOND),
+            Rest::For(Duration::ZERO)
+        );
         assert!(!returns.are_over());
     }
 }

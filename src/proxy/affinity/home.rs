@@ -152,14 +152,15 @@ impl Bound {
             return Homeward::Stay;
         }
         let keeps_id = self.known.as_ref().is_some_and(Known::kept_id);
+        let quiet = cluster.config.quiet_before_return();
         let in_doubt = cluster.stores.as_ref();
         let in_doubt = in_doubt.is_some_and(ClusterStores::any_in_doubt);
         homeward(Away {
             policy: cluster.config.fail_back,
             home: self.at_home(candidates, (at, home)),
             shows_it: (!self.seen.moved || keeps_id) && !in_doubt,
-            rest: cluster.sessions.returns.rest(self.key),
-            quiet: cluster.config.quiet_before_return(),
+            rest: cluster.sessions.returns.rest(self.key, quiet),
+            quiet,
         })
     }
 
