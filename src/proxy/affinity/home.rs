@@ -27,13 +27,9 @@ const MOST_RESTS: u8 = 2;
 pub(super) struct Away {
     /// What the administrator wants.
     policy: FailBack,
-    /// What its home would be for it now.
-    home: AtHome,
     /// Whether the client shows the id that its survivor knows it by.
     shows_it: bool,
-    /// How long nobody has used it.
-    rest: Rest,
-    /// How long nobody is to have.
+    /// How long nobody is to have used it.
     quiet: Duration,
 }
 
@@ -63,12 +59,17 @@ pub(super) enum Homeward {
     Go,
 }
 
-/// Whether the session goes home with its next request.
-pub(super) fn homeward(away: Away) -> Homeward {
-    if !away.policy.brings_home() || away.home != AtHome::Ready || !away.shows_it {
+/// Whether the session goes home with its next request. What its `home` would be for it now, and then
+/// how long nobody has used it, is asked only where something hangs on it: the latter under a lock.
+pub(super) fn homeward(
+    away: Away,
+    home: impl FnOnce() -> AtHome,
+    rest: impl FnOnce() -> Rest,
+) -> Homeward {
+    if !away.policy.brings_home() || !away.shows_it || home() != AtHome::Ready {
         return Homeward::Stay;
     }
-    let left = match away.rest {
+    let left = match rest() {
         Rest::Unknown => return Homeward::Stay,
         Rest::Long => Duration::ZERO,
         Rest::For(since) => away.quiet.saturating_sub(since),
@@ -155,13 +156,13 @@ impl Bound {
         let quiet = cluster.config.quiet_before_return();
         let in_doubt = cluster.stores.as_ref();
         let in_doubt = in_doubt.is_some_and(ClusterStores::any_in_doubt);
-        homeward(Away {
+        let away = Away {
             policy: cluster.config.fail_back,
-            home: self.at_home(candidates, (at, home)),
             shows_it: (!self.seen.moved || keeps_id) && !in_doubt,
-            rest: cluster.sessions.returns.rest(self.key, quiet),
             quiet,
-        })
+        };
+        let rest = || cluster.sessions.returns.rest(self.key, quiet);
+        homeward(away, || self.at_home(candidates, (at, home)), rest)
     }
 
     fn at_home(&self, candidates: Candidates<'_>, (at, home): (Slot, Slot)) -> AtHome {
@@ -208,14 +209,26 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    fn away(policy: FailBack, rest: Rest) -> Away {
+    fn away(policy: FailBack) -> Away {
         Away {
             policy,
-            home: AtHome::Ready,
             shows_it: true,
-            rest,
             quiet: QUIET,
         }
+    }
+
+    #[test]
+    fn nobody_is_asked_about_a_session_that_stays_anyway() {
+        let never = || -> Rest { panic!("under a lock") };
+        let hidden = Away {
+            shows_it: false,
+            ..away(FailBack::AtOnce)
+        };
+        for away in [away(FailBack::NewSessions), away(FailBack::Never), hidden] {
+            assert_eq!(homeward(away, || panic!("asked"), never), Homeward::Stay);
+        }
+        let closed = homeward(away(FailBack::AtOnce), || AtHome::Closed, never);
+        assert_eq!(closed, Homeward::Stay);
     }
 
     #[test]
@@ -233,14 +246,15 @@ mod tests {
             (FailBack::AtOnce, Rest::Unknown, stay),
         ];
         for (policy, rest, expected) in rows {
-            let away = away(policy, rest);
-            assert_eq!(homeward(away), expected, "{away:?}");
+            let decided = homeward(away(policy), || AtHome::Ready, || rest);
+            assert_eq!(decided, expected, "{policy:?} {rest:?}");
         }
         for (policy, rest) in NEVER
             .into_iter()
             .flat_map(|it| [(it, Rest::Long), (it, idle)])
         {
-            assert_eq!(homeward(away(policy, rest)), stay, "{policy:?}");
+            let decided = homeward(away(policy), || AtHome::Ready, || rest);
+            assert_eq!(decided, stay, "{policy:?}");
         }
     }
 
@@ -267,14 +281,14 @@ mod tests {
             policy in policy(), home in home(), rest in rest(), shows_it in any::<bool>(),
             quiet in 0_u64..20_000,
         ) {
-            let away = Away { policy, home, shows_it, rest, quiet: ms(quiet) };
+            let away = Away { policy, shows_it, quiet: ms(quiet) };
             let rested = match rest {
                 Rest::Unknown => false,
                 Rest::Long => true,
                 Rest::For(since) => since >= away.quiet,
             };
             let may = !NEVER.contains(&policy) && home == AtHome::Ready && shows_it;
-            match homeward(away) {
+            match homeward(away, || home, || rest) {
                 Homeward::Go => prop_assert!(may && rested),
                 Homeward::After(wait) => {
                     prop_assert!(may && !rested && policy == FailBack::AtOnce);
