@@ -19,6 +19,8 @@ use crate::session::ledger::Key;
 const FEW: u64 = 2;
 /// Beyond these few, one in as many.
 const SHARE: u64 = 100;
+/// A session that had no copy in the store is not looked for again so soon.
+const WITHOUT_COPY: Duration = Duration::from_mins(1);
 
 /// Sessions of one cluster that go home, or will.
 #[derive(Debug)]
@@ -37,12 +39,15 @@ struct Noted {
     answered: Recent,
     /// Whose client went away before the answer: the backend may still be at it.
     abandoned: Recent,
+    /// Whose copy the store did not have, or was not asked for.
+    without_copy: Recent,
 }
 
 /// How long nobody has used a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rest {
-    /// A request of it may be under way, whose client has gone.
+    /// A request of it may be under way, whose client has gone; or it had no copy just now, and
+    /// nobody is to wait for a return that does not come.
     Unknown,
     /// Since so long.
     For(Duration),
@@ -59,6 +64,7 @@ impl Returns {
             noted: Mutex::new(Noted {
                 answered: Recent::new(quiet(config)),
                 abandoned: Recent::new(config.timeouts.response),
+                without_copy: Recent::new(WITHOUT_COPY),
             }),
             returned: AtomicU64::new(0),
             lost: AtomicU64::new(0),
@@ -98,6 +104,12 @@ impl Returns {
         self.noted(|noted| noted.abandoned.note(key.number(), at));
     }
 
+    /// The session cannot go home: no copy of it was found.
+    pub fn has_no_copy(&self, key: Key) {
+        let at = self.born.elapsed();
+        self.noted(|noted| noted.without_copy.note(key.number(), at));
+    }
+
     /// How long nobody has used the session that is to rest for `quiet`, requests in flight not
     /// counted.
     pub fn rest(&self, key: Key, quiet: Duration) -> Rest {
@@ -105,7 +117,8 @@ impl Returns {
         self.noted(|noted| {
             // The settings that ask for it are not in force yet.
             let is_kept = noted.answered.time() >= quiet;
-            if !is_kept || noted.abandoned.since(key.number(), at).is_some() {
+            let is_among = |recent: &Recent| recent.since(key.number(), at).is_some();
+            if !is_kept || is_among(&noted.abandoned) || is_among(&noted.without_copy) {
                 return Rest::Unknown;
             }
             let since = noted.answered.since(key.number(), at);
@@ -193,6 +206,17 @@ mod tests {
         // What was forgotten already may be younger than what is asked for from now on.
         returns.follow(&at_once("2s"));
         assert_eq!(returns.rest(one, SECOND), Rest::For(Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_had_no_copy_is_left_alone_for_a_while() {
+        let (returns, one) = (Returns::new(&at_once("1s")), key(b"one"));
+        returns.has_no_copy(one);
+        tokio::time::advance(59 * SECOND).await;
+        assert_eq!(returns.rest(one, SECOND), Rest::Unknown);
+        assert_eq!(returns.rest(key(b"another"), SECOND), Rest::Long);
+        tokio::time::advance(SECOND).await;
+        assert_eq!(returns.rest(one, SECOND), Rest::Long);
     }
 
     #[tokio::test(start_paused = true)]

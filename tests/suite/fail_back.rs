@@ -330,6 +330,38 @@ fn a_session_goes_home_only_with_a_copy_in_its_store() {
     });
 }
 
+/// It is never idle: each request would wait for its rest, and ask the store.
+#[test]
+fn a_busy_session_without_a_copy_is_not_held_up_again_and_again() {
+    let store = Pulse::start();
+    let stores = format!(
+        "stores: {{ memcached: {{ n1: '{}' }}, interval: 100ms, timeout: 10s }}",
+        store.address()
+    );
+    let stage = Stage::of(&format!("{AT_ONCE}\n{stores}"));
+    let [old, new] = ["jvm1", "jvm2"].map(|route| format!("{}-n1.{route}", stage.base));
+    makes(&stage.proxy, &stage.one, &old);
+    kill(&stage.proxy, &stage.one);
+    issues(&stage.two, "/taken", &new);
+    assert_eq!(stage.asked("/taken", &old), "jvm2");
+    restart(&stage.proxy, &stage.one);
+    let looks = || store.looked_for().iter().filter(|it| **it == new).count();
+    eventually("it is looked for", || {
+        assert_eq!(stage.asked("/echo", &new), "jvm2");
+        looks() == 1
+    });
+    // Rested or not, the store is asked no more, nor is anything waited for that it would say.
+    stays("it stays", Duration::from_millis(600), || {
+        stage.asked("/echo", &new) == "jvm2"
+    });
+    let rested = scaled(Duration::from_millis(150));
+    stays("a pause", rested, || {
+        stage.asked("/echo", "OTHER.jvm3") == "jvm3"
+    });
+    assert_eq!(stage.asked("/echo", &new), "jvm2");
+    assert_eq!(looks(), 1);
+}
+
 #[test]
 fn sessions_that_are_not_known_at_home_keep_the_others_away() {
     let stage = Stage::with(AT_ONCE);

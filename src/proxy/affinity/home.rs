@@ -111,7 +111,9 @@ impl Bound {
                     cluster.sessions.returns.goes_home();
                     return self.pinned(seeking, candidates, home);
                 }
-                Homeward::Go | Homeward::After(_) | Homeward::Stay => {}
+                // Each further request would wait, and ask, for nothing.
+                Homeward::Go => cluster.sessions.returns.has_no_copy(self.key),
+                Homeward::After(_) | Homeward::Stay => {}
             }
         }
         self.is_decided(binding, seeking);
