@@ -428,3 +428,25 @@ fn explain_says_where_a_session_goes_home_to() {
     });
     stage.goes_home(&id);
 }
+
+#[test]
+fn explain_says_that_an_order_goes_before_the_way_home() {
+    let stage = Stage::with(AT_ONCE);
+    let id = stage.is_taken_over();
+    // It is not emptied before this one is answered.
+    stage.two.hold("/held");
+    let mut held = begun(stage.proxy.address(), &shows("/held", "OTHER.jvm2"));
+    eventually("it is there", || !stage.two.requests_to("/held").is_empty());
+    let order = json!({ "state": "evacuating", "rate": 1_000_000 });
+    stage.proxy.put("jvm2", "state", &order).expect(200);
+    let cookie = format!("JSESSIONID={id}");
+    eventually("it is to leave", || {
+        let choice = &explained(&stage.proxy, &cookie)["choice"];
+        choice["binding"] == json!("evacuated")
+    });
+    assert_ne!(stage.asked("/echo", &id), "jvm2");
+    let counted = bindings(&stage.proxy);
+    assert_eq!(counted.get("evacuated"), Some(&1), "{counted:?}");
+    stage.two.release("/held");
+    held.read_response().expect(200);
+}

@@ -195,6 +195,10 @@ fn destination(
         decision = decide(seen, policy, serves, is_busy);
     }
     let destination = match decision {
+        // From a backend that is being emptied it leaves for a survivor, wherever it is at home.
+        Decision::To(slot, binding) if Bound::is_to_leave(cluster, slot) => {
+            at(candidates, slot, binding)
+        }
         Decision::To(slot, binding) => match bound.goes_home(candidates, policy, slot) {
             Some(home) => at(candidates, home, Binding::Returned),
             None => at(candidates, slot, binding),
