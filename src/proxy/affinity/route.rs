@@ -293,6 +293,8 @@ impl Bound {
                 self.is_decided(Binding::Spilled, seeking);
                 self.pinned(seeking, candidates, slot)
             }
+            // Each request of a session that is away is counted.
+            None if self.seen.away && !self.is_ignored => self.pinned(seeking, candidates, owner),
             None => seeking.at(owner),
         }
     }
