@@ -450,3 +450,37 @@ fn explain_says_that_an_order_goes_before_the_way_home() {
     stage.two.release("/held");
     held.read_response().expect(200);
 }
+
+/// It has not left home, whichever of its requests is answered first.
+#[test]
+fn who_follows_a_spilled_request_leaves_no_home_either() {
+    let [one, two] = tomcats(["jvm1", "jvm2"]);
+    let more = format!("replicated: true\n{AT_ONCE}\nqueue: {{ time: 10m, spill_after: 0 }}");
+    let text = with(&sticky(&[&one, &two], &more), "jvm1", "max_requests: 1");
+    let proxy = Proxy::start(&text);
+    let held = |tomcat: &Tomcat, path: &str, id: &str| {
+        tomcat.hold(path);
+        let client = begun(proxy.address(), &shows(path, id));
+        eventually("it is there", || !tomcat.requests_to(path).is_empty());
+        client
+    };
+    let mut full = held(&one, "/full", "FIRST.jvm1");
+    let mut spilled = held(&two, "/spilled", "BASE.jvm1");
+    one.release("/full");
+    full.read_response().expect(200);
+    assert_eq!(
+        served(proxy.address(), &shows("/echo", "BASE.jvm1")),
+        "jvm2"
+    );
+    two.release("/spilled");
+    assert_eq!(spilled.read_response().expect(200).tomcat(), "jvm2");
+    stays("it stays", Duration::from_millis(300), || {
+        served(proxy.address(), &shows("/echo", "BASE.jvm1")) == "jvm2"
+    });
+    let counted = bindings(&proxy);
+    assert_eq!(
+        (counted.get("spilled"), counted.get("returned")),
+        (Some(&1), None),
+        "{counted:?}"
+    );
+}

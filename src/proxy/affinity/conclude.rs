@@ -246,8 +246,8 @@ impl Answered<'_> {
             // In use, and the client still shows the old route.
             Some(known) if bound.seen.moved => {
                 let at = (bound.key, known.owner(), self.slot);
-                self.cluster
-                    .session_moved_from(at, bound.why_moved(), false);
+                let why = bound.why_moved(self.cluster);
+                self.cluster.session_moved_from(at, why, false);
             }
             Some(known) if known.owner() != book.member(self.slot) => {
                 // Another instance has moved it, and the client shows that.

@@ -107,9 +107,7 @@ impl Bound {
                 }
                 // Without a copy it would be lost.
                 Homeward::Go if cluster.stores.is_none() || self.copy == StoreCopy::There => {
-                    self.is_decided(Binding::Returned, seeking);
-                    cluster.sessions.returns.goes_home();
-                    return self.pinned(seeking, candidates, home);
+                    return self.goes(seeking, candidates, home);
                 }
                 // Each further request would wait, and ask, for nothing.
                 Homeward::Go => cluster.sessions.returns.has_no_copy(self.key),
@@ -118,6 +116,24 @@ impl Bound {
         }
         self.is_decided(binding, seeking);
         self.pinned(seeking, candidates, slot)
+    }
+
+    /// To its home, or to whom another request of it has chosen in this moment. What does not come to
+    /// its home is not counted as come.
+    fn goes(
+        &mut self,
+        seeking: &Seeking<'_>,
+        candidates: Candidates<'_>,
+        home: Slot,
+    ) -> Result<Chosen, Missing> {
+        let chosen = self.pinned(seeking, candidates, home)?;
+        if chosen.slot == home {
+            self.is_decided(Binding::Returned, seeking);
+            candidates.cluster.sessions.returns.goes_home();
+        } else {
+            self.is_decided(Binding::Pin, seeking);
+        }
+        Ok(chosen)
     }
 
     /// Where the session is at home, if it is away, at `slot`.

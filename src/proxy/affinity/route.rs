@@ -359,7 +359,7 @@ impl Bound {
             pinned,
             stage: Cell::new(Stage::Unsent),
             goes_first: Cell::new(goes_first),
-            why: self.why_moved(),
+            why: self.why_moved(cluster),
         };
         let mut chosen: Chosen = seeking.at(slot)?;
         chosen.in_flight.hold(pin);

@@ -176,7 +176,7 @@ impl Answered<'_> {
         if route_changed {
             // Also where it was taken for the owner already: others of the client's requests still
             // show the old route.
-            let why = bound.why_moved();
+            let why = bound.why_moved(self.cluster);
             self.cluster
                 .session_moved(bound.key, self.slot, issue.store, why);
         } else {

@@ -81,11 +81,20 @@ impl Bound {
     }
 
     /// Why the session is with another than its owner, if it is.
-    pub(super) fn why_moved(&self) -> WhyMoved {
+    pub(super) fn why_moved(&self, cluster: &Cluster) -> WhyMoved {
         match self.decided {
             Some(Binding::Spilled) => WhyMoved::ByChoice,
+            // It went where another request of its session was. If that one had to leave, the owner
+            // does not serve.
+            Some(Binding::Pin) if self.may_have_spilled(cluster) => WhyMoved::ByChoice,
             _ => WhyMoved::HadTo,
         }
+    }
+
+    fn may_have_spilled(&self, cluster: &Cluster) -> bool {
+        let owner = self.seen.owner.and_then(|owner| cluster.backend(owner));
+        cluster.config.queue.spill_after.is_some()
+            && owner.is_some_and(|it| it.state().serves_its_own() && !it.is_evacuating())
     }
 
     /// Whether the backend in `slot` gets the request without its session: the path touches none, and
