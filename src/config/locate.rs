@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::check::read_limited;
 use super::load::{Duplicates, MAX_FILE_BYTES, read};
-use super::problem::masked;
+use super::problem::masked_line;
 use super::raw::{Node, Place, Value, path_of_item, path_of_key};
 use super::{Problem, Report};
 
@@ -37,6 +37,8 @@ impl Report {
                 let place = tree.as_ref().map(|tree| place(tree, "", &finding.path));
                 let place = place.unwrap_or_default();
                 let line = place.line.checked_sub(1);
+                let line = line.and_then(|line| text.lines().nth(line));
+                let source = line.map(|line| masked_line(line, &finding.path));
                 Problem {
                     file: file.display().to_string(),
                     line: place.line,
@@ -45,7 +47,7 @@ impl Report {
                     found: finding.found,
                     expected: finding.expected.to_owned(),
                     hint: finding.hint.map(str::to_owned),
-                    source: line.and_then(|line| text.lines().nth(line)).map(masked),
+                    source,
                 }
             })
             .collect();

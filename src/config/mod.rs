@@ -17,6 +17,7 @@ mod keys;
 mod limits;
 mod load;
 mod locate;
+mod masked;
 mod model;
 mod names;
 mod nearest;

@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use super::masked::without_paths;
+
 /// Longest piece of a source line that is shown.
 const SHOWN_WIDTH: usize = 120;
 
@@ -148,10 +150,14 @@ pub(super) fn masked(text: &str) -> String {
     }
 }
 
-/// A line of a file as messages show it. What stands behind the host of a webhook's URL may be a
+/// A line of a file as messages show it that complain of `path`. What stands behind the host of a webhook's URL may be a
 /// secret, and who mistypes it may mistype the host too: of such a line nothing is shown behind the
 /// URL's scheme.
-pub(super) fn masked_line(line: &str) -> String {
+pub(super) fn masked_line(line: &str, path: &str) -> String {
+    without_paths(&masked_values(line), path)
+}
+
+fn masked_values(line: &str) -> String {
     let line = masked(line);
     let Some(value) = ["url", "webhook"].iter().find_map(|key| behind(&line, key)) else {
         return line;
@@ -269,7 +275,7 @@ mod tests {
                 "  - { to: http://a/b, x: url }",
             ),
         ] {
-            assert_eq!(masked_line(typed), shown);
+            assert_eq!(masked_line(typed, ""), shown);
         }
     }
 

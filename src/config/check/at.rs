@@ -5,8 +5,9 @@
 //! every problem; what was built after a complaint is thrown away.
 
 use crate::config::keys::Kind;
+use crate::config::masked::{quoted_at, without_paths};
 use crate::config::problem::quoted;
-use crate::config::raw::{Node, Place, Value, path_of_item, path_of_key};
+use crate::config::raw::{Entry, Node, Place, Value, path_of_item, path_of_key};
 
 use super::context::{Context, Words};
 use super::section::Section;
@@ -25,20 +26,24 @@ pub(super) struct At<'a> {
 impl<'a> At<'a> {
     /// What stands here, in words.
     pub(super) fn found(&self) -> String {
+        let name = |entry: &Entry| quoted(&without_paths(&entry.key, &self.path));
         match &self.node.value {
             Value::Nothing => "nothing".to_owned(),
             Value::Scalar(scalar) => match &scalar.typed {
-                Some(typed) => format!("{} (from {typed})", quoted(&scalar.text)),
-                None => quoted(&scalar.text),
+                Some(typed) => {
+                    let text = quoted_at(&self.path, &scalar.text);
+                    format!("{text} (from {typed})")
+                }
+                None => quoted_at(&self.path, &scalar.text),
             },
             Value::Unfilled => "a text that is not known".to_owned(),
             Value::List(items) if items.is_empty() => "an empty list".to_owned(),
             Value::List(_) => "a list".to_owned(),
             Value::Map(entries) => match entries.as_slice() {
                 [] => "no keys".to_owned(),
-                [one] => format!("the key {}", quoted(&one.key)),
+                [one] => format!("the key {}", name(one)),
                 several => {
-                    let names = several.iter().take(4).map(|entry| quoted(&entry.key));
+                    let names = several.iter().take(4).map(name);
                     let more = if several.len() > 4 { ", …" } else { "" };
                     format!("the keys {}{more}", names.collect::<Vec<_>>().join(", "))
                 }

@@ -39,7 +39,7 @@ impl<'a> Context<'a> {
             found: words.found,
             expected: words.expected,
             hint: words.hint,
-            source: source.map(|line| masked_line(line)),
+            source: source.map(|line| masked_line(line, path)),
         }
     }
 

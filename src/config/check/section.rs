@@ -3,6 +3,7 @@
 use crate::config::foreign;
 use crate::config::keys::{Key, Presence};
 use crate::config::load::{self, Duplicates};
+use crate::config::masked::without_paths;
 use crate::config::nearest::nearest;
 use crate::config::problem::quoted;
 use crate::config::raw::{Entry, Node, Place, Value, path_of_key};
@@ -111,12 +112,13 @@ impl<'a> Section<'a> {
             let names = || self.keys.iter().map(|key| key.name);
             let near = nearest(&entry.key, names()).map(|near| format!("did you mean {near}?"));
             let foreign = foreign::hint(&entry.key).map(str::to_owned);
+            let key = without_paths(&entry.key, &self.at.path);
             let words = Words {
-                found: format!("the key {}", quoted(&entry.key)),
+                found: format!("the key {}", quoted(&key)),
                 expected: format!("one of {}", names().collect::<Vec<_>>().join(", ")),
                 hint: foreign.or(near),
             };
-            let path = path_of_key(&self.at.path, &entry.key);
+            let path = path_of_key(&self.at.path, &key);
             self.at.context.complain(entry.key_place, &path, words);
         }
     }

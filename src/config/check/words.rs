@@ -2,6 +2,7 @@
 
 use crate::config::env::Unfilled;
 use crate::config::load::NotYaml;
+use crate::config::masked::quoted_at;
 use crate::config::nearest::nearest;
 use crate::config::problem::quoted;
 use crate::config::raw::{Node, Place, Value, path_of_item, path_of_key};
@@ -90,7 +91,7 @@ pub(super) fn complain_unfilled(
     };
     let typed = match path {
         "events.webhook.url" => webhook::shown(&scalar.text),
-        _ => quoted(&scalar.text),
+        _ => quoted_at(path, &scalar.text),
     };
     let words = match unfilled {
         Unfilled::Missing(name) => Words {
