@@ -177,7 +177,7 @@ impl Cluster {
             backend.order_weight(order.weight);
         }
         self.queue.change_whole(self.config.max_requests);
-        self.sessions.returns.follow(&self.config);
+        self.sessions.follow(&self.config);
     }
 
     /// All slots.

@@ -100,9 +100,11 @@ impl SessionBook {
         let number = common.ledger.cluster(config.name.as_str());
         let members = config.backends.iter().map(|backend| {
             let member = common.ledger.member(number, backend.name.as_str());
-            common
-                .ledger
-                .set_idle(member, seconds(config.sessions.idle));
+            let is_known = before.is_some_and(|before| before.members.contains(&member));
+            if !is_known {
+                let idle = seconds(config.sessions.idle);
+                common.ledger.set_idle(member, idle);
+            }
             member
         });
         // First of all: further names come from responses, and have a bound.
@@ -134,6 +136,15 @@ impl SessionBook {
             held: before.map_or_else(Arc::default, |before| Arc::clone(&before.held)),
             told: before.map_or_else(Arc::default, |before| Arc::clone(&before.told)),
         }
+    }
+
+    /// These settings are in force from now on, also for what an earlier configuration has entered.
+    pub(super) fn follow(&self, config: &config::Cluster) {
+        let idle = seconds(config.sessions.idle);
+        for member in &self.members {
+            self.common.ledger.set_idle(*member, idle);
+        }
+        self.returns.follow(config);
     }
 
     /// The backend's number in the ledger.
@@ -354,5 +365,40 @@ impl Cluster {
                 "a client shows a jvm route that no backend has"
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::ledger::{Issue, PathNumber};
+
+    fn idle(time: &str) -> config::Cluster {
+        let text = format!(
+            "listeners: [{{ address: 127.0.0.1:0 }}]\n\
+             clusters: {{ shop: {{ session_idle: {time}, backends: [127.0.0.1:80] }} }}"
+        );
+        let config = config::load_text("sessions.yaml", &text, &|_| None);
+        config.unwrap().clusters.remove(0)
+    }
+
+    #[test]
+    fn sessions_expire_as_the_configuration_in_force_says() {
+        let common = Common::new(&Arc::default(), 16, 1);
+        let before = Cluster::new(idle("1h"), None, 1, &common);
+        let book = &before.sessions;
+        let issue = Issue {
+            owner: book.member(Slot(0)),
+            life: 0,
+            store: Store::NONE,
+            path: PathNumber::UNKNOWN,
+        };
+        let key = common.ledger.key(book.number, b"session");
+        common.ledger.issue(key, Seconds(0), issue);
+        let after = Cluster::new(idle("1m"), Some(&before), 1, &common);
+        let sweep = || common.ledger.sweep(Seconds(1800), 100);
+        assert_eq!(sweep(), 0, "it may not be taken yet");
+        after.take_over();
+        assert_eq!(sweep(), 1);
     }
 }
