@@ -128,10 +128,7 @@ fn roots(trust: &Trust) -> Result<Option<RootCertStore>, String> {
     let mut roots = RootCertStore::empty();
     match trust {
         Trust::Anybody => return Ok(None),
-        Trust::File(_, authorities) => {
-            roots.add_parsable_certificates(authorities.iter().cloned());
-        }
-        Trust::System(authorities) => {
+        Trust::File(_, authorities) | Trust::System(authorities) => {
             roots.add_parsable_certificates(authorities.iter().cloned());
         }
     }
