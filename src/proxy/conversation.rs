@@ -39,6 +39,13 @@ pub struct Patience {
     pub send: Duration,
 }
 
+impl Patience {
+    /// For its end after it was told to end: what was sent before must be taken first.
+    pub fn farewell(&self) -> Duration {
+        self.head.max(self.send)
+    }
+}
+
 impl From<&Limits> for Patience {
     fn from(limits: &Limits) -> Self {
         Self {

@@ -299,6 +299,45 @@ fn a_connection_ends_in_order_after_its_number_of_requests() {
     assert_eq!(tomcat.count(), 5);
 }
 
+/// Asks, and reads on to the end of the answer.
+fn ask(client: &mut Frames, stream: u32) -> bool {
+    let block = frames::get_fields("/echo", &[]);
+    let flags = frames::END_STREAM | frames::END_HEADERS;
+    let sent = client.try_send(frames::HEADERS, flags, stream, &block);
+    sent.is_ok()
+        && std::iter::from_fn(|| client.try_next().ok())
+            .any(|frame| frame.kind == frames::DATA && frame.stream == stream)
+}
+
+#[test]
+fn who_does_not_heed_the_end_gets_a_few_more_answers() {
+    let tomcat = Tomcat::start("jvm1");
+    let proxy = start(&tomcat, "requests_per_connection: 3, http2: { streams: 5 }");
+    // It is told with a PING, and takes care not to answer that.
+    let mut client = Frames::connect(proxy.address(), &[]);
+    let answered = (0..100).take_while(|number| ask(&mut client, 2 * number + 1));
+    assert_eq!(answered.count(), 3 + 5);
+    client.expect_closed();
+    Http2::connect(proxy.address()).get("/echo").expect(200);
+}
+
+#[test]
+fn who_does_not_heed_the_end_is_served_a_while_longer() {
+    let tomcat = Tomcat::start("jvm1");
+    let proxy = start(&tomcat, "idle: 200ms, head_time: 300ms, send_idle: 300ms");
+    let mut client = Frames::connect(proxy.address(), &[]);
+    assert!(ask(&mut client, 1));
+    client.next(frames::GOAWAY);
+    let told = Instant::now();
+    let mut stream = 3;
+    while ask(&mut client, stream) {
+        assert!(told.elapsed() < wait::patience(), "it goes on for ever");
+        wait::stays("a pause", Duration::from_millis(20), || true);
+        stream += 2;
+    }
+    assert!(stream > 5, "what was on its way is answered");
+}
+
 #[test]
 fn an_idle_connection_ends_though_it_is_pinged() {
     let tomcat = Tomcat::start("jvm1");
@@ -309,6 +348,7 @@ fn an_idle_connection_ends_though_it_is_pinged() {
     let started = Instant::now();
     let told = loop {
         client.send(frames::PING, 0, 0, b"stay up!");
+        assert!(started.elapsed() < wait::patience(), "it is kept up");
         match client.try_next().expect("open") {
             frame if frame.kind == frames::GOAWAY => break frame,
             _ => wait::stays("a pause", Duration::from_millis(50), || true),

@@ -7,6 +7,7 @@
 //! [`Caller`]: crate::proxy::Caller
 
 mod allowance;
+mod farewell;
 pub mod frames;
 mod streams;
 mod wire;
@@ -22,6 +23,7 @@ use h2::Reason;
 use hyper::server::conn::http2;
 use hyper_util::rt::TokioIo;
 
+use self::farewell::Farewell;
 use self::streams::{Requests, Streams};
 use self::wire::{FrameStream, Overdue, Wire};
 use super::connection::Line;
@@ -67,6 +69,8 @@ pub(super) async fn serve(line: &Line, begun: (Bytes, Socket), front: impl Front
     let limits = &view.snapshot.config.limits;
     let patience = Patience::from(limits);
     let most = limits.requests_per_connection;
+    let at_last = most.saturating_add(u64::from(limits.http2.streams));
+    let mut farewell = Farewell::new(patience, at_last);
     let wire = Wire::new(&worker.clock, patience, &limits.http2);
     let streams = Streams::new(line);
     let builder = protocol(limits, streams.clone());
@@ -78,23 +82,24 @@ pub(super) async fn serve(line: &Line, begun: (Bytes, Socket), front: impl Front
     };
     let stream = TokioIo::new(FrameStream::new(begun, Rc::clone(&wire)));
     let mut connection = builder.serve_connection(stream, requests);
-    let mut is_ending = false;
     let end = poll_fn(|cx| {
         loop {
             if let Poll::Ready(outcome) = Pin::new(&mut connection).poll(cx) {
                 return Poll::Ready(End::Ended(outcome));
             }
-            let overdue = wire.overdue(cx, streams.used(cx, is_ending));
+            let overdue = wire.overdue(cx, streams.used(cx, farewell.is_said()));
             if let Some(Overdue::Silent(why)) = overdue {
                 return Poll::Ready(End::Silent(why));
             }
-            let is_due = overdue == Some(Overdue::Idle)
-                || worker.is_stopping()
-                || streams.requests() >= most;
-            if !is_due || is_ending {
+            let (requests, now_ms) = (streams.requests(), worker.clock.now_ms());
+            if farewell.is_ignored(requests, now_ms) {
+                return Poll::Ready(End::Silent(None));
+            }
+            let is_due = overdue == Some(Overdue::Idle) || worker.is_stopping() || requests >= most;
+            if !is_due || farewell.is_said() {
                 return Poll::Pending;
             }
-            is_ending = true;
+            farewell.say(now_ms);
             Pin::new(&mut connection).graceful_shutdown();
         }
     })
