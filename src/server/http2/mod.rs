@@ -10,6 +10,7 @@ mod allowance;
 mod farewell;
 pub mod frames;
 mod streams;
+mod unended;
 mod wire;
 
 use std::error::Error;

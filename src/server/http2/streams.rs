@@ -42,7 +42,7 @@ impl Streams {
         }))
     }
 
-    /// How the connection is used; its task is woken when the last request has ended.
+    /// How the connection is used; its task is woken when a request has ended.
     pub(super) fn used(&self, cx: &Context<'_>, is_ending: bool) -> Use {
         let mut connection = self.0.connection.borrow_mut();
         match &mut *connection {
@@ -88,10 +88,9 @@ impl Drop for Open {
         if std::thread::panicking() {
             self.0.line.worker.cells().panics.inc();
         }
-        if self.0.open.get() == 0
-            && let Some(connection) = self.0.connection.borrow_mut().take()
-        {
-            connection.wake();
+        // The connection may have nothing left to do, or wait for an answer's end alone.
+        if let Some(connection) = &*self.0.connection.borrow() {
+            connection.wake_by_ref();
         }
     }
 }

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::allowance::Allowance;
 use super::frames::{Frame, Frames};
+use super::unended::Unended;
 use crate::clock::{Clock, Deadline};
 use crate::config::Http2Limits;
 use crate::observe::metrics::Http2Error;
@@ -27,6 +28,7 @@ pub(super) struct Wire {
     received: RefCell<Frames>,
     sent: RefCell<Frames>,
     allowance: RefCell<Allowance>,
+    unended: RefCell<Unended>,
     /// Pieces of bodies that were sent.
     pieces: Cell<u64>,
     writes: Cell<u64>,
@@ -44,6 +46,8 @@ enum Waiting {
     Frame(u64),
     /// Room in the socket.
     Room(u64),
+    /// Room in its windows for the ends of answers; after so many pieces.
+    Tail(u64),
     /// Its requests, which have limits of their own.
     Requests,
     /// A request; after so many, and so many pieces of responses.
@@ -84,6 +88,7 @@ impl Wire {
             received: RefCell::new(Frames::of_client()),
             sent: RefCell::new(Frames::of_server()),
             allowance: RefCell::new(Allowance::new(limits, clock.now_ms())),
+            unended: RefCell::new(Unended::new(limits.streams)),
             clock: Rc::clone(clock),
             pieces: Cell::new(0),
             writes: Cell::new(0),
@@ -108,7 +113,7 @@ impl Wire {
                 Waiting::Begin | Waiting::Frame(_) | Waiting::End(_) => {
                     self.deadline.arm(self.patience.head);
                 }
-                Waiting::Room(_) => self.deadline.arm(self.patience.send),
+                Waiting::Room(_) | Waiting::Tail(_) => self.deadline.arm(self.patience.send),
                 Waiting::Request(..) => self.deadline.arm(self.patience.idle),
                 Waiting::Linger => {}
             }
@@ -119,7 +124,7 @@ impl Wire {
         Some(match waiting {
             Waiting::Request(..) => Overdue::Idle,
             Waiting::Begin | Waiting::Frame(_) => Overdue::Silent(Some(Http2Error::Timeout)),
-            Waiting::Room(_) => Overdue::Silent(Some(Http2Error::SendTimeout)),
+            Waiting::Room(_) | Waiting::Tail(_) => Overdue::Silent(Some(Http2Error::SendTimeout)),
             Waiting::Requests | Waiting::End(_) | Waiting::Linger => Overdue::Silent(None),
         })
     }
@@ -137,6 +142,8 @@ impl Wire {
         }
         match received.unfinished() {
             Some(number) => Waiting::Frame(number),
+            // Those that are answered have tasks, but for the ones that wait for their end alone.
+            None if self.unended.borrow().count() > used.open => Waiting::Tail(self.pieces.get()),
             None if used.open > 0 => Waiting::Requests,
             None if used.is_ending => Waiting::End(self.pieces.get()),
             None => Waiting::Request(used.requests, self.pieces.get()),
@@ -146,10 +153,11 @@ impl Wire {
     /// `Err`: too much of something.
     fn take(&self, bytes: &[u8]) -> Result<(), Http2Error> {
         let (mut allowance, now_ms) = (self.allowance.borrow_mut(), self.clock.now_ms());
-        let mut outcome = Ok(());
-        self.received.borrow_mut().pass(bytes, |frame| {
+        let (mut unended, mut outcome) = (self.unended.borrow_mut(), Ok(()));
+        self.received.borrow_mut().pass(bytes, |head| {
+            unended.received(head);
             if outcome.is_ok() {
-                outcome = allowance.received(frame, now_ms);
+                outcome = allowance.received(head.frame, now_ms);
             }
         });
         if let Err(flood) = outcome {
@@ -162,12 +170,13 @@ impl Wire {
         self.blocked.set(false);
         self.writes.set(self.writes.get() + 1);
         self.allowance.borrow_mut().sent(count);
-        let mut sent = self.sent.borrow_mut();
+        let (mut sent, mut unended) = (self.sent.borrow_mut(), self.unended.borrow_mut());
         for buf in bufs {
             let written = buf.get(..count).unwrap_or(buf);
             count -= written.len();
-            sent.pass(written, |frame| {
-                if frame == Frame::Data {
+            sent.pass(written, |head| {
+                unended.sent(head);
+                if head.frame == Frame::Data {
                     self.pieces.set(self.pieces.get() + 1);
                 }
             });
