@@ -5,6 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -34,6 +35,10 @@ pub(super) struct Wire {
     writes: Cell<u64>,
     blocked: Cell<bool>,
     waiting: Cell<Waiting>,
+    /// The last wait for a frame's rest, and the last one for what comes after: each may be
+    /// interrupted by the other, and goes on then.
+    frame: Cell<Since>,
+    rest: Cell<Since>,
     flood: Cell<Option<Http2Error>>,
 }
 
@@ -58,6 +63,13 @@ enum Waiting {
     Linger,
 }
 
+/// A wait, and when it began.
+#[derive(Debug, Clone, Copy)]
+struct Since {
+    waiting: Waiting,
+    at_ms: u64,
+}
+
 /// How a connection is used.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Use {
@@ -78,6 +90,13 @@ pub(super) enum Overdue {
     Silent(Option<Http2Error>),
 }
 
+impl Since {
+    const BEGIN: Self = Self {
+        waiting: Waiting::Begin,
+        at_ms: 0,
+    };
+}
+
 impl Wire {
     pub(super) fn new(clock: &Rc<Clock>, patience: Patience, limits: &Http2Limits) -> Rc<Self> {
         let deadline = clock.deadline();
@@ -94,6 +113,8 @@ impl Wire {
             writes: Cell::new(0),
             blocked: Cell::new(false),
             waiting: Cell::new(Waiting::Begin),
+            frame: Cell::new(Since::BEGIN),
+            rest: Cell::new(Since::BEGIN),
             flood: Cell::new(None),
         })
     }
@@ -108,15 +129,7 @@ impl Wire {
     pub(super) fn overdue(&self, cx: &Context<'_>, used: Use) -> Option<Overdue> {
         let waiting = self.waiting(used);
         if self.waiting.replace(waiting) != waiting {
-            match waiting {
-                Waiting::Requests => self.deadline.disarm(),
-                Waiting::Begin | Waiting::Frame(_) | Waiting::End(_) => {
-                    self.deadline.arm(self.patience.head);
-                }
-                Waiting::Room(_) | Waiting::Tail(_) => self.deadline.arm(self.patience.send),
-                Waiting::Request(..) => self.deadline.arm(self.patience.idle),
-                Waiting::Linger => {}
-            }
+            self.arm(waiting);
         }
         if waiting == Waiting::Linger || !self.deadline.is_over(cx) {
             return None;
@@ -127,6 +140,32 @@ impl Wire {
             Waiting::Room(_) | Waiting::Tail(_) => Overdue::Silent(Some(Http2Error::SendTimeout)),
             Waiting::Requests | Waiting::End(_) | Waiting::Linger => Overdue::Silent(None),
         })
+    }
+
+    fn arm(&self, waiting: Waiting) {
+        let Patience { head, idle, send } = self.patience;
+        match waiting {
+            Waiting::Requests => self.deadline.disarm(),
+            Waiting::Begin => self.deadline.arm(head),
+            Waiting::Frame(_) => self.go_on(&self.frame, waiting, head),
+            Waiting::Room(_) => self.deadline.arm(send),
+            Waiting::Tail(_) => self.go_on(&self.rest, waiting, send),
+            Waiting::Request(..) => self.go_on(&self.rest, waiting, idle),
+            Waiting::End(_) => self.go_on(&self.rest, waiting, head),
+            Waiting::Linger => {}
+        }
+    }
+
+    /// Waits as long as is left of `limit`, if this is the wait that was interrupted.
+    fn go_on(&self, last: &Cell<Since>, waiting: Waiting, limit: Duration) {
+        let at_ms = self.clock.now_ms();
+        let mut since = last.get();
+        if since.waiting != waiting {
+            since = Since { waiting, at_ms };
+            last.set(since);
+        }
+        let passed = Duration::from_millis(at_ms.saturating_sub(since.at_ms));
+        self.deadline.arm(limit.saturating_sub(passed));
     }
 
     fn waiting(&self, used: Use) -> Waiting {
