@@ -158,6 +158,12 @@ impl Conversation {
         }
     }
 
+    /// Begins the wait for the client to take what is written once more; `false`: there is none.
+    pub fn wait_anew_for_room(&self) -> bool {
+        self.rearm();
+        self.blocked.get()
+    }
+
     /// The client may still be sending what nobody will read: the connection must not be closed
     /// under it, or it would never see the answer.
     pub fn owe_lingering(&self) {

@@ -226,6 +226,35 @@ fn a_reader_that_is_slow_is_not_given_up() {
 }
 
 #[test]
+fn many_answers_on_a_slow_line_are_not_given_up() {
+    let tomcat = Tomcat::start("jvm1");
+    let proxy = start(&tomcat, "send_idle: 2s");
+    // Windows are no matter; the line is.
+    let raw = Raw::connect_narrow(proxy.address());
+    let mut client = Frames::over(raw, &[(frames::INITIAL_WINDOW, 1 << 30)]);
+    client.send(frames::WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes());
+    for number in 0..100 {
+        client.get(2 * number + 1, "/bytes/1000000");
+    }
+    let (started, mut taken) = (Instant::now(), 0);
+    // Each gets less than a piece in the time that it is waited for.
+    while started.elapsed() < Duration::from_secs(8) {
+        let due = started.elapsed().as_millis() as usize * 1000;
+        if taken > due {
+            wait::stays("a pause", Duration::from_millis(2), || true);
+            continue;
+        }
+        let frame = client.try_next().expect("goes on");
+        assert_ne!(frame.kind, frames::RST_STREAM, "after {taken} bytes");
+        taken += frame.payload.len();
+    }
+    let stuck = proxy
+        .metrics()
+        .value("cattail_http2_streams_stuck_total", &[]);
+    assert_eq!(stuck, 0);
+}
+
+#[test]
 fn a_stop_lets_requests_finish_and_takes_no_more() {
     let tomcat = Tomcat::start("jvm1");
     let proxy = Proxy::in_front_of(&[&tomcat], "");

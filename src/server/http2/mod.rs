@@ -73,7 +73,7 @@ pub(super) async fn serve(line: &Line, begun: (Bytes, Socket), front: impl Front
     let at_last = most.saturating_add(u64::from(limits.http2.streams));
     let mut farewell = Farewell::new(patience, at_last);
     let wire = Wire::new(&worker.clock, patience, &limits.http2);
-    let streams = Streams::new(line);
+    let streams = Streams::new(line, &wire);
     let builder = protocol(limits, streams.clone());
     drop(view);
     let requests = Requests {

@@ -34,6 +34,8 @@ pub(super) struct Wire {
     pieces: Cell<u64>,
     writes: Cell<u64>,
     blocked: Cell<bool>,
+    /// When it was so last.
+    blocked_at_ms: Cell<Option<u64>>,
     waiting: Cell<Waiting>,
     /// The last wait for a frame's rest, and the last one for what comes after: each may be
     /// interrupted by the other, and goes on then.
@@ -112,6 +114,7 @@ impl Wire {
             pieces: Cell::new(0),
             writes: Cell::new(0),
             blocked: Cell::new(false),
+            blocked_at_ms: Cell::new(None),
             waiting: Cell::new(Waiting::Begin),
             frame: Cell::new(Since::BEGIN),
             rest: Cell::new(Since::BEGIN),
@@ -187,6 +190,20 @@ impl Wire {
             None if used.is_ending => Waiting::End(self.pieces.get()),
             None => Waiting::Request(used.requests, self.pieces.get()),
         }
+    }
+
+    fn block(&self) {
+        self.blocked.set(true);
+        self.blocked_at_ms.set(Some(self.clock.now_ms()));
+    }
+
+    /// Whether it was the socket that had no room for what streams send, some time while one of
+    /// them waited in vain: then its client may take all as fast as it can.
+    pub(super) fn has_held_up(&self) -> bool {
+        self.blocked_at_ms.get().is_some_and(|at_ms| {
+            let passed = self.clock.now_ms().saturating_sub(at_ms);
+            Duration::from_millis(passed) < self.patience.send
+        })
     }
 
     /// `Err`: too much of something.
@@ -302,7 +319,7 @@ impl AsyncWrite for FrameStream {
         match &outcome {
             Poll::Ready(Ok(count)) => this.wire.give(bufs.iter().map(|buf| &**buf), *count),
             Poll::Ready(Err(_)) => {}
-            Poll::Pending => this.wire.blocked.set(true),
+            Poll::Pending => this.wire.block(),
         }
         outcome
     }
@@ -315,7 +332,11 @@ impl AsyncWrite for FrameStream {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.socket).poll_flush(cx);
         // A secured socket takes what is written, and may keep it.
-        this.wire.blocked.set(outcome.is_pending());
+        if outcome.is_pending() {
+            this.wire.block();
+        } else {
+            this.wire.blocked.set(false);
+        }
         outcome
     }
 
