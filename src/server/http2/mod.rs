@@ -11,6 +11,7 @@ mod farewell;
 pub mod frames;
 mod streams;
 mod unended;
+mod waits;
 mod wire;
 
 use std::error::Error;
@@ -26,7 +27,8 @@ use hyper_util::rt::TokioIo;
 
 use self::farewell::Farewell;
 use self::streams::{Requests, Streams};
-use self::wire::{FrameStream, Overdue, Wire};
+use self::waits::Overdue;
+use self::wire::{FrameStream, Wire};
 use super::connection::Line;
 use crate::config::Limits;
 use crate::observe::metrics::Http2Error;

@@ -1,4 +1,4 @@
-//! The client's socket, and how long its silence is borne.
+//! The client's socket, and what is seen there of what the client does.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -13,19 +13,20 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::allowance::Allowance;
 use super::frames::{Frame, Frames};
 use super::unended::Unended;
-use crate::clock::{Clock, Deadline};
+use super::waits::{Overdue, Waiting, Waits};
+use crate::clock::Clock;
 use crate::config::Http2Limits;
 use crate::observe::metrics::Http2Error;
 use crate::proxy::conversation::Patience;
-use crate::server::linger::{LINGER, Linger};
+use crate::server::linger::Linger;
 use crate::socket::Socket;
 
 /// What is seen of a connection at its socket.
 #[derive(Debug)]
 pub(super) struct Wire {
     clock: Rc<Clock>,
-    deadline: Deadline,
     patience: Patience,
+    waits: Waits,
     received: RefCell<Frames>,
     sent: RefCell<Frames>,
     allowance: RefCell<Allowance>,
@@ -36,40 +37,7 @@ pub(super) struct Wire {
     blocked: Cell<bool>,
     /// When it was so last.
     blocked_at_ms: Cell<Option<u64>>,
-    waiting: Cell<Waiting>,
-    /// The last wait for a frame's rest, and the last one for what comes after: each may be
-    /// interrupted by the other, and goes on then.
-    frame: Cell<Since>,
-    rest: Cell<Since>,
     flood: Cell<Option<Http2Error>>,
-}
-
-/// What a connection waits for. The number tells one wait from the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Waiting {
-    /// The first frame.
-    Begin,
-    /// The rest of a head, or of a small frame.
-    Frame(u64),
-    /// Room in the socket.
-    Room(u64),
-    /// Room in its windows for the ends of answers; after so many pieces.
-    Tail(u64),
-    /// Its requests, which have limits of their own.
-    Requests,
-    /// A request; after so many, and so many pieces of responses.
-    Request(u64, u64),
-    /// The client's end, after it was told.
-    End(u64),
-    /// The client's end, after ours; that wait ends by itself.
-    Linger,
-}
-
-/// A wait, and when it began.
-#[derive(Debug, Clone, Copy)]
-struct Since {
-    waiting: Waiting,
-    at_ms: u64,
 }
 
 /// How a connection is used.
@@ -83,29 +51,11 @@ pub(super) struct Use {
     pub(super) is_ending: bool,
 }
 
-/// What becomes of a connection that was waited for in vain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Overdue {
-    /// It is told to end: nothing was asked for a while.
-    Idle,
-    /// It is closed.
-    Silent(Option<Http2Error>),
-}
-
-impl Since {
-    const BEGIN: Self = Self {
-        waiting: Waiting::Begin,
-        at_ms: 0,
-    };
-}
-
 impl Wire {
     pub(super) fn new(clock: &Rc<Clock>, patience: Patience, limits: &Http2Limits) -> Rc<Self> {
-        let deadline = clock.deadline();
-        deadline.arm(patience.head);
         Rc::new(Self {
-            deadline,
             patience,
+            waits: Waits::new(clock, patience),
             received: RefCell::new(Frames::of_client()),
             sent: RefCell::new(Frames::of_server()),
             allowance: RefCell::new(Allowance::new(limits, clock.now_ms())),
@@ -115,9 +65,6 @@ impl Wire {
             writes: Cell::new(0),
             blocked: Cell::new(false),
             blocked_at_ms: Cell::new(None),
-            waiting: Cell::new(Waiting::Begin),
-            frame: Cell::new(Since::BEGIN),
-            rest: Cell::new(Since::BEGIN),
             flood: Cell::new(None),
         })
     }
@@ -130,51 +77,11 @@ impl Wire {
     /// After the protocol machine came to rest: whether the client has kept us waiting for too
     /// long. If not, the task is woken when it has.
     pub(super) fn overdue(&self, cx: &Context<'_>, used: Use) -> Option<Overdue> {
-        let waiting = self.waiting(used);
-        if self.waiting.replace(waiting) != waiting {
-            self.arm(waiting);
-        }
-        if waiting == Waiting::Linger || !self.deadline.is_over(cx) {
-            return None;
-        }
-        Some(match waiting {
-            Waiting::Request(..) => Overdue::Idle,
-            Waiting::Begin | Waiting::Frame(_) => Overdue::Silent(Some(Http2Error::Timeout)),
-            Waiting::Room(_) | Waiting::Tail(_) => Overdue::Silent(Some(Http2Error::SendTimeout)),
-            Waiting::Requests | Waiting::End(_) | Waiting::Linger => Overdue::Silent(None),
-        })
-    }
-
-    fn arm(&self, waiting: Waiting) {
-        let Patience { head, idle, send } = self.patience;
-        match waiting {
-            Waiting::Requests => self.deadline.disarm(),
-            Waiting::Begin => self.deadline.arm(head),
-            Waiting::Frame(_) => self.go_on(&self.frame, waiting, head),
-            Waiting::Room(_) => self.deadline.arm(send),
-            Waiting::Tail(_) => self.go_on(&self.rest, waiting, send),
-            Waiting::Request(..) => self.go_on(&self.rest, waiting, idle),
-            Waiting::End(_) => self.go_on(&self.rest, waiting, head),
-            Waiting::Linger => {}
-        }
-    }
-
-    /// Waits as long as is left of `limit`, if this is the wait that was interrupted.
-    fn go_on(&self, last: &Cell<Since>, waiting: Waiting, limit: Duration) {
-        let at_ms = self.clock.now_ms();
-        let mut since = last.get();
-        if since.waiting != waiting {
-            since = Since { waiting, at_ms };
-            last.set(since);
-        }
-        let passed = Duration::from_millis(at_ms.saturating_sub(since.at_ms));
-        self.deadline.arm(limit.saturating_sub(passed));
+        self.waits.enter(self.waiting(used));
+        self.waits.overdue(cx)
     }
 
     fn waiting(&self, used: Use) -> Waiting {
-        if self.waiting.get() == Waiting::Linger {
-            return Waiting::Linger;
-        }
         if self.blocked.get() {
             return Waiting::Room(self.writes.get());
         }
@@ -345,10 +252,9 @@ impl AsyncWrite for FrameStream {
         if this.lingering.is_none() {
             ready!(Pin::new(&mut this.socket).poll_shutdown(cx))?;
             // What we said last must not be lost since the client is still sending.
-            this.wire.waiting.set(Waiting::Linger);
-            this.wire.deadline.arm(LINGER);
+            this.wire.waits.enter(Waiting::Linger);
         }
-        if this.wire.deadline.is_over(cx) {
+        if this.wire.waits.is_over(cx) {
             return Poll::Ready(Ok(()));
         }
         let linger = this.lingering.get_or_insert_with(Linger::new);
