@@ -66,8 +66,7 @@ enum End {
 /// Serves a connection to its end.
 pub(super) async fn serve(line: &Line, begun: (Bytes, Socket), front: impl Front) {
     let worker = &line.worker;
-    let cells = line.door.cells.of(worker.id);
-    cells.http2_connections.inc();
+    line.door.cells.of(worker.id).http2_connections.inc();
     let view = worker.view();
     let limits = &view.snapshot.config.limits;
     let patience = Patience::from(limits);
@@ -115,16 +114,21 @@ pub(super) async fn serve(line: &Line, begun: (Bytes, Socket), front: impl Front
         End::Silent(why) => why,
     };
     if let Some(error) = error {
-        cells.http2_errors.inc(error);
-        let client = line.peer.ip().map(tracing::field::display);
-        tracing::debug!(
-            listener = &*line.door.name,
-            client,
-            reason = error.label(),
-            "HTTP/2 connection closed"
-        );
+        tell(line, error);
     }
     streams.ended().await;
+}
+
+/// Counts and logs what was wrong with a connection.
+fn tell(line: &Line, error: Http2Error) {
+    line.door.cells.of(line.worker.id).http2_errors.inc(error);
+    let client = line.peer.ip().map(tracing::field::display);
+    tracing::debug!(
+        listener = &*line.door.name,
+        client,
+        reason = error.label(),
+        "HTTP/2 connection closed"
+    );
 }
 
 /// What was wrong with a connection; `None`: its client just went away.

@@ -144,7 +144,7 @@ mod tests {
 
     const PATIENCE: Patience = Patience {
         head: Duration::from_secs(10),
-        idle: Duration::from_secs(60),
+        idle: Duration::from_mins(1),
         send: Duration::from_secs(30),
     };
 

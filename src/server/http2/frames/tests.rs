@@ -52,7 +52,7 @@ fn the_last_frame_of_a_stream_is_known() {
         (frame(3, 0, 9, 4), 9, true),
         // An acknowledgement.
         (frame(4, 1, 0, 0), 0, false),
-        (frame(9, 5, 1 << 31 | 11, 0), 11, false),
+        (frame(9, 5, 0x8000_000b, 0), 11, false),
     ] {
         let mut found = None;
         Frames::of_server().pass(&bytes, |head| found = Some((head.stream, head.is_last)));
