@@ -72,7 +72,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let count = Count::default();
     let layer = count.clone();
-    // Called once for each client connection, on the worker that serves it.
+    // Called once for each client connection, by HTTP/2 for each request, on the worker that serves it.
     let proxy = app::start_with(config, move |caller| {
         ServiceBuilder::new()
             .layer(layer.clone())

@@ -39,6 +39,13 @@ pub struct Patience {
     pub send: Duration,
 }
 
+impl Patience {
+    /// For its end after it was told to end: what was sent before must be taken first.
+    pub fn farewell(&self) -> Duration {
+        self.head.max(self.send)
+    }
+}
+
 impl From<&Limits> for Patience {
     fn from(limits: &Limits) -> Self {
         Self {
@@ -149,6 +156,12 @@ impl Conversation {
         if self.blocked.replace(false) {
             self.rearm();
         }
+    }
+
+    /// Begins the wait for the client to take what is written once more; `false`: there is none.
+    pub fn wait_anew_for_room(&self) -> bool {
+        self.rearm();
+        self.blocked.get()
     }
 
     /// The client may still be sending what nobody will read: the connection must not be closed

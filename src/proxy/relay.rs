@@ -23,6 +23,9 @@ use super::select::InFlight;
 use crate::observe::metrics::{ErrorReason, Stage};
 use crate::upstream::{BodySource, Carrier, Chosen, Lease};
 
+/// What a piece that is held costs beside its bytes, in our queue and in its own.
+const PER_PIECE: usize = 64;
+
 type BackendBody = <Chosen as Carrier>::Body;
 
 /// What a backend and a client are exchanging.
@@ -169,7 +172,7 @@ impl Exchange {
     }
 
     fn hold(&mut self, data: Bytes) {
-        self.ahead_bytes += data.len();
+        self.ahead_bytes += data.len() + PER_PIECE;
         self.ahead.push_back(data);
     }
 
@@ -180,7 +183,7 @@ impl Exchange {
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         self.asked = Asked::AndGiven;
         if let Some(data) = self.ahead.pop_front() {
-            self.ahead_bytes -= data.len();
+            self.ahead_bytes -= data.len() + PER_PIECE;
             return self.hand_out(data);
         }
         match self.poll_backend(cx, talk) {

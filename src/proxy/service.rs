@@ -3,6 +3,11 @@
 //!
 //! Layers stand outside, one service for each client connection; between a request's head and
 //! its answer there is none. Who wants none pays nothing for them: hyper asks the proxy itself.
+//!
+//! By HTTP/2 each stream, which is one request, has a service of its own. What layers keep from one
+//! request to the next (a count, a bound) belongs into the closure that makes them, which each
+//! worker has a clone of. A layer that holds a response body back for longer than
+//! `limits.send_idle` has its stream reset: it looks like a client that takes nothing.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -16,7 +21,8 @@ use hyper_util::service::TowerToHyperService;
 
 use super::{Caller, ResponseBody, handle};
 
-/// Answers the requests of one client connection, as a tower service.
+/// Answers the requests of one client connection, or by HTTP/2 the one of a stream, as a tower
+/// service.
 pub fn service(
     caller: Rc<Caller>,
 ) -> impl tower::Service<
@@ -62,7 +68,8 @@ where
     move |caller| TowerToHyperService::new(layers(caller))
 }
 
-/// Makes the service of each client connection; every worker has a clone of it.
+/// Makes the service of each client connection, and by HTTP/2 of each stream; every worker has a
+/// clone of it.
 pub trait Front: Clone + Send + 'static {
     /// The service; it stays on the worker's thread.
     type Service: hyper::service::Service<
@@ -74,7 +81,7 @@ pub trait Front: Clone + Send + 'static {
     /// The body of its answers.
     type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + 'static;
 
-    /// The service of one connection.
+    /// The service of one connection, or of one stream.
     fn service(&self, caller: Rc<Caller>) -> Self::Service;
 }
 

@@ -44,6 +44,7 @@ fn expect_error(proxy: &Proxy, reason: &str) {
 fn requests_cancelled_in_a_row_end_the_connection() {
     let tomcat = Tomcat::start("jvm1");
     let proxy = start(&tomcat, "http2: { resets: 50 }");
+    let started = Instant::now();
     let mut client = Frames::connect(proxy.address(), &[]);
     let mut sent = 0;
     while sent < 10_000 {
@@ -57,14 +58,11 @@ fn requests_cancelled_in_a_row_end_the_connection() {
         sent += 1;
     }
     client.expect_closed();
-    assert!(
-        tomcat.count() <= 60,
-        "{} requests got through",
-        tomcat.count()
-    );
-    let closed = || errors(&proxy, "resets") + errors(&proxy, "enhance_your_calm");
-    eventually("it is counted", || closed() == 1);
-    Http2::connect(proxy.address()).get("/echo").expect(200);
+    // A slow machine gives more of them back; and one more tick of the clock.
+    let most = 50 + 5 * (started.elapsed().as_secs() + 1) + 1;
+    let count = tomcat.count();
+    assert!(count <= most, "{count} of {most} requests got through");
+    expect_error(&proxy, "resets");
 }
 
 #[test]
@@ -273,6 +271,39 @@ fn a_window_of_nothing_is_borne_for_a_while() {
     assert_eq!(stuck, 20);
     client.get(101, "/status/204");
     client.next_of(frames::HEADERS, 101);
+}
+
+#[test]
+fn ends_of_answers_that_nobody_takes_end_the_connection() {
+    let tomcat = Tomcat::start("jvm1");
+    let proxy = start(&tomcat, "send_idle: 300ms, idle: 60s");
+    tomcat.hold("/page");
+    // A piece is sent when there is any room; these are the last of their answers.
+    let mut client = Frames::connect(proxy.address(), &[(frames::INITIAL_WINDOW, 1)]);
+    client.get(1, "/page");
+    for stream in [3, 5, 7] {
+        client.get(stream, "/bytes/1000");
+    }
+    tomcat.wait_for("all but one", |counts| counts.in_progress == 1);
+    client.expect_closed();
+    expect_error(&proxy, "send_timeout");
+    tomcat.release("/page");
+}
+
+#[test]
+fn who_takes_the_end_of_an_answer_slowly_gets_it() {
+    let tomcat = Tomcat::start("jvm1");
+    let limits = "head_time: 200ms, send_idle: 2s, idle: 60s, requests_per_connection: 1";
+    let proxy = start(&tomcat, limits);
+    let mut client = Frames::connect(proxy.address(), &[(frames::INITIAL_WINDOW, 1)]);
+    client.get(1, "/bytes/4");
+    let mut body = client.next_of(frames::DATA, 1).payload;
+    for _ in 0..3 {
+        wait::stays("a pause", Duration::from_millis(500), || true);
+        client.send(frames::WINDOW_UPDATE, 0, 1, &1_u32.to_be_bytes());
+        body.extend(client.next_of(frames::DATA, 1).payload);
+    }
+    assert_eq!(body.len(), 4);
 }
 
 #[test]

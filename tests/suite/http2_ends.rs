@@ -226,6 +226,35 @@ fn a_reader_that_is_slow_is_not_given_up() {
 }
 
 #[test]
+fn many_answers_on_a_slow_line_are_not_given_up() {
+    let tomcat = Tomcat::start("jvm1");
+    let proxy = start(&tomcat, "send_idle: 2s");
+    // Windows are no matter; the line is.
+    let raw = Raw::connect_narrow(proxy.address());
+    let mut client = Frames::over(raw, &[(frames::INITIAL_WINDOW, 1 << 30)]);
+    client.send(frames::WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes());
+    for number in 0..100 {
+        client.get(2 * number + 1, "/bytes/1000000");
+    }
+    let (started, mut taken) = (Instant::now(), 0);
+    // Each gets less than a piece in the time that it is waited for.
+    while started.elapsed() < Duration::from_secs(8) {
+        let due = started.elapsed().as_millis() as usize * 1000;
+        if taken > due {
+            wait::stays("a pause", Duration::from_millis(2), || true);
+            continue;
+        }
+        let frame = client.try_next().expect("goes on");
+        assert_ne!(frame.kind, frames::RST_STREAM, "after {taken} bytes");
+        taken += frame.payload.len();
+    }
+    let stuck = proxy
+        .metrics()
+        .value("cattail_http2_streams_stuck_total", &[]);
+    assert_eq!(stuck, 0);
+}
+
+#[test]
 fn a_stop_lets_requests_finish_and_takes_no_more() {
     let tomcat = Tomcat::start("jvm1");
     let proxy = Proxy::in_front_of(&[&tomcat], "");
@@ -299,6 +328,45 @@ fn a_connection_ends_in_order_after_its_number_of_requests() {
     assert_eq!(tomcat.count(), 5);
 }
 
+/// Asks, and reads on to the end of the answer.
+fn ask(client: &mut Frames, stream: u32) -> bool {
+    let block = frames::get_fields("/echo", &[]);
+    let flags = frames::END_STREAM | frames::END_HEADERS;
+    let sent = client.try_send(frames::HEADERS, flags, stream, &block);
+    sent.is_ok()
+        && std::iter::from_fn(|| client.try_next().ok())
+            .any(|frame| frame.kind == frames::DATA && frame.stream == stream)
+}
+
+#[test]
+fn who_does_not_heed_the_end_gets_a_few_more_answers() {
+    let tomcat = Tomcat::start("jvm1");
+    let proxy = start(&tomcat, "requests_per_connection: 3, http2: { streams: 5 }");
+    // It is told with a PING, and takes care not to answer that.
+    let mut client = Frames::connect(proxy.address(), &[]);
+    let answered = (0..100).take_while(|number| ask(&mut client, 2 * number + 1));
+    assert_eq!(answered.count(), 3 + 5);
+    client.expect_closed();
+    Http2::connect(proxy.address()).get("/echo").expect(200);
+}
+
+#[test]
+fn who_does_not_heed_the_end_is_served_a_while_longer() {
+    let tomcat = Tomcat::start("jvm1");
+    let proxy = start(&tomcat, "idle: 200ms, head_time: 300ms, send_idle: 300ms");
+    let mut client = Frames::connect(proxy.address(), &[]);
+    assert!(ask(&mut client, 1));
+    client.next(frames::GOAWAY);
+    let told = Instant::now();
+    let mut stream = 3;
+    while ask(&mut client, stream) {
+        assert!(told.elapsed() < wait::patience(), "it goes on for ever");
+        wait::stays("a pause", Duration::from_millis(20), || true);
+        stream += 2;
+    }
+    assert!(stream > 5, "what was on its way is answered");
+}
+
 #[test]
 fn an_idle_connection_ends_though_it_is_pinged() {
     let tomcat = Tomcat::start("jvm1");
@@ -308,10 +376,16 @@ fn an_idle_connection_ends_though_it_is_pinged() {
     client.next_of(frames::DATA, 1);
     let started = Instant::now();
     let told = loop {
-        client.send(frames::PING, 0, 0, b"stay up!");
-        match client.try_next().expect("open") {
-            frame if frame.kind == frames::GOAWAY => break frame,
-            _ => wait::stays("a pause", Duration::from_millis(50), || true),
+        // In halves: neither is a wait of its own.
+        let ping = frames::frame(frames::PING, 0, 0, b"stay up!");
+        for half in [&ping[..5], &ping[5..]] {
+            client.raw.send(half);
+            wait::stays("a pause", Duration::from_millis(50), || true);
+        }
+        assert!(started.elapsed() < wait::patience(), "it is kept up");
+        let frame = client.try_next().expect("open");
+        if frame.kind == frames::GOAWAY {
+            break frame;
         }
     };
     assert!(started.elapsed() >= Duration::from_millis(350));

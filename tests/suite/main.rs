@@ -59,6 +59,7 @@ mod health_checks;
 mod http2;
 mod http2_bounds;
 mod http2_ends;
+mod http2_memory;
 mod http2_tls;
 mod keep_alive;
 mod layers;

@@ -131,6 +131,14 @@ impl Drop for Process {
     }
 }
 
+/// Bytes that the process has in memory.
+pub(crate) fn resident(process: &Process) -> u64 {
+    let file = format!("/proc/{}/statm", process.child.id());
+    let text = fs::read_to_string(file).unwrap();
+    let pages: u64 = text.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}
+
 fn text(tomcat: &Tomcat, more: &str) -> String {
     format!(
         "workers: 2\nlisteners: [{{ address: '127.0.0.1:0' }}]\n\

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use super::harness::secure::{connection, put};
 use super::harness::*;
-use super::process::Process;
+use super::process::{Process, resident};
 
 const HOST: &str = "shop.example";
 
@@ -85,14 +85,6 @@ fn a_hang_up_with_a_broken_certificate_changes_nothing() {
     process.signal(Signal::HUP);
     process.wait_for_line("configuration loaded anew");
     assert_eq!(served(), renewed.chain);
-}
-
-/// Bytes that the process has in memory.
-fn resident(process: &Process) -> u64 {
-    let file = format!("/proc/{}/statm", process.child.id());
-    let text = fs::read_to_string(file).unwrap();
-    let pages: u64 = text.split(' ').nth(1).unwrap().parse().unwrap();
-    pages * 4096
 }
 
 #[test]

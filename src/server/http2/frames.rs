@@ -28,7 +28,18 @@ pub struct Frames {
     last_stream: u32,
 }
 
-/// A frame, as its head tells it.
+/// What a frame's head tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// What the frame is.
+    pub frame: Frame,
+    /// The stream it is of.
+    pub stream: u32,
+    /// Whether its side of the stream sends no more after it.
+    pub is_last: bool,
+}
+
+/// A kind of frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Frame {
     /// A piece of a body, perhaps an empty last one.
@@ -90,7 +101,7 @@ impl Frames {
     }
 
     /// Takes the next bytes, and tells each frame when its head is complete.
-    pub fn pass(&mut self, bytes: &[u8], mut seen: impl FnMut(Frame)) {
+    pub fn pass(&mut self, bytes: &[u8], mut seen: impl FnMut(Head)) {
         let mut rest = skip(&mut self.preface, bytes);
         while !rest.is_empty() {
             if self.left > 0 {
@@ -114,18 +125,18 @@ impl Frames {
         }
     }
 
-    fn begin(&mut self) -> Frame {
+    fn begin(&mut self) -> Head {
         const END_STREAM: u8 = 1;
         const END_HEADERS: u8 = 4;
         let [a, b, c, kind, flags, stream @ ..] = self.head;
         let length = u32::from_be_bytes([0, a, b, c]);
         self.left = usize::try_from(length).unwrap_or(usize::MAX);
         self.is_data = kind == 0;
+        let stream = u32::from_be_bytes(stream) & (u32::MAX >> 1);
         let frame = match kind {
             0 if length > 0 || flags & END_STREAM != 0 => Frame::Data,
             1 => {
                 self.in_block = flags & END_HEADERS == 0;
-                let stream = u32::from_be_bytes(stream) & (u32::MAX >> 1);
                 self.last_stream = self.last_stream.max(stream);
                 Frame::Fields
             }
@@ -139,7 +150,11 @@ impl Frames {
         if self.left == 0 {
             self.end();
         }
-        frame
+        Head {
+            frame,
+            stream,
+            is_last: kind == 3 || (kind < 2 && flags & END_STREAM != 0),
+        }
     }
 
     fn end(&mut self) {

@@ -7,8 +7,11 @@
 //! [`Caller`]: crate::proxy::Caller
 
 mod allowance;
+mod farewell;
 pub mod frames;
 mod streams;
+mod unended;
+mod waits;
 mod wire;
 
 use std::error::Error;
@@ -22,8 +25,10 @@ use h2::Reason;
 use hyper::server::conn::http2;
 use hyper_util::rt::TokioIo;
 
+use self::farewell::Farewell;
 use self::streams::{Requests, Streams};
-use self::wire::{FrameStream, Overdue, Wire};
+use self::waits::Overdue;
+use self::wire::{FrameStream, Wire};
 use super::connection::Line;
 use crate::config::Limits;
 use crate::observe::metrics::Http2Error;
@@ -61,14 +66,15 @@ enum End {
 /// Serves a connection to its end.
 pub(super) async fn serve(line: &Line, begun: (Bytes, Socket), front: impl Front) {
     let worker = &line.worker;
-    let cells = line.door.cells.of(worker.id);
-    cells.http2_connections.inc();
+    line.door.cells.of(worker.id).http2_connections.inc();
     let view = worker.view();
     let limits = &view.snapshot.config.limits;
     let patience = Patience::from(limits);
     let most = limits.requests_per_connection;
+    let at_last = most.saturating_add(u64::from(limits.http2.streams));
+    let mut farewell = Farewell::new(patience, at_last);
     let wire = Wire::new(&worker.clock, patience, &limits.http2);
-    let streams = Streams::new(line);
+    let streams = Streams::new(line, &wire);
     let builder = protocol(limits, streams.clone());
     drop(view);
     let requests = Requests {
@@ -78,23 +84,24 @@ pub(super) async fn serve(line: &Line, begun: (Bytes, Socket), front: impl Front
     };
     let stream = TokioIo::new(FrameStream::new(begun, Rc::clone(&wire)));
     let mut connection = builder.serve_connection(stream, requests);
-    let mut is_ending = false;
     let end = poll_fn(|cx| {
         loop {
             if let Poll::Ready(outcome) = Pin::new(&mut connection).poll(cx) {
                 return Poll::Ready(End::Ended(outcome));
             }
-            let overdue = wire.overdue(cx, streams.used(cx, is_ending));
+            let overdue = wire.overdue(cx, streams.used(cx, farewell.is_said()));
             if let Some(Overdue::Silent(why)) = overdue {
                 return Poll::Ready(End::Silent(why));
             }
-            let is_due = overdue == Some(Overdue::Idle)
-                || worker.is_stopping()
-                || streams.requests() >= most;
-            if !is_due || is_ending {
+            let (requests, now_ms) = (streams.requests(), worker.clock.now_ms());
+            if farewell.is_ignored(requests, now_ms) {
+                return Poll::Ready(End::Silent(None));
+            }
+            let is_due = overdue == Some(Overdue::Idle) || worker.is_stopping() || requests >= most;
+            if !is_due || farewell.is_said() {
                 return Poll::Pending;
             }
-            is_ending = true;
+            farewell.say(now_ms);
             Pin::new(&mut connection).graceful_shutdown();
         }
     })
@@ -107,16 +114,21 @@ pub(super) async fn serve(line: &Line, begun: (Bytes, Socket), front: impl Front
         End::Silent(why) => why,
     };
     if let Some(error) = error {
-        cells.http2_errors.inc(error);
-        let client = line.peer.ip().map(tracing::field::display);
-        tracing::debug!(
-            listener = &*line.door.name,
-            client,
-            reason = error.label(),
-            "HTTP/2 connection closed"
-        );
+        tell(line, error);
     }
     streams.ended().await;
+}
+
+/// Counts and logs what was wrong with a connection.
+fn tell(line: &Line, error: Http2Error) {
+    line.door.cells.of(line.worker.id).http2_errors.inc(error);
+    let client = line.peer.ip().map(tracing::field::display);
+    tracing::debug!(
+        listener = &*line.door.name,
+        client,
+        reason = error.label(),
+        "HTTP/2 connection closed"
+    );
 }
 
 /// What was wrong with a connection; `None`: its client just went away.

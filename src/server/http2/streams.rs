@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::service::Service;
 
-use super::wire::Use;
+use super::wire::{Use, Wire};
 use crate::proxy::conversation::{Conversation, Patience};
 use crate::proxy::{Caller, Front};
 use crate::server::connection::Line;
@@ -24,6 +24,7 @@ pub(super) struct Streams(Rc<Shared>);
 
 struct Shared {
     line: Line,
+    wire: Rc<Wire>,
     /// The conversation of the stream that hyper hands over next.
     next: RefCell<Option<Rc<Conversation>>>,
     open: Cell<usize>,
@@ -32,9 +33,10 @@ struct Shared {
 }
 
 impl Streams {
-    pub(super) fn new(line: &Line) -> Self {
+    pub(super) fn new(line: &Line, wire: &Rc<Wire>) -> Self {
         Self(Rc::new(Shared {
             line: line.clone(),
+            wire: Rc::clone(wire),
             next: RefCell::default(),
             open: Cell::new(0),
             requests: Cell::new(0),
@@ -42,7 +44,7 @@ impl Streams {
         }))
     }
 
-    /// How the connection is used; its task is woken when the last request has ended.
+    /// How the connection is used; its task is woken when a request has ended.
     pub(super) fn used(&self, cx: &Context<'_>, is_ending: bool) -> Use {
         let mut connection = self.0.connection.borrow_mut();
         match &mut *connection {
@@ -88,10 +90,9 @@ impl Drop for Open {
         if std::thread::panicking() {
             self.0.line.worker.cells().panics.inc();
         }
-        if self.0.open.get() == 0
-            && let Some(connection) = self.0.connection.borrow_mut().take()
-        {
-            connection.wake();
+        // The connection may have nothing left to do, or wait for an answer's end alone.
+        if let Some(connection) = &*self.0.connection.borrow() {
+            connection.wake_by_ref();
         }
     }
 }
@@ -121,7 +122,11 @@ async fn run(stream: impl Future<Output = ()>, talk: Rc<Conversation>, open: Ope
             return Poll::Ready(());
         }
         talk.read_ahead_of_stream(cx);
-        if talk.is_overdue(cx) {
+        while talk.is_overdue(cx) {
+            // A socket that takes nothing at all is given up with all that is on it.
+            if open.0.wire.has_held_up() && talk.wait_anew_for_room() {
+                continue;
+            }
             let line = &open.0.line;
             line.door.cells.of(line.worker.id).http2_streams_stuck.inc();
             return Poll::Ready(());

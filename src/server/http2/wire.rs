@@ -1,57 +1,43 @@
-//! The client's socket, and how long its silence is borne.
+//! The client's socket, and what is seen there of what the client does.
 
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::allowance::Allowance;
 use super::frames::{Frame, Frames};
-use crate::clock::{Clock, Deadline};
+use super::unended::Unended;
+use super::waits::{Overdue, Waiting, Waits};
+use crate::clock::Clock;
 use crate::config::Http2Limits;
 use crate::observe::metrics::Http2Error;
 use crate::proxy::conversation::Patience;
-use crate::server::linger::{LINGER, Linger};
+use crate::server::linger::Linger;
 use crate::socket::Socket;
 
 /// What is seen of a connection at its socket.
 #[derive(Debug)]
 pub(super) struct Wire {
     clock: Rc<Clock>,
-    deadline: Deadline,
     patience: Patience,
+    waits: Waits,
     received: RefCell<Frames>,
     sent: RefCell<Frames>,
     allowance: RefCell<Allowance>,
+    unended: RefCell<Unended>,
     /// Pieces of bodies that were sent.
     pieces: Cell<u64>,
     writes: Cell<u64>,
     blocked: Cell<bool>,
-    waiting: Cell<Waiting>,
+    /// When it was so last.
+    blocked_at_ms: Cell<Option<u64>>,
     flood: Cell<Option<Http2Error>>,
-}
-
-/// What a connection waits for. The number tells one wait from the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Waiting {
-    /// The first frame.
-    Begin,
-    /// The rest of a head, or of a small frame.
-    Frame(u64),
-    /// Room in the socket.
-    Room(u64),
-    /// Its requests, which have limits of their own.
-    Requests,
-    /// A request; after so many, and so many pieces of responses.
-    Request(u64, u64),
-    /// The client's end, after it was told.
-    End(u64),
-    /// The client's end, after ours; that wait ends by itself.
-    Linger,
 }
 
 /// How a connection is used.
@@ -65,30 +51,20 @@ pub(super) struct Use {
     pub(super) is_ending: bool,
 }
 
-/// What becomes of a connection that was waited for in vain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Overdue {
-    /// It is told to end: nothing was asked for a while.
-    Idle,
-    /// It is closed.
-    Silent(Option<Http2Error>),
-}
-
 impl Wire {
     pub(super) fn new(clock: &Rc<Clock>, patience: Patience, limits: &Http2Limits) -> Rc<Self> {
-        let deadline = clock.deadline();
-        deadline.arm(patience.head);
         Rc::new(Self {
-            deadline,
             patience,
+            waits: Waits::new(clock, patience),
             received: RefCell::new(Frames::of_client()),
             sent: RefCell::new(Frames::of_server()),
             allowance: RefCell::new(Allowance::new(limits, clock.now_ms())),
+            unended: RefCell::new(Unended::new(limits.streams)),
             clock: Rc::clone(clock),
             pieces: Cell::new(0),
             writes: Cell::new(0),
             blocked: Cell::new(false),
-            waiting: Cell::new(Waiting::Begin),
+            blocked_at_ms: Cell::new(None),
             flood: Cell::new(None),
         })
     }
@@ -101,33 +77,11 @@ impl Wire {
     /// After the protocol machine came to rest: whether the client has kept us waiting for too
     /// long. If not, the task is woken when it has.
     pub(super) fn overdue(&self, cx: &Context<'_>, used: Use) -> Option<Overdue> {
-        let waiting = self.waiting(used);
-        if self.waiting.replace(waiting) != waiting {
-            match waiting {
-                Waiting::Requests => self.deadline.disarm(),
-                Waiting::Begin | Waiting::Frame(_) | Waiting::End(_) => {
-                    self.deadline.arm(self.patience.head);
-                }
-                Waiting::Room(_) => self.deadline.arm(self.patience.send),
-                Waiting::Request(..) => self.deadline.arm(self.patience.idle),
-                Waiting::Linger => {}
-            }
-        }
-        if waiting == Waiting::Linger || !self.deadline.is_over(cx) {
-            return None;
-        }
-        Some(match waiting {
-            Waiting::Request(..) => Overdue::Idle,
-            Waiting::Begin | Waiting::Frame(_) => Overdue::Silent(Some(Http2Error::Timeout)),
-            Waiting::Room(_) => Overdue::Silent(Some(Http2Error::SendTimeout)),
-            Waiting::Requests | Waiting::End(_) | Waiting::Linger => Overdue::Silent(None),
-        })
+        self.waits.enter(self.waiting(used));
+        self.waits.overdue(cx)
     }
 
     fn waiting(&self, used: Use) -> Waiting {
-        if self.waiting.get() == Waiting::Linger {
-            return Waiting::Linger;
-        }
         if self.blocked.get() {
             return Waiting::Room(self.writes.get());
         }
@@ -137,19 +91,36 @@ impl Wire {
         }
         match received.unfinished() {
             Some(number) => Waiting::Frame(number),
+            // Those that are answered have tasks, but for the ones that wait for their end alone.
+            None if self.unended.borrow().count() > used.open => Waiting::Tail(self.pieces.get()),
             None if used.open > 0 => Waiting::Requests,
             None if used.is_ending => Waiting::End(self.pieces.get()),
             None => Waiting::Request(used.requests, self.pieces.get()),
         }
     }
 
+    fn block(&self) {
+        self.blocked.set(true);
+        self.blocked_at_ms.set(Some(self.clock.now_ms()));
+    }
+
+    /// Whether it was the socket that had no room for what streams send, some time while one of
+    /// them waited in vain: then its client may take all as fast as it can.
+    pub(super) fn has_held_up(&self) -> bool {
+        self.blocked_at_ms.get().is_some_and(|at_ms| {
+            let passed = self.clock.now_ms().saturating_sub(at_ms);
+            Duration::from_millis(passed) < self.patience.send
+        })
+    }
+
     /// `Err`: too much of something.
     fn take(&self, bytes: &[u8]) -> Result<(), Http2Error> {
         let (mut allowance, now_ms) = (self.allowance.borrow_mut(), self.clock.now_ms());
-        let mut outcome = Ok(());
-        self.received.borrow_mut().pass(bytes, |frame| {
+        let (mut unended, mut outcome) = (self.unended.borrow_mut(), Ok(()));
+        self.received.borrow_mut().pass(bytes, |head| {
+            unended.received(head);
             if outcome.is_ok() {
-                outcome = allowance.received(frame, now_ms);
+                outcome = allowance.received(head.frame, now_ms);
             }
         });
         if let Err(flood) = outcome {
@@ -162,12 +133,13 @@ impl Wire {
         self.blocked.set(false);
         self.writes.set(self.writes.get() + 1);
         self.allowance.borrow_mut().sent(count);
-        let mut sent = self.sent.borrow_mut();
+        let (mut sent, mut unended) = (self.sent.borrow_mut(), self.unended.borrow_mut());
         for buf in bufs {
             let written = buf.get(..count).unwrap_or(buf);
             count -= written.len();
-            sent.pass(written, |frame| {
-                if frame == Frame::Data {
+            sent.pass(written, |head| {
+                unended.sent(head);
+                if head.frame == Frame::Data {
                     self.pieces.set(self.pieces.get() + 1);
                 }
             });
@@ -254,7 +226,7 @@ impl AsyncWrite for FrameStream {
         match &outcome {
             Poll::Ready(Ok(count)) => this.wire.give(bufs.iter().map(|buf| &**buf), *count),
             Poll::Ready(Err(_)) => {}
-            Poll::Pending => this.wire.blocked.set(true),
+            Poll::Pending => this.wire.block(),
         }
         outcome
     }
@@ -267,7 +239,11 @@ impl AsyncWrite for FrameStream {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.socket).poll_flush(cx);
         // A secured socket takes what is written, and may keep it.
-        this.wire.blocked.set(outcome.is_pending());
+        if outcome.is_pending() {
+            this.wire.block();
+        } else {
+            this.wire.blocked.set(false);
+        }
         outcome
     }
 
@@ -276,10 +252,9 @@ impl AsyncWrite for FrameStream {
         if this.lingering.is_none() {
             ready!(Pin::new(&mut this.socket).poll_shutdown(cx))?;
             // What we said last must not be lost since the client is still sending.
-            this.wire.waiting.set(Waiting::Linger);
-            this.wire.deadline.arm(LINGER);
+            this.wire.waits.enter(Waiting::Linger);
         }
-        if this.wire.deadline.is_over(cx) {
+        if this.wire.waits.is_over(cx) {
             return Poll::Ready(Ok(()));
         }
         let linger = this.lingering.get_or_insert_with(Linger::new);

@@ -3,12 +3,12 @@
 
 #![no_main]
 
-use cattail::server::frames::{Frame, Frames};
+use cattail::server::frames::{Frames, Head};
 use libfuzzer_sys::fuzz_target;
 
-fn seen(frames: &mut Frames, bytes: &[u8]) -> Vec<Frame> {
+fn seen(frames: &mut Frames, bytes: &[u8]) -> Vec<Head> {
     let mut seen = Vec::new();
-    frames.pass(bytes, |frame| seen.push(frame));
+    frames.pass(bytes, |head| seen.push(head));
     seen
 }
 

@@ -14,7 +14,7 @@ fn frame(kind: u8, flags: u8, stream: u32, length: usize) -> Vec<u8> {
 
 fn seen(frames: &mut Frames, bytes: &[u8]) -> Vec<Frame> {
     let mut seen = Vec::new();
-    frames.pass(bytes, |frame| seen.push(frame));
+    frames.pass(bytes, |head| seen.push(head.frame));
     seen
 }
 
@@ -39,6 +39,24 @@ fn each_kind_is_told() {
         assert_eq!(seen(&mut frames, &bytes), [expected], "{bytes:?}");
         assert!(frames.is_between(), "{bytes:?}");
         assert!(frames.has_begun());
+    }
+}
+
+#[test]
+fn the_last_frame_of_a_stream_is_known() {
+    for (bytes, stream, is_last) in [
+        (frame(0, 0, 5, 5), 5, false),
+        (frame(0, 1, 5, 5), 5, true),
+        (frame(1, 4, 7, 5), 7, false),
+        (frame(1, 5, 7, 5), 7, true),
+        (frame(3, 0, 9, 4), 9, true),
+        // An acknowledgement.
+        (frame(4, 1, 0, 0), 0, false),
+        (frame(9, 5, 0x8000_000b, 0), 11, false),
+    ] {
+        let mut found = None;
+        Frames::of_server().pass(&bytes, |head| found = Some((head.stream, head.is_last)));
+        assert_eq!(found, Some((stream, is_last)), "{bytes:?}");
     }
 }
 

@@ -1,0 +1,77 @@
+//! What a client can make the process hold by HTTP/2.
+
+use std::time::Duration;
+
+use super::harness::frames::{self, Frames};
+use super::harness::*;
+use super::process::{Process, resident};
+
+const MIB: u64 = 1 << 20;
+
+/// Opens a hundred streams of large answers, and reads nothing of them.
+fn attack(process: &Process, window: u32, path: &str) -> Frames {
+    let raw = Raw::connect(process.address());
+    let mut client = Frames::over(raw, &[(frames::INITIAL_WINDOW, window)]);
+    client.send(frames::WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes());
+    for number in 0..100 {
+        client.get(2 * number + 1, path);
+    }
+    client
+}
+
+/// What it holds when it takes no more from its Tomcat.
+fn settled(process: &Process, tomcat: &Tomcat, requests: u64) -> u64 {
+    tomcat.wait_for_requests(requests);
+    let mut before = resident(process);
+    let mut calm = 0;
+    while calm < 5 {
+        wait::stays("a pause", Duration::from_millis(200), || true);
+        let now = resident(process);
+        calm = if now.abs_diff(before) < MIB / 4 {
+            calm + 1
+        } else {
+            0
+        };
+        before = now;
+    }
+    before
+}
+
+/// What each client costs that asks for `path` and takes nothing, in bytes.
+fn cost(tomcat: &Tomcat, path: &str, window: u32) -> u64 {
+    const ATTACKERS: u64 = 2;
+    let process = Process::run(&format!(
+        "workers: 1\nlisteners: [{{ address: '127.0.0.1:0' }}]\n\
+         clusters: {{ shop: {{ affinity: none, backends: ['{}'] }} }}\n",
+        tomcat.address()
+    ));
+    get(process.address(), "/echo").expect(200);
+    let served = tomcat.count();
+    let before = settled(&process, tomcat, served);
+    let attackers: Vec<_> = (0..ATTACKERS)
+        .map(|_| attack(&process, window, path))
+        .collect();
+    let after = settled(&process, tomcat, served + 100 * ATTACKERS);
+    drop(attackers);
+    after.saturating_sub(before) / ATTACKERS
+}
+
+#[test]
+fn a_client_that_takes_nothing_costs_no_more_than_told() {
+    let tomcat = Tomcat::start("jvm1");
+    // A window of a byte lets a whole piece go as far as to what waits for the window.
+    for window in [1, 1 << 30] {
+        let cost = cost(&tomcat, "/bytes/600000", window);
+        assert!(cost < 32 * MIB, "{cost} bytes with a window of {window}");
+    }
+}
+
+#[test]
+fn answers_in_crumbs_cost_no_more_than_others() {
+    let tomcat = Tomcat::start("jvm1");
+    let head = "HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\n";
+    let crumbs = "1\r\nx\r\n".repeat(100_000);
+    tomcat.raw_answer("/crumbs", format!("{head}{crumbs}0\r\n\r\n"));
+    let cost = cost(&tomcat, "/crumbs", 1);
+    assert!(cost < 16 * MIB, "{cost} bytes");
+}
