@@ -9,6 +9,7 @@
 mod allowance;
 pub mod frames;
 mod streams;
+mod switched;
 mod wire;
 
 use std::error::Error;
@@ -40,6 +41,7 @@ fn protocol(limits: &Limits, streams: Streams) -> http2::Builder<Streams> {
     let own = &limits.http2;
     let mut builder = http2::Builder::new(streams);
     builder
+        .enable_connect_protocol()
         .max_concurrent_streams(own.streams)
         .initial_stream_window_size(own.stream_window)
         .initial_connection_window_size(own.connection_window)
