@@ -109,6 +109,36 @@ mod tests {
     }
 
     #[test]
+    fn an_extended_connect_is_a_request_for_a_switch() {
+        let request = |protocol: Option<&'static str>| {
+            let mut request = Request::connect("http://a.example/chat?x=y")
+                .version(Version::HTTP_2)
+                .header("sec-websocket-key", "of the client")
+                .header("sec-websocket-accept", "forged");
+            if let Some(protocol) = protocol {
+                request = request.extension(Protocol::from_static(protocol));
+            }
+            let (mut head, ()) = request.body(()).unwrap().into_parts();
+            translate(&mut head);
+            head
+        };
+        let (one, other) = (request(Some("websocket")), request(Some("websocket")));
+        assert!(is_connect(&one));
+        assert_eq!((&one.method, one.uri.path()), (&Method::GET, "/chat"));
+        assert_eq!(one.headers["upgrade"], "websocket");
+        assert_eq!(one.headers["connection"], "upgrade");
+        assert_eq!(one.headers["host"], "a.example");
+        assert!(!one.headers.contains_key("sec-websocket-accept"));
+        let key = |head: &Parts| head.headers["sec-websocket-key"].clone();
+        assert_eq!(STANDARD.decode(key(&one)).unwrap().len(), 16);
+        assert_ne!(key(&one), key(&other));
+        assert_eq!(key(&request(Some("connect-udp"))), "of the client");
+        let plain = request(None);
+        assert!(!is_connect(&plain));
+        assert_eq!(plain.method, Method::CONNECT, "to be refused");
+    }
+
+    #[test]
     fn several_cookie_lines_are_one_in_their_order() {
         let cases: [(&[&str], &[&str]); 4] = [
             (&[], &[]),
