@@ -15,6 +15,10 @@ use tokio::time::Instant;
 /// How often a worker's clock advances.
 pub const TICK: Duration = Duration::from_millis(100);
 
+/// The same in milliseconds.
+#[expect(clippy::cast_possible_truncation, reason = "a tenth of a second")]
+pub const TICK_MS: u64 = TICK.as_millis() as u64;
+
 const NEVER: u64 = u64::MAX;
 
 /// A worker's coarse clock and the deadlines of everything that waits on this worker.
@@ -120,6 +124,11 @@ impl Deadline {
     pub fn arm(&self, wait: Duration) {
         let wait = u64::try_from(wait.saturating_add(TICK).as_millis()).unwrap_or(NEVER);
         self.set(self.clock.now_ms().saturating_add(wait).min(NEVER - 1));
+    }
+
+    /// Over at this moment, by [`Clock::now_ms`], or up to two ticks later.
+    pub fn arm_at(&self, at_ms: u64) {
+        self.set(at_ms.saturating_add(TICK_MS).min(NEVER - 1));
     }
 
     /// Waits for ever.

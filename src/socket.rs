@@ -156,6 +156,8 @@ pub struct Rewound<S> {
 impl<S> Rewound<S> {
     /// `read` was taken from `stream` too early.
     pub fn new(read: Bytes, stream: S) -> Self {
+        // An empty piece may be the last of a buffer.
+        let read = if read.is_empty() { Bytes::new() } else { read };
         Self { read, stream }
     }
 }
@@ -172,6 +174,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Rewound<S> {
         }
         let count = this.read.len().min(buf.remaining());
         buf.put_slice(&this.read.split_to(count));
+        if this.read.is_empty() {
+            this.read = Bytes::new();
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -33,7 +33,7 @@ use crate::config::{ListenAddr, Shutdown};
 use crate::observe::access_log::AccessLogHandle;
 use background::Background;
 use shown::Shown;
-use worker::Phase;
+use worker::{Deadlines, Phase};
 
 /// A proxy that runs. Dropped, it ends at once; [`Proxy::stop`] ends it in good order.
 #[derive(Debug)]
@@ -79,8 +79,11 @@ impl Proxy {
     /// at the configured deadline. Returns at once.
     pub fn begin_stop(&self) {
         self.announce_stop();
-        let deadline = Instant::now() + self.shutdown().deadline;
-        self.phase.send_replace(Phase::Ending(deadline));
+        let (now, shutdown) = (Instant::now(), self.shutdown());
+        self.phase.send_replace(Phase::Ending(Deadlines {
+            all: now + shutdown.deadline,
+            tunnels: now + shutdown.tunnel_deadline,
+        }));
     }
 
     /// Ends at once, whatever is in flight.

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
@@ -26,9 +27,28 @@ pub(super) enum Phase {
     /// Serving.
     Serving,
     /// No new connections; those that are there end with their requests, until then at most.
-    Ending(Instant),
+    Ending(Deadlines),
     /// At once.
     Over,
+}
+
+/// Until when an orderly end waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Deadlines {
+    /// For everything.
+    pub(super) all: Instant,
+    /// For tunnels.
+    pub(super) tunnels: Instant,
+}
+
+impl Deadlines {
+    fn at_once() -> Self {
+        let now = Instant::now();
+        Self {
+            all: now,
+            tunnels: now,
+        }
+    }
 }
 
 /// What a worker starts from.
@@ -80,15 +100,15 @@ async fn serve(start: Start, front: impl Front) -> io::Result<()> {
             accepting.spawn_local(accept(queue, door, worker, open, front.clone()));
         }
     }
-    let deadline = loop {
+    let deadlines = loop {
         let now = *phase.borrow_and_update();
         match now {
             Phase::Serving => {}
-            Phase::Ending(deadline) => break deadline,
-            Phase::Over => break Instant::now(),
+            Phase::Ending(deadlines) => break deadlines,
+            Phase::Over => break Deadlines::at_once(),
         }
         if phase.changed().await.is_err() {
-            break Instant::now();
+            break Deadlines::at_once();
         }
     };
     worker.stop();
@@ -100,7 +120,7 @@ async fn serve(start: Start, front: impl Front) -> io::Result<()> {
         }
     };
     tokio::select! {
-        _ = timeout_at(deadline, orderly) => {}
+        () = ended(&worker, deadlines, orderly) => {}
         () = over(&mut phase) => {}
     }
     if open.get() > 0 {
@@ -108,6 +128,19 @@ async fn serve(start: Start, front: impl Front) -> io::Result<()> {
     }
     ticker.abort();
     Ok(())
+}
+
+/// Waits for the orderly end; at their deadlines first tunnels and then all else is over.
+async fn ended(worker: &Worker, deadlines: Deadlines, orderly: impl Future<Output = ()>) {
+    let mut orderly = pin!(orderly);
+    let for_tunnels = deadlines.tunnels.min(deadlines.all);
+    if timeout_at(for_tunnels, &mut orderly).await.is_ok() {
+        return;
+    }
+    worker.end_tunnels();
+    // They need their turns for it.
+    let last = deadlines.all.max(Instant::now() + TICK);
+    let _cut = timeout_at(last, orderly).await;
 }
 
 async fn over(phase: &mut watch::Receiver<Phase>) {

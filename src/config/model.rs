@@ -368,6 +368,14 @@ pub struct Timeouts {
     pub response: Duration,
     /// Between two pieces of the response body, and of the request body sent.
     pub body_idle: Duration,
+    /// Silence of both sides of a tunnel; zero: unlimited.
+    pub tunnel_idle: Duration,
+    /// The same once one side has ended its half.
+    pub tunnel_half_closed: Duration,
+    /// Of a tunnel in all; zero: unlimited.
+    pub tunnel_lifetime: Duration,
+    /// Of a tunnel whose backend has left the configuration.
+    pub tunnel_removed: Duration,
 }
 
 /// Kept-alive connections to one backend.
@@ -468,4 +476,6 @@ pub struct Shutdown {
     pub delay: Duration,
     /// Longest wait for requests in flight.
     pub deadline: Duration,
+    /// Longest wait for tunnels; no longer than `deadline` in any case.
+    pub tunnel_deadline: Duration,
 }

@@ -19,7 +19,7 @@ use super::worker::View;
 use crate::balance::Slot;
 use crate::cluster::Cluster;
 use crate::observe::access_log::{Record, TlsRecord};
-use crate::observe::metrics::{ClusterCells, ErrorReason, Verdict};
+use crate::observe::metrics::{ClusterCells, ErrorReason, TunnelEnd, Verdict};
 use crate::observe::{AccessLog, LogField};
 use crate::session::Redactor;
 use crate::tls::Secured;
@@ -76,6 +76,23 @@ struct Entry {
     queue_time: Option<Duration>,
     route_in: Option<Box<[u8]>>,
     route_out: Option<Box<[u8]>>,
+}
+
+impl Entry {
+    /// Copies what it keeps: pieces of the buffer that the head was read into would keep all of it.
+    fn detach(&mut self) {
+        for field in [&mut self.host, &mut self.referer, &mut self.user_agent] {
+            let copy = field
+                .as_ref()
+                .map(|it| HeaderValue::from_bytes(it.as_bytes()));
+            if let Some(Ok(copy)) = copy {
+                *field = Some(copy);
+            }
+        }
+        if let Ok(copy) = self.uri.to_string().parse() {
+            self.uri = copy;
+        }
+    }
 }
 
 impl Account {
@@ -299,6 +316,11 @@ impl Account {
             return;
         }
         let duration = self.started.elapsed();
+        self.count(duration);
+        self.log(duration);
+    }
+
+    fn count(&self, duration: Duration) {
         match self.cells() {
             Some(cells) => {
                 cells.answer(self.status);
@@ -308,9 +330,30 @@ impl Account {
             }
             None => self.caller.worker.cells().answer(self.status),
         }
+    }
+
+    fn log(&self, duration: Duration) {
         if let (Some(entry), Some(log)) = (&self.entry, &self.view.log) {
             log.write(&self.record(entry, duration));
         }
+    }
+
+    /// The connection switches protocols: the request is counted. Its line is written when its tunnel
+    /// has ended ([`Self::tunnel_ended`]); `None`: nothing is logged.
+    pub(super) fn switch(mut self: Box<Self>) -> Option<Box<Self>> {
+        self.closed = true;
+        self.count(self.started.elapsed());
+        self.body = None;
+        self.entry.as_mut()?.detach();
+        Some(self)
+    }
+
+    /// Writes the line of a tunnel.
+    pub(super) fn tunnel_ended(&mut self, (bytes_in, bytes_out): (u64, u64), end: TunnelEnd) {
+        self.bytes_in = bytes_in;
+        self.bytes_out = bytes_out;
+        self.error = end.error();
+        self.log(self.started.elapsed());
     }
 
     fn record<'a>(&'a self, entry: &'a Entry, duration: Duration) -> Record<'a> {

@@ -18,7 +18,7 @@ use super::headers::request_id::{RequestId, RequestIdSlot};
 use super::refuse::{self, Checked, Refusal};
 use super::relay::ResponseBody;
 use super::worker::View;
-use super::{Caller, client_address, decision, errors, respond};
+use super::{Caller, client_address, decision, errors, http2, respond};
 use crate::config::{Action, Rule, Template};
 use crate::observe::LogLevel;
 
@@ -182,7 +182,13 @@ async fn act(
             status,
             content_type,
             body,
-        } => Ok(fixed(&asked.head.method, *status, content_type, body)),
+        } => {
+            if status.is_success() && http2::is_connect(asked.head) {
+                // The client would take it for a tunnel.
+                return Err((ProxyError::UpgradeRefused, account));
+            }
+            Ok(fixed(&asked.head.method, *status, content_type, body))
+        }
         Action::Proxy(action) => {
             return match Forwarding::new(asked, action, account) {
                 Ok(forwarding) => forward(forwarding, body).await,

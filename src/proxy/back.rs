@@ -3,16 +3,18 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use http::response::Parts;
 use http::{Response, StatusCode};
 
+use super::account::Account;
 use super::affinity::{self, Answered};
+use super::answer::Failed;
 use super::conversation::Conversation;
 use super::decision;
+use super::errors::ProxyError;
 use super::facts::Facts;
 use super::forward::{Forwarding, Won};
 use super::headers::fields::{self, Field};
@@ -20,7 +22,7 @@ use super::outgoing::Outgoing;
 use super::relay::{Begun, Exchange, ResponseBody};
 use super::respond::{self, ResponseEdit};
 use super::select::Chosen;
-use super::tunnel::Tunnel;
+use super::tunnel::{Tally, Tunnel};
 use crate::observe::LogField;
 use crate::observe::metrics::Verdict;
 use crate::upstream::{self, Carrier};
@@ -31,6 +33,8 @@ type BackendBody = <upstream::Chosen as Carrier>::Body;
 pub(super) enum Passed {
     /// The connection switches protocols.
     Switched(Response<ResponseBody>),
+    /// Not at all: the client would take it for a switch.
+    Misleading(Box<Account>),
     /// Its body follows.
     Relayed(Parts, Rc<RefCell<Exchange>>),
 }
@@ -48,6 +52,9 @@ pub(super) fn pass_back(
     } = won;
     let asked = forwarding.asked;
     let status = response.status();
+    if outgoing.would_mislead(status) {
+        return Passed::Misleading(forwarding.account);
+    }
     forwarding.account.responded(status, at);
     let found = fields::scan(response.headers());
     let verdict = conclude(&mut forwarding, &chosen, found, &mut response);
@@ -59,17 +66,16 @@ pub(super) fn pass_back(
         .offer
         .take_if(|_| status == StatusCode::SWITCHING_PROTOCOLS)
     {
-        offer.apply(response.headers_mut());
-        let cluster = Arc::clone(&forwarding.cluster.cluster);
-        let worker = asked.caller.worker.id;
+        offer.answer(&mut response);
+        let cluster = &forwarding.cluster.cluster;
+        let account = forwarding.account.switch();
         let tunnel = Tunnel {
             lease,
             in_flight: chosen.in_flight,
-            cluster,
-            worker,
+            tally: Tally::open(&asked.caller.worker, cluster, account),
+            stream: asked.head.extensions.get().cloned(),
         };
         asked.caller.talk.switch(tunnel);
-        forwarding.account.close();
         return Passed::Switched(response.map(|_| ResponseBody::Whole(None)));
     }
     respond::end_if_due(asked.caller, asked.view, response.headers_mut());
@@ -170,4 +176,22 @@ pub(super) async fn first_piece(exchange: &RefCell<Exchange>, talk: &Conversatio
     })
     .await;
     exchange.borrow().await_more(talk);
+}
+
+/// Nothing of the head has left yet: an answer whose body breaks at once is no answer.
+pub(super) fn alive(exchange: Rc<RefCell<Exchange>>) -> Result<Rc<RefCell<Exchange>>, Failed> {
+    if !exchange.borrow().is_stillborn() {
+        return Ok(exchange);
+    }
+    let account = match Rc::try_unwrap(exchange) {
+        Ok(exchange) => Box::new(exchange.into_inner().into_account()),
+        Err(shared) => return Ok(shared),
+    };
+    let (cluster, backend) = account.names();
+    tracing::warn!(
+        cluster,
+        backend,
+        "the response's body broke at its beginning"
+    );
+    Err((ProxyError::UpstreamClosed, account))
 }

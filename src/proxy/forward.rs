@@ -1,6 +1,5 @@
 //! A request on its way to a cluster: attempted as often as may be, answered.
 
-use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
@@ -14,7 +13,7 @@ use super::account::{Account, Rest};
 use super::affinity::{self, Missing, Pin, Seeking, Session, Turn};
 use super::answer::{Asked, Failed};
 use super::attempt::Attempt;
-use super::back::{Passed, first_piece, pass_back};
+use super::back::{Passed, alive, first_piece, pass_back};
 use super::dead;
 use super::decision;
 use super::errors::ProxyError;
@@ -22,7 +21,7 @@ use super::failed::{consider, given_up, log_failure, told};
 use super::history::History;
 use super::outgoing::{Outgoing, Plans};
 use super::queued::{Next, Queued};
-use super::relay::{Exchange, Relayed, ResponseBody};
+use super::relay::{Relayed, ResponseBody};
 use super::select::{self, Chosen, Nobody};
 use super::worker::ClusterView;
 use crate::balance::{KeyHash, Slot};
@@ -135,6 +134,7 @@ pub(super) async fn forward(
             drop(turn);
             let (head, exchange) = match passed {
                 Passed::Switched(response) => return Ok(response),
+                Passed::Misleading(account) => return Err((ProxyError::UpgradeRefused, account)),
                 Passed::Relayed(head, exchange) => (head, exchange),
             };
             first_piece(&exchange, &talk).await;
@@ -161,24 +161,6 @@ pub(super) async fn forward(
             Err((error, forwarding.account))
         }
     }
-}
-
-/// Nothing of the head has left yet: an answer whose body breaks at once is no answer.
-fn alive(exchange: Rc<RefCell<Exchange>>) -> Result<Rc<RefCell<Exchange>>, Failed> {
-    if !exchange.borrow().is_stillborn() {
-        return Ok(exchange);
-    }
-    let account = match Rc::try_unwrap(exchange) {
-        Ok(exchange) => Box::new(exchange.into_inner().into_account()),
-        Err(shared) => return Ok(shared),
-    };
-    let (cluster, backend) = account.names();
-    tracing::warn!(
-        cluster,
-        backend,
-        "the response's body broke at its beginning"
-    );
-    Err((ProxyError::UpstreamClosed, account))
 }
 
 /// The optional request buffer: a slow client costs no backend anything while it fills. Returns

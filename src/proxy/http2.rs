@@ -3,13 +3,20 @@
 //! What HTTP/2 itself forbids (fields of one connection, bad pseudo-fields, a Content-Length that
 //! its stream does not keep to) has been refused by `h2`, with a reset of the stream.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::request::Parts;
-use http::{HeaderValue, header};
+use http::{HeaderValue, Method, Version, header};
+use hyper::ext::Protocol;
+use rustix::rand::{GetRandomFlags, getrandom};
 
 /// Puts `Host` where only `:authority` said it, and one `Cookie` line in the place of several.
 ///
 /// Both may be there: then `refuse` looks whether they agree.
 pub fn translate(head: &mut Parts) {
+    if head.method == Method::CONNECT {
+        translate_connect(head);
+    }
     if let Some(authority) = head.uri.authority()
         && !head.headers.contains_key(header::HOST)
         && let Ok(host) = HeaderValue::from_str(authority.as_str())
@@ -17,6 +24,39 @@ pub fn translate(head: &mut Parts) {
         head.headers.insert(header::HOST, host);
     }
     join_cookies(head);
+}
+
+/// An extended CONNECT (RFC 8441) in the words of RFC 6455: a GET that asks for a switch. Any other
+/// is left as it is, to be refused.
+fn translate_connect(head: &mut Parts) {
+    let protocol = head.extensions.get::<Protocol>();
+    let Some(protocol) = protocol.and_then(|it| HeaderValue::from_str(it.as_str()).ok()) else {
+        return;
+    };
+    head.method = Method::GET;
+    head.headers.remove(header::SEC_WEBSOCKET_ACCEPT);
+    if protocol.as_bytes().eq_ignore_ascii_case(b"websocket") {
+        head.headers.insert(header::SEC_WEBSOCKET_KEY, key());
+    }
+    let upgrade = HeaderValue::from_static("upgrade");
+    head.headers.insert(header::CONNECTION, upgrade);
+    head.headers.insert(header::UPGRADE, protocol);
+}
+
+/// A key that nobody has used: clients send none by HTTP/2.
+fn key() -> HeaderValue {
+    let mut nonce = [0; 16];
+    if let Err(error) = getrandom(&mut nonce, GetRandomFlags::empty()) {
+        // The backend's answer to it is a proof all the same.
+        tracing::debug!(%error, "no randomness for the key of a WebSocket");
+    }
+    let key = HeaderValue::from_str(&STANDARD.encode(nonce));
+    key.unwrap_or_else(|_| HeaderValue::from_static("AAAAAAAAAAAAAAAAAAAAAA=="))
+}
+
+/// Whether a head was an extended CONNECT, which every success would seem to grant.
+pub fn is_connect(head: &Parts) -> bool {
+    head.version == Version::HTTP_2 && head.extensions.get::<Protocol>().is_some()
 }
 
 /// Clients split cookies so that they compress better (RFC 9113, 8.2.3).
@@ -66,6 +106,36 @@ mod tests {
             let host = head.headers.get(header::HOST);
             assert_eq!(host.map(|host| host.to_str().unwrap()), expected, "{uri}");
         }
+    }
+
+    #[test]
+    fn an_extended_connect_is_a_request_for_a_switch() {
+        let request = |protocol: Option<&'static str>| {
+            let mut request = Request::connect("http://a.example/chat?x=y")
+                .version(Version::HTTP_2)
+                .header("sec-websocket-key", "of the client")
+                .header("sec-websocket-accept", "forged");
+            if let Some(protocol) = protocol {
+                request = request.extension(Protocol::from_static(protocol));
+            }
+            let (mut head, ()) = request.body(()).unwrap().into_parts();
+            translate(&mut head);
+            head
+        };
+        let (one, other) = (request(Some("websocket")), request(Some("websocket")));
+        assert!(is_connect(&one));
+        assert_eq!((&one.method, one.uri.path()), (&Method::GET, "/chat"));
+        assert_eq!(one.headers["upgrade"], "websocket");
+        assert_eq!(one.headers["connection"], "upgrade");
+        assert_eq!(one.headers["host"], "a.example");
+        assert!(!one.headers.contains_key("sec-websocket-accept"));
+        let key = |head: &Parts| head.headers["sec-websocket-key"].clone();
+        assert_eq!(STANDARD.decode(key(&one)).unwrap().len(), 16);
+        assert_ne!(key(&one), key(&other));
+        assert_eq!(key(&request(Some("connect-udp"))), "of the client");
+        let plain = request(None);
+        assert!(!is_connect(&plain));
+        assert_eq!(plain.method, Method::CONNECT, "to be refused");
     }
 
     #[test]

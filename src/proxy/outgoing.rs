@@ -17,6 +17,7 @@ use super::answer::Asked;
 use super::errors::ProxyError;
 use super::facts::Facts;
 use super::headers::{forwarding, hop};
+use super::http2;
 use super::plan::{ClusterPlan, RulePlan};
 use super::prefix;
 use super::refuse::{DeclaredBody, Expectation};
@@ -96,7 +97,11 @@ impl Outgoing {
             .map(|source| source.borrow_mut().hold_for_continue());
         // A switch within a body, or one that HTTP/1.0 does not know, would be read in two ways.
         let may_switch = source.is_none() && head.version != Version::HTTP_10;
-        let offer = Offer::read(&head.headers, &plans.config.upgrades).filter(|_| may_switch);
+        let offer = Offer::read(head, &plans.config.upgrades).filter(|_| may_switch);
+        if offer.is_none() && http2::is_connect(head) {
+            // There is no request that could go on without.
+            return Err(ProxyError::UpgradeRefused);
+        }
         Ok(Self {
             target,
             source,
@@ -186,6 +191,12 @@ impl Outgoing {
             offer.apply(&mut headers);
         }
         headers
+    }
+
+    /// Whether the client would take an answer with this status for something that it is not.
+    pub(super) fn would_mislead(&self, status: StatusCode) -> bool {
+        let offer = self.offer.as_ref();
+        offer.is_some_and(|offer| offer.would_mislead(status))
     }
 
     /// Whether the body can be sent from its start.

@@ -202,6 +202,7 @@ pub struct Worker {
     changes_seen: Cell<u64>,
     ledger_time: Cell<Seconds>,
     stopping: Cell<bool>,
+    ends_tunnels: Cell<bool>,
     random: Cell<u64>,
 }
 
@@ -221,6 +222,7 @@ impl Worker {
             clock,
             request_ids: RequestIds::seeded_by_the_system(),
             stopping: Cell::new(false),
+            ends_tunnels: Cell::new(false),
             random: Cell::new(seed),
         })
     }
@@ -251,6 +253,17 @@ impl Worker {
     /// From now on connections end with the request they are at.
     pub fn stop(&self) {
         self.stopping.set(true);
+        self.clock.wake_all();
+    }
+
+    /// Whether tunnels are to end at once.
+    pub fn ends_tunnels(&self) -> bool {
+        self.ends_tunnels.get()
+    }
+
+    /// From now on tunnels end.
+    pub fn end_tunnels(&self) {
+        self.ends_tunnels.set(true);
         self.clock.wake_all();
     }
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::admission::Place;
 use super::door::Door;
 use super::handshake::shake;
+use super::http1::Next;
 use super::{http1, http2};
 use crate::observe::metrics::Handshake;
 use crate::proxy::client::Peer;
@@ -87,8 +88,7 @@ pub(super) async fn serve(accepted: Accepted, front: impl Front) {
         worker,
         open,
     } = accepted;
-    let _open = open;
-    let _place = place;
+    let held = (open, place);
     let accepted = (socket, spoken, peer);
     let Some((socket, spoken, peer)) = entered(accepted, (&door, &worker)).await else {
         return;
@@ -98,14 +98,26 @@ pub(super) async fn serve(accepted: Accepted, front: impl Front) {
         door,
         worker,
     };
-    let begun = match spoken {
-        Spoken::Http2 => Some((Bytes::new(), socket)),
+    let next = match spoken {
+        Spoken::Http2 => Some(Next::Http2(Bytes::new(), socket)),
         Spoken::Http1 | Spoken::Unknown => http1::serve(&line, (spoken, socket), &front).await,
     };
-    if let Some(begun) = begun {
-        // On the heap: it would make the task of every other connection larger.
-        Box::pin(http2::serve(&line, begun, front)).await;
+    match next {
+        None => {}
+        Some(Next::Http2(read, socket)) => {
+            // On the heap: it would make the task of every other connection larger.
+            Box::pin(http2::serve(&line, (read, socket), front)).await;
+        }
+        // A task of its own, and with it a small one: this one was made for all of HTTP.
+        Some(Next::Tunnel(tunnel, socket)) => {
+            tokio::task::spawn_local(async move {
+                tunnel.run(socket).await;
+                drop(held);
+            });
+            return;
+        }
     }
+    drop(held);
 }
 
 /// The connection once it may speak: after its handshake, where there is to be one.

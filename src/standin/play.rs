@@ -2,6 +2,9 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
@@ -266,9 +269,16 @@ impl<S: Socket> Exchange<'_, S> {
             let answer = Answer::text(426).with("Upgrade", "websocket");
             return self.send(answer, b"upgrade required\n").await;
         }
-        let head = Answer::new(101)
+        let mut head = Answer::new(101)
             .with("Connection", "Upgrade")
             .with("Upgrade", &protocol);
+        if let Some(key) = self.request.header("Sec-WebSocket-Key") {
+            head = head.with("Sec-WebSocket-Accept", &accepted(key));
+        }
+        if let Some(offered) = self.request.header("Sec-WebSocket-Protocol") {
+            let first = offered.split(',').next().unwrap_or_default().trim();
+            head = head.with("Sec-WebSocket-Protocol", first);
+        }
         self.wire
             .send(head.encode(Sending::Nothing).as_bytes())
             .await?;
@@ -285,4 +295,10 @@ impl<S: Socket> Exchange<'_, S> {
         self.wire.socket.shutdown().await?;
         Err(Ending::Close)
     }
+}
+
+/// The answer to the key of a WebSocket (RFC 6455, 4.2.2).
+fn accepted(key: &str) -> String {
+    let text = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes()))
 }

@@ -43,6 +43,9 @@ pub trait Carrier: Sized + 'static {
     /// The same, after a 101.
     fn sit_in_tunnel(&self);
 
+    /// Whether it was ordered to end, whatever is on it.
+    fn is_cut(&self) -> bool;
+
     /// Whether another request can be sent now.
     fn is_ready(&self) -> bool;
 
@@ -181,6 +184,10 @@ impl Carrier for HyperCarrier {
             is_tunnel: true,
             ..seat
         }));
+    }
+
+    fn is_cut(&self) -> bool {
+        self.wire.was_cut()
     }
 
     fn is_ready(&self) -> bool {

@@ -316,9 +316,10 @@ impl Upstream {
     }
 
     /// The backend has left the configuration: closes all idle connections, and those in use as
-    /// soon as their exchange is over.
+    /// soon as their exchange is over. Tunnels hear of it.
     pub fn retire(&self) {
         self.retired.set(true);
+        self.clock.wake_all();
         for _ in self.idle.borrow_mut().drain(..) {
             self.cells().connections_idle.dec();
         }
@@ -383,6 +384,16 @@ impl Lease {
     /// The connection has switched protocols: what it is used for stays.
     pub fn sit_in_tunnel(&self) {
         self.carrier.sit_in_tunnel();
+    }
+
+    /// Whether the connection was ordered to end; the task that reads from it was woken then.
+    pub fn is_cut(&self) -> bool {
+        self.carrier.is_cut()
+    }
+
+    /// Whether the backend has left the configuration; all who wait by the clock were woken then.
+    pub fn is_retired(&self) -> bool {
+        self.upstream.retired.get()
     }
 
     /// The connection itself.

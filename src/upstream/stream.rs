@@ -73,6 +73,11 @@ impl Wire {
         }
     }
 
+    /// Whether it was cut.
+    pub(super) fn was_cut(&self) -> bool {
+        self.cut.get()
+    }
+
     /// Whether it was cut; who asks is woken when it is.
     fn is_cut(&self, cx: &Context<'_>) -> bool {
         if self.cut.get() {

@@ -9,7 +9,7 @@ use cattail::proxy::refuse::Refusal;
 const PAGE: &str = include_str!("../../docs/errors.md");
 
 /// Every error but refusals, which are many.
-const OTHERS: [ProxyError; 19] = [
+const OTHERS: [ProxyError; 20] = [
     ProxyError::NoRule,
     ProxyError::AccessDenied,
     ProxyError::NoBackend,
@@ -29,14 +29,15 @@ const OTHERS: [ProxyError; 19] = [
     ProxyError::BodyTimeout,
     ProxyError::BodyMalformed,
     ProxyError::ClientGone,
+    ProxyError::UpgradeRefused,
 ];
 
 /// A new error does not compile until it is in the list above.
 fn is_listed(error: ProxyError) -> bool {
     use ProxyError as E;
     match error {
-        // Refusals are listed elsewhere; to the other two no way leads yet.
-        E::Refused(_) | E::UpgradeRefused | E::ShuttingDown => false,
+        // Refusals are listed elsewhere; to the other one no way leads yet.
+        E::Refused(_) | E::ShuttingDown => false,
         E::NoRule
         | E::AccessDenied
         | E::NoBackend
@@ -55,7 +56,8 @@ fn is_listed(error: ProxyError) -> bool {
         | E::BodyTooLarge
         | E::BodyTimeout
         | E::BodyMalformed
-        | E::ClientGone => OTHERS.contains(&error),
+        | E::ClientGone
+        | E::UpgradeRefused => OTHERS.contains(&error),
     }
 }
 

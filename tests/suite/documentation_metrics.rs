@@ -6,7 +6,7 @@ use cattail::observe::metrics::{
     AgentResult, BackendState, Binding, CheckResult, ConnectionRefusal, Delivery, DropReason,
     EjectionCause, EntryKind, ErrorReason, EvacuationEnd, EvictedKind, Handshake, HeaderFault,
     Http2Error, LossCause, ParseError, RefusalReason, RejectedId, ReloadResult, RetryReason,
-    RouteAlarm, Stage, StatusClass, Verdict,
+    RouteAlarm, Stage, StatusClass, TunnelEnd, Verdict,
     names::{self, Metric, MetricKind},
 };
 
@@ -17,6 +17,7 @@ const PAGE: &str = concat!(
     include_str!("../../docs/listener-metrics.md"),
     include_str!("../../docs/proxy-protocol.md"),
     include_str!("../../docs/http2.md"),
+    include_str!("../../docs/websocket.md"),
     "\n## Events\n",
     include_str!("../../docs/events.md")
 );
@@ -95,6 +96,7 @@ fn every_closed_set_is_on_the_page_whole() {
         ConnectionRefusal "of `cattail_connections_refused_total`**"
         HeaderFault "of `cattail_proxy_protocol_errors_total`**"
         Http2Error "of `cattail_http2_errors_total`**"
+        TunnelEnd "of `cattail_tunnels_ended_total`**"
         ParseError "of `cattail_parse_errors_total`**"
         Handshake "of `cattail_tls_handshakes_total`**"
         Stage "of `cattail_backend_failures_total`**"

@@ -308,6 +308,10 @@ fn what_is_there_at_the_deadline_is_ended() {
     assert_eq!(repeated.read_response().expect(200).tomcat(), "jvm2");
     assert_eq!(once.read_response().status(), 502);
     tunnel.read_to_end();
+    eventually("it is counted as that", || {
+        let metrics = pair.proxy.metrics();
+        metrics.value("cattail_tunnels_ended_total", &[("reason", "evacuated")]) == 1
+    });
     eventually("nothing is there", || {
         pair.proxy.backend("jvm1")["requests_in_flight"] == 0
     });

@@ -112,6 +112,38 @@ fn a_tomcat_that_does_not_switch_answers_as_usual() {
 }
 
 #[test]
+fn an_offer_goes_to_its_sessions_tomcat_whether_that_switches_or_not() {
+    let [one, two] = tomcats(["jvm1", "jvm2"]);
+    let refused = "HTTP/1.1 403 \r\nX-Why: origin\r\nContent-Length: 6\r\n\r\nnot so";
+    for tomcat in [&one, &two] {
+        tomcat.raw_answer("/refused", refused);
+    }
+    let proxy = Proxy::start(&sticky_cluster(&[&one, &two], ""));
+    let offer = |path, tomcat: &Tomcat| {
+        let cookie = format!("JSESSIONID=A1.{}", tomcat.name());
+        Request::get(path)
+            .header("Cookie", &cookie)
+            .header("Connection", "Upgrade")
+            .header("Upgrade", "websocket")
+    };
+    for (own, other) in [(&one, &two), (&two, &one), (&one, &two), (&one, &two)] {
+        let (mine, others) = (own.count(), other.count());
+        let mut client = Raw::connect(proxy.address());
+        client.send(offer("/refused", own).bytes());
+        let answer = client.read_response().expect(403);
+        assert_eq!(
+            (answer.header("X-Why"), &*answer.text()),
+            (Some("origin"), "not so")
+        );
+        assert_eq!(own.last_request().header("Upgrade"), Some("websocket"));
+        // It is a connection as any other still.
+        client.send(offer("/upgrade", own).bytes());
+        switched(&mut client);
+        assert_eq!((own.count(), other.count()), (mine + 2, others));
+    }
+}
+
+#[test]
 fn a_switch_to_another_protocol_is_a_bad_gateway() {
     let tomcat = Tomcat::start("jvm1");
     tomcat.raw_answer(

@@ -140,6 +140,10 @@ fn timeouts(section: &Section<'_>) -> Timeouts {
         connect: section.get("connect").duration(),
         response: section.get("response").duration(),
         body_idle: section.get("body_idle").duration(),
+        tunnel_idle: section.get("tunnel_idle").duration(),
+        tunnel_half_closed: section.get("tunnel_half_closed").duration(),
+        tunnel_lifetime: section.get("tunnel_lifetime").duration(),
+        tunnel_removed: section.get("tunnel_removed").duration(),
     }
 }
 

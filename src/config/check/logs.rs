@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::config::units::show_duration;
 use crate::config::{Errors, Shutdown};
 use crate::observe::{AccessLog, Diagnostics, LogFormat, LogLevel, LogPath};
 
@@ -86,8 +87,21 @@ pub(super) fn errors(section: &Section<'_>) -> (Errors, BTreeMap<u16, PathBuf>) 
 
 /// The section `shutdown`.
 pub(super) fn shutdown(section: &Section<'_>) -> Shutdown {
+    let deadline = section.get("deadline").duration();
+    let for_tunnels = section.value("tunnel_deadline");
+    let tunnel_deadline = for_tunnels.as_ref().map_or(deadline, At::duration);
+    if let Some(at) = for_tunnels.filter(|_| tunnel_deadline > deadline) {
+        at.warn(
+            &format!(
+                "at most shutdown.deadline, which is {}",
+                show_duration(deadline)
+            ),
+            "whatever is left is cut off at shutdown.deadline, tunnels too",
+        );
+    }
     Shutdown {
         delay: section.get("delay").duration(),
-        deadline: section.get("deadline").duration(),
+        deadline,
+        tunnel_deadline,
     }
 }

@@ -318,6 +318,11 @@ const SHUTDOWN: &[Key] = &[
         "Longest wait for requests in flight.",
     )
     .or("30s"),
+    Key::new(
+        "tunnel_deadline",
+        Kind::Duration(0, 24 * HOUR),
+        "Longest wait for tunnels (WebSocket); absent: `deadline`, which bounds it in any case.",
+    ),
 ];
 
 const LOG: &[Key] = &[

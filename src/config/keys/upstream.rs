@@ -2,6 +2,8 @@
 
 use super::{HOUR, Key, Kind, MINUTE, SECOND};
 
+const DAY: u64 = 24 * HOUR;
+
 pub(super) const QUEUE: &[Key] = &[
     Key::new(
         "length",
@@ -41,6 +43,30 @@ pub(super) const TIMEOUTS: &[Key] = &[
         "Between two pieces of the response body, and of the request body sent.",
     )
     .or("60s"),
+    Key::new(
+        "tunnel_idle",
+        Kind::Duration(0, 30 * DAY),
+        "Silence of both sides of a tunnel (WebSocket), before it is ended; 0s: no bound.",
+    )
+    .or("1h"),
+    Key::new(
+        "tunnel_half_closed",
+        Kind::Duration(1, 30 * DAY),
+        "The same, once one side has ended its half.",
+    )
+    .or("60s"),
+    Key::new(
+        "tunnel_lifetime",
+        Kind::Duration(0, 30 * DAY),
+        "Of a tunnel in all, before it is ended; 0s: no bound.",
+    )
+    .or("0s"),
+    Key::new(
+        "tunnel_removed",
+        Kind::Duration(0, 30 * DAY),
+        "Of a tunnel, after its backend has left the configuration.",
+    )
+    .or("30s"),
 ];
 
 pub(super) const POOL: &[Key] = &[

@@ -81,6 +81,10 @@ fn timeouts(timeouts: &Timeouts) -> Value {
         "connect": show_duration(timeouts.connect),
         "response": show_duration(timeouts.response),
         "body_idle": show_duration(timeouts.body_idle),
+        "tunnel_idle": show_duration(timeouts.tunnel_idle),
+        "tunnel_half_closed": show_duration(timeouts.tunnel_half_closed),
+        "tunnel_lifetime": show_duration(timeouts.tunnel_lifetime),
+        "tunnel_removed": show_duration(timeouts.tunnel_removed),
     })
 }
 

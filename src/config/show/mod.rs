@@ -184,6 +184,7 @@ fn shutdown(shutdown: Shutdown) -> Value {
     json!({
         "delay": show_duration(shutdown.delay),
         "deadline": show_duration(shutdown.deadline),
+        "tunnel_deadline": show_duration(shutdown.tunnel_deadline),
     })
 }
 

@@ -11,7 +11,7 @@ use super::kinds::{
     AgentResult, BackendState, Binding, CheckResult, ConnectionRefusal, Direction, EjectionCause,
     ErrorReason, EvacuationEnd, Handshake, HeaderFault, Http2Error, LossCause, ParseError,
     RefusalReason, RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage, StatusClass,
-    StoreLook, Verdict,
+    StoreLook, TunnelEnd, Verdict,
 };
 
 /// Answers by the first digit of their status.
@@ -75,6 +75,8 @@ pub struct ClusterCells {
     pub errors: ByKind<ErrorReason, { ErrorReason::COUNT }>,
     /// Upgraded connections.
     pub tunnels: Gauge,
+    /// Those that have ended.
+    pub tunnels_ended: ByKind<TunnelEnd, { TunnelEnd::COUNT }>,
     /// Requests by how their session decided where they went.
     pub bindings: ByKind<Binding, { Binding::COUNT }>,
     /// Ids and cookies that were not believed.

@@ -50,6 +50,9 @@ impl Scrape {
             labels,
             cells.sum(|cell| cell.tunnels.value()),
         );
+        self.kinds(names::TUNNELS_ENDED, labels, cells, |cell| {
+            &cell.tunnels_ended
+        });
         self.kinds(names::SESSION_REQUESTS, labels, cells, |cell| {
             &cell.bindings
         });

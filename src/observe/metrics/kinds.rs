@@ -54,9 +54,11 @@ macro_rules! kind {
 
 mod connections;
 mod http2;
+mod tunnels;
 
 pub use connections::{ConnectionRefusal, Handshake, HeaderFault, ParseError};
 pub use http2::Http2Error;
+pub use tunnels::TunnelEnd;
 
 kind!(
     /// A status by its first digit.
@@ -160,7 +162,7 @@ kind!(
         BodyMalformed = "body_malformed",
         /// The client went away.
         ClientGone = "client_gone",
-        /// The backend answered an upgrade that nobody asked for, or that is not allowed.
+        /// A CONNECT by HTTP/2 asked for a protocol that the cluster does not allow, or its backend answered with a success and did not switch.
         UpgradeRefused = "upgrade_refused",
         /// The client's network is not allowed.
         AccessDenied = "access_denied",

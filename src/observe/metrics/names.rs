@@ -70,6 +70,8 @@ metrics! {
         "The most requests at all backends together, as configured; 0 is unlimited.";
     TUNNELS = Gauge "cattail_tunnels_open" ["cluster"]
         "Upgraded connections (WebSocket and the like) open now.";
+    TUNNELS_ENDED = Counter "cattail_tunnels_ended_total" ["cluster", "reason"]
+        "Upgraded connections that have ended, by the reason.";
     UNROUTED = Counter "cattail_requests_unrouted_total" ["code"]
         "Requests that no cluster answered: rules that answer by themselves, no rule, refusals.";
     REFUSED = Counter "cattail_requests_refused_total" ["reason"]

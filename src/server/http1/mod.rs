@@ -19,6 +19,7 @@ use super::door::Door;
 use crate::config::Limits;
 use crate::observe::metrics::ParseError;
 use crate::proxy::conversation::{Conversation, Patience, Phase};
+use crate::proxy::tunnel::Tunnel;
 use crate::proxy::{Caller, Front, Worker};
 use crate::socket::{Rewound, Socket};
 
@@ -41,13 +42,20 @@ pub fn protocol(limits: &Limits) -> http1::Builder {
 /// As many fields hyper parses without asking the heap for room.
 const HYPERS_FIELDS: usize = 100;
 
-/// Serves a connection to its end, or until it is seen to speak HTTP/2: then the bytes that were
-/// read, and the socket.
+/// What a connection goes on with when it speaks HTTP/1 no more.
+pub(super) enum Next {
+    /// HTTP/2: the bytes that were read, and the socket.
+    Http2(Bytes, Socket),
+    /// What it has switched to.
+    Tunnel(Box<Tunnel>, Rewound<Socket>),
+}
+
+/// Serves a connection to its end, or until it speaks something else.
 pub(super) async fn serve(
     line: &Line,
     (spoken, socket): (Spoken, Socket),
     front: &impl Front,
-) -> Option<(Bytes, Socket)> {
+) -> Option<Next> {
     let worker = &line.worker;
     let view = worker.view();
     let limits = &view.snapshot.config.limits;
@@ -80,6 +88,7 @@ pub(super) async fn serve(
     })
     .await;
     let client = line.peer.ip();
+    let tunnel = talk.take_tunnel();
     let Some(outcome) = end else {
         if matches!(talk.phase(), Phase::Head | Phase::New) {
             refuse(&line.door, worker, (client, ParseError::Timeout));
@@ -88,12 +97,13 @@ pub(super) async fn serve(
     };
     let parts = connection.into_parts();
     let (read, stream) = (parts.read_buf, parts.io.into_inner());
-    if let Some(tunnel) = talk.take_tunnel() {
-        tunnel.run(Rewound::new(read, stream.into_inner())).await;
+    if let Some(tunnel) = tunnel {
+        let socket = Rewound::new(read, stream.into_inner());
+        return Some(Next::Tunnel(Box::new(tunnel), socket));
     } else if let Some(kept) = stream.kept() {
         let mut all = BytesMut::from(&*read);
         all.extend_from_slice(kept);
-        return Some((all.freeze(), stream.into_inner()));
+        return Some(Next::Http2(all.freeze(), stream.into_inner()));
     } else if let Err(error) = outcome {
         if let Some(reason) = refused(&error, &talk) {
             refuse(&line.door, worker, (client, reason));

@@ -10,6 +10,7 @@ mod allowance;
 mod farewell;
 pub mod frames;
 mod streams;
+mod switched;
 mod unended;
 mod waits;
 mod wire;
@@ -45,6 +46,7 @@ fn protocol(limits: &Limits, streams: Streams) -> http2::Builder<Streams> {
     let own = &limits.http2;
     let mut builder = http2::Builder::new(streams);
     builder
+        .enable_connect_protocol()
         .max_concurrent_streams(own.streams)
         .initial_stream_window_size(own.stream_window)
         .initial_connection_window_size(own.connection_window)

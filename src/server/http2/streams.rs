@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::service::Service;
 
+use super::switched::{SwitchedStream, Writer};
 use super::wire::{Use, Wire};
 use crate::proxy::conversation::{Conversation, Patience};
 use crate::proxy::{Caller, Front};
@@ -27,6 +28,8 @@ struct Shared {
     wire: Rc<Wire>,
     /// The conversation of the stream that hyper hands over next.
     next: RefCell<Option<Rc<Conversation>>>,
+    /// What sends for the stream that has just switched.
+    writer: RefCell<Option<Writer>>,
     open: Cell<usize>,
     requests: Cell<u64>,
     connection: RefCell<Option<Waker>>,
@@ -38,6 +41,7 @@ impl Streams {
             line: line.clone(),
             wire: Rc::clone(wire),
             next: RefCell::default(),
+            writer: RefCell::default(),
             open: Cell::new(0),
             requests: Cell::new(0),
             connection: RefCell::default(),
@@ -100,16 +104,16 @@ impl Drop for Open {
 /// hyper asks the service for a response, and right after that has the stream executed.
 impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
-        let open = Open::new(&self.0);
-        let Some(talk) = self.0.next.take() else {
-            // Not a request, but a part of one that has taken over its stream.
-            tokio::task::spawn_local(async move {
-                stream.await;
-                drop(open);
-            });
-            return;
-        };
-        tokio::task::spawn_local(run(stream, talk, open));
+        match self.0.next.take() {
+            Some(talk) => {
+                tokio::task::spawn_local(run(stream, talk, Open::new(&self.0)));
+            }
+            // Not a request, but what sends for one that has taken over its stream. The request's
+            // own task, which is being polled, looks for it.
+            None => {
+                self.0.writer.replace(Some(Box::pin(stream)));
+            }
+        }
     }
 }
 
@@ -119,6 +123,9 @@ async fn run(stream: impl Future<Output = ()>, talk: Rc<Conversation>, open: Ope
     let mut stream = pin!(stream);
     poll_fn(|cx| {
         if stream.as_mut().poll(cx).is_ready() {
+            if let Some(writer) = open.0.writer.take() {
+                carry(&talk, writer, &open.0);
+            }
             return Poll::Ready(());
         }
         talk.read_ahead_of_stream(cx);
@@ -134,6 +141,26 @@ async fn run(stream: impl Future<Output = ()>, talk: Rc<Conversation>, open: Ope
         Poll::Pending
     })
     .await;
+    // One that the client did not live to see.
+    drop(talk.take_tunnel());
+}
+
+/// Carries a tunnel in a task of its own: that of its request is far larger.
+#[cold]
+fn carry(talk: &Conversation, writer: Writer, shared: &Rc<Shared>) {
+    // Without a tunnel nobody has switched: dropped, what sends resets the stream.
+    let Some(mut tunnel) = talk.take_tunnel() else {
+        return;
+    };
+    let open = Open::new(shared);
+    tokio::task::spawn_local(async move {
+        if let Some(stream) = tunnel.stream.take()
+            && let Ok(upgraded) = stream.await
+        {
+            tunnel.run(SwitchedStream::new(upgraded, writer)).await;
+        }
+        drop(open);
+    });
 }
 
 /// Answers the requests of one connection: each by a service of its own.

@@ -98,6 +98,18 @@ impl Raw {
         })
     }
 
+    /// A connection that was accepted.
+    pub(super) fn accepted(socket: Socket) -> Self {
+        socket
+            .set_write_timeout(Some(patience()))
+            .expect("a write time-out");
+        Self {
+            socket,
+            ahead: Vec::new(),
+            tls: None,
+        }
+    }
+
     /// Connects by TLS, asking for `host`.
     #[track_caller]
     pub(crate) fn connect_tls(to: impl Into<Address>, config: &ClientConfig, host: &str) -> Self {
@@ -256,6 +268,15 @@ impl Raw {
                 .unwrap_or_else(|broken| panic!("{count} bytes expected: {broken}"));
         }
         self.ahead.drain(..count).collect()
+    }
+
+    /// What comes next; nothing: the other side has ended the connection.
+    #[track_caller]
+    pub(crate) fn read_piece(&mut self) -> Vec<u8> {
+        match self.fill() {
+            Ok(()) | Err(Broken::Closed | Broken::Reset) => std::mem::take(&mut self.ahead),
+            Err(other) => panic!("still open: {other}"),
+        }
     }
 
     /// All that comes until the other side ends the connection, and how it did.

@@ -10,8 +10,12 @@ use cattail::standin::Address;
 use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, HeaderName, Request};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
+use tokio_rustls::TlsConnector;
 
 use super::wait::{eventually, patience};
 
@@ -77,6 +81,14 @@ impl Ask {
         Self::new("GET", path)
     }
 
+    /// An extended CONNECT (RFC 8441).
+    pub(crate) fn connect(protocol: &'static str, path: &str) -> Self {
+        let mut ask = Self::new("CONNECT", path);
+        let protocol = h2::ext::Protocol::from_static(protocol);
+        ask.request.extensions_mut().insert(protocol);
+        ask
+    }
+
     /// Adds a field.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         let name: HeaderName = name.parse().expect("a field's name");
@@ -139,6 +151,31 @@ impl Http2 {
     /// Connects with other settings.
     #[track_caller]
     pub(crate) fn with(builder: &Builder, to: impl Into<Address>) -> Self {
+        Self::over(builder, to, async |tcp| tcp)
+    }
+
+    /// Connects by TLS, asking for `host`.
+    #[track_caller]
+    pub(crate) fn secure(to: impl Into<Address>, clients: &ClientConfig, host: &str) -> Self {
+        let mut clients = clients.clone();
+        clients.alpn_protocols = vec![b"h2".to_vec()];
+        let connector = TlsConnector::from(Arc::new(clients));
+        let host = ServerName::try_from(host.to_owned()).expect("a name");
+        Self::over(&Builder::new(), to, async move |tcp| {
+            let shaken = connector.connect(host.clone(), tcp).await;
+            shaken.expect("shakes hands")
+        })
+    }
+
+    #[track_caller]
+    fn over<S>(
+        builder: &Builder,
+        to: impl Into<Address>,
+        secure: impl AsyncFnOnce(TcpStream) -> S + Send + 'static,
+    ) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let to = to.into().socket_addr().expect("a TCP address");
         let ended = Arc::new(Mutex::new(None));
         let (builder, (tell, told)) = (builder.clone(), mpsc::channel());
@@ -148,7 +185,7 @@ impl Http2 {
                 let tcp = TcpStream::connect(to).await.expect("connects");
                 tcp.set_nodelay(true).expect("without delay");
                 let (sender, connection) = builder
-                    .handshake::<_, Bytes>(tcp)
+                    .handshake::<_, Bytes>(secure(tcp).await)
                     .await
                     .expect("shakes hands");
                 tell.send(sender).expect("the test goes on");
@@ -222,14 +259,29 @@ impl Http2 {
         })
     }
 
+    /// The same for a CONNECT, once the server has said that it takes one.
+    #[track_caller]
+    pub(crate) fn switch(&mut self, ask: Ask) -> Stream {
+        eventually("CONNECT is offered", || {
+            self.sender.is_extended_connect_protocol_enabled()
+        });
+        self.begin(ask)
+    }
+
+    /// The head of the response with its fields; its body stays unread.
+    #[track_caller]
+    pub(crate) fn fields(&self, stream: &mut Stream) -> (u16, HeaderMap) {
+        let response = stream.response.take().expect("not asked for before");
+        let response = Self::wait(&self.runtime, response).expect("a response");
+        let (head, body) = response.into_parts();
+        stream.body = Some(body);
+        (head.status.as_u16(), head.headers)
+    }
+
     /// The head of the response; its body stays unread.
     #[track_caller]
     pub(crate) fn head(&self, stream: &mut Stream) -> u16 {
-        let response = stream.response.take().expect("not asked for before");
-        let response = Self::wait(&self.runtime, response).expect("a response");
-        let status = response.status().as_u16();
-        stream.body = Some(response.into_body());
-        status
+        self.fields(stream).0
     }
 
     /// Reads `count` bytes of a response at least, and says that they are taken.
@@ -279,6 +331,18 @@ impl Http2 {
 }
 
 impl Stream {
+    /// Sends bytes.
+    #[track_caller]
+    pub(crate) fn send(&mut self, bytes: impl Into<Bytes>) {
+        self.send.send_data(bytes.into(), false).expect("sends");
+    }
+
+    /// Ends our half.
+    #[track_caller]
+    pub(crate) fn finish_sending(&mut self) {
+        self.send.send_data(Bytes::new(), true).expect("sends");
+    }
+
     pub(crate) fn reset(mut self, reason: Reason) {
         self.send.send_reset(reason);
     }

@@ -13,6 +13,7 @@
 //! - `load`: clients that go on asking while something happens
 //! - `store`: fake memcacheds and redises, and some that are neither
 //! - `porter`: a door before a Tomcat that wants a PROXY header on each connection
+//! - `switch`: a backend that switches protocols and then does as the test says
 //! - `pulse`: fake stores of which is asked whether they live, and have a key
 //! - `wait`: deadlines and polling; nothing sleeps a fixed time and hopes
 //! - `proxy`: the real app in-process, from YAML text, on port 0, joined on drop
@@ -37,6 +38,7 @@ pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod secure;
 mod store;
+mod switch;
 mod tls_front;
 pub(crate) mod wait;
 
@@ -56,5 +58,6 @@ pub(crate) use request::{Request, get};
 pub(crate) use response::{Broken, Framing, Response};
 pub(crate) use secure::{Authority, Issued};
 pub(crate) use store::{Items, Store};
+pub(crate) use switch::Switch;
 pub(crate) use tls_front::TlsFront;
 pub(crate) use wait::{eventually, in_parallel, scaled, stays};
