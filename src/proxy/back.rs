@@ -13,6 +13,7 @@ use http::{Response, StatusCode};
 use super::affinity::{self, Answered};
 use super::conversation::Conversation;
 use super::decision;
+use super::errors;
 use super::facts::Facts;
 use super::forward::{Forwarding, Won};
 use super::headers::fields::{self, Field};
@@ -23,7 +24,7 @@ use super::select::Chosen;
 use super::tunnel::Tunnel;
 use crate::observe::LogField;
 use crate::observe::metrics::Verdict;
-use crate::upstream::{self, Carrier};
+use crate::upstream::{self, Carrier, Framing};
 
 type BackendBody = <upstream::Chosen as Carrier>::Body;
 
@@ -80,6 +81,7 @@ pub(super) fn pass_back(
     let config = forwarding.plans.config;
     let begun = Begun {
         lease,
+        framing: framing(&response),
         in_flight: chosen.in_flight,
         request: outgoing.source,
         idle: config.timeouts.body_idle,
@@ -91,6 +93,14 @@ pub(super) fn pass_back(
     head.extensions.clear();
     let exchange = Exchange::begin(begun, body, &asked.caller.talk);
     Passed::Relayed(head, Rc::new(RefCell::new(exchange)))
+}
+
+/// A gRPC call that ends with its head has no body that could be cut off, whatever follows it.
+fn framing(response: &Response<BackendBody>) -> Framing {
+    if response.headers().contains_key(errors::GRPC_STATUS) {
+        return Framing::Http1;
+    }
+    Framing::from(response.version())
 }
 
 fn conclude(
