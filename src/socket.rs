@@ -54,6 +54,12 @@ impl Socket {
         }
     }
 
+    /// Whether both ends have agreed upon HTTP/2 when it was secured.
+    pub fn speaks_http2(&self) -> bool {
+        let Self::Tls(tls) = self else { return false };
+        tls.get_ref().1.alpn_protocol() == Some(b"h2")
+    }
+
     /// Its own end; `None`: a Unix socket, or a secured one.
     pub fn local(&self) -> Option<SocketAddr> {
         match self {

@@ -214,10 +214,20 @@ fn ways(config: &config::Cluster, backend: &Backend) -> Ways {
         (_, wanted) => wanted.unwrap_or(request.is_some()),
     };
     let unverified = || ClusterTls::unverified().map(Arc::new).map(way);
+    let http2 = config.pool.http2.is_some();
     let check = wanted.then(|| request.clone().or_else(unverified));
+    let mut check = check.flatten();
+    if http2
+        && config.health.check_port(&backend.settings()).is_some()
+        && let Some(way) = &mut check
+    {
+        // Who listens there speaks HTTP/1.1 as a rule.
+        way.tls = Arc::new(way.tls.by_http1());
+    }
     Ways {
-        check: check.flatten(),
+        check,
         request,
+        http2,
     }
 }
 

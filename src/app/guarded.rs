@@ -118,6 +118,7 @@ fn result_of(said: &Result<Said, AgentFailure>) -> AgentResult {
         | ProbeFailure::Broken(_)
         | ProbeFailure::Ended
         | ProbeFailure::NotHttp(_)
+        | ProbeFailure::NotHttp2(_)
         | ProbeFailure::HeadTooLong
         | ProbeFailure::BadBody
         | ProbeFailure::Status(_)

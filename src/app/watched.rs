@@ -119,6 +119,7 @@ fn result_of(outcome: &Outcome) -> CheckResult {
         ProbeFailure::Broken(_)
         | ProbeFailure::Ended
         | ProbeFailure::NotHttp(_)
+        | ProbeFailure::NotHttp2(_)
         | ProbeFailure::HeadTooLong
         | ProbeFailure::BadBody => CheckResult::Protocol,
     }

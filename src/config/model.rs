@@ -389,6 +389,32 @@ pub struct Pool {
     pub lifetime: Duration,
     /// The PROXY header that each begins with; `None`: none. The file has it as a key of the cluster.
     pub proxy_protocol: Option<Version>,
+    /// How HTTP/2 is spoken on them; `None`: HTTP/1.1 is. The file has it as keys of the cluster.
+    pub http2: Option<Http2Pool>,
+}
+
+/// Connections to backends that speak HTTP/2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Http2Pool {
+    /// Requests at a time on one.
+    pub streams: u32,
+    /// Bytes of one response that come unasked.
+    pub stream_window: u32,
+    /// Bytes of one request body held for the backend.
+    pub send_buffer: u32,
+    /// How long it may be silent before it is asked whether it lives; zero: it is not asked.
+    pub ping: Duration,
+}
+
+impl Http2Pool {
+    /// Bytes of all responses that come unasked: as much as each of them may, so that a client that
+    /// takes nothing keeps nobody else waiting.
+    pub fn connection_window(&self) -> u32 {
+        // The largest that HTTP/2 knows.
+        self.streams
+            .saturating_mul(self.stream_window)
+            .min((1 << 31) - 1)
+    }
 }
 
 /// When a request is tried again beyond what is always safe.

@@ -47,6 +47,9 @@ pub enum ProbeFailure {
     /// What came is not HTTP/1.
     #[error("the answer is not HTTP")]
     NotHttp(#[source] httparse::Error),
+    /// What came is not HTTP/2, or the backend ended it.
+    #[error("no answer in HTTP/2")]
+    NotHttp2(#[source] h2::Error),
     /// The head is too long.
     #[error("the answer's head is longer than {MAX_HEAD_BYTES} bytes")]
     HeadTooLong,
@@ -77,6 +80,7 @@ impl ProbeFailure {
             | Self::Ended
             | Self::AnswerTimeout(_)
             | Self::NotHttp(_)
+            | Self::NotHttp2(_)
             | Self::HeadTooLong
             | Self::BadBody
             | Self::Status(_)

@@ -9,6 +9,7 @@ pub mod answer;
 mod connect;
 pub mod exchange;
 mod failure;
+mod http2;
 pub mod monitor;
 pub mod outliers;
 mod pace;

@@ -98,6 +98,7 @@ fn event_of(failure: &ProbeFailure, otherwise: Option<Event>) -> Option<Event> {
         | ProbeFailure::Ended
         | ProbeFailure::AnswerTimeout(_)
         | ProbeFailure::NotHttp(_)
+        | ProbeFailure::NotHttp2(_)
         | ProbeFailure::HeadTooLong
         | ProbeFailure::BadBody
         | ProbeFailure::Status(_)

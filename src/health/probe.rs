@@ -14,10 +14,11 @@ use tokio::time::{Instant, timeout_at};
 use crate::config::{Check, Health};
 use crate::proxy_protocol::{Introduction, Version, Who};
 
-use super::answer::{Body, Head};
+use super::answer::Body;
 use super::connect::{Endpoint, Stream, Way, connect};
 use super::exchange::{self, PIECE, read_body};
 use super::failure::ProbeFailure;
+use super::http2;
 use super::monitor::Made;
 use super::question::{Keep, Question, Verdict};
 
@@ -51,7 +52,7 @@ pub trait Probe {
     /// The configured check.
     fn check(&mut self, endpoint: &Endpoint) -> impl Future<Output = Found> + Send;
 
-    /// `OPTIONS *`; any answer in HTTP passes.
+    /// `OPTIONS *`; any answer in HTTP passes. By HTTP/2: whether it is spoken.
     fn speaks_http(
         &mut self,
         endpoint: &Endpoint,
@@ -87,6 +88,8 @@ pub struct Ways {
     pub check: Option<Way>,
     /// Those of requests.
     pub request: Option<Way>,
+    /// Whether HTTP/2 is spoken where requests go.
+    pub http2: bool,
 }
 
 struct Kept {
@@ -200,13 +203,47 @@ impl Network {
         heard
     }
 
+    /// The same by HTTP/2, on a connection of its own.
+    async fn ask_by_http2(
+        &mut self,
+        question: &Question,
+        endpoint: &Endpoint,
+        patience: Patience,
+    ) -> Result<Heard, ProbeFailure> {
+        let way = self.ways.check.as_ref();
+        let request = question.request(way.is_some());
+        let request = request.ok_or(ProbeFailure::NoAddress)?;
+        let stream = reach(endpoint, self.introduction(), way, patience.until).await?;
+        let is_session = |line: &[u8]| question.is_session(line);
+        let wants_body = |status| question.judge_status(status).is_none();
+        let answer = http2::ask(stream, request, is_session, wants_body).await?;
+        let verdict = match (question.judge_status(answer.status), answer.cut) {
+            (Some(verdict), _) => verdict,
+            (None, None) => question.judge_body(&answer.body),
+            (None, Some(failure)) => Err(failure),
+        };
+        Ok(Heard {
+            makes_session: answer.makes_session,
+            verdict,
+            is_whole: false,
+        })
+    }
+
     async fn ask_in_time(
         &mut self,
         question: &Question,
         endpoint: &Endpoint,
     ) -> Result<Heard, ProbeFailure> {
         let patience = Patience::of(self.time);
-        timeout_at(patience.until, self.ask(question, endpoint, patience))
+        let by_http2 = self.ways.http2 && self.port.is_none();
+        let asked = async {
+            if by_http2 {
+                self.ask_by_http2(question, endpoint, patience).await
+            } else {
+                self.ask(question, endpoint, patience).await
+            }
+        };
+        timeout_at(patience.until, asked)
             .await
             .unwrap_or(Err(ProbeFailure::AnswerTimeout(patience.time)))
     }
@@ -229,7 +266,7 @@ impl Probe for Network {
         self.question = Some(question);
         match heard {
             Ok(heard) => Found {
-                made: Some(if heard.head.makes_session {
+                made: Some(if heard.makes_session {
                     Made::Session
                 } else {
                     Made::Nothing
@@ -248,10 +285,14 @@ impl Probe for Network {
         let asked = async {
             let way = self.ways.request.as_ref();
             let mut stream = reach(endpoint, &self.introduction, way, patience.until).await?;
-            converse(&mut stream, hello, &mut Vec::new(), patience).await
+            if self.ways.http2 {
+                return http2::greet(stream).await;
+            }
+            let heard = converse(&mut stream, hello, &mut Vec::new(), patience).await;
+            heard.map(drop)
         };
         match timeout_at(patience.until, asked).await {
-            Ok(heard) => heard.map(drop),
+            Ok(heard) => heard,
             Err(_) => Err(ProbeFailure::AnswerTimeout(patience.time)),
         }
     }
@@ -292,7 +333,8 @@ async fn reach(
 /// An answer.
 #[derive(Debug)]
 struct Heard {
-    head: Head,
+    /// Whether it sets one of the cookies that were asked after.
+    makes_session: bool,
     verdict: Result<Verdict, ProbeFailure>,
     /// Whether the connection is at the end of it and may be used again.
     is_whole: bool,
@@ -341,7 +383,7 @@ async fn converse(
         (None, Err(failure)) => Err(failure),
     };
     Ok(Heard {
-        head,
+        makes_session: head.makes_session,
         verdict,
         is_whole,
     })

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use http::Method;
+use http::{HeaderValue, Method, Request, Uri, Version, header};
 
 use crate::config::{Check, Health, HttpCheck};
 use crate::session::set_cookie::SetCookie;
@@ -32,6 +32,7 @@ pub(super) struct Question {
     pub(super) text: Vec<u8>,
     pub(super) asked: Asked,
     test: Option<HttpCheck>,
+    host: String,
     /// Names of cookies that hold sessions.
     cookies: Vec<String>,
 }
@@ -51,8 +52,10 @@ impl Question {
             Method::HEAD => Asked::HeadOnly,
             _ => Asked::WithBody,
         };
+        let host = health.host.as_deref().unwrap_or(host);
         Some(Self {
-            text: text(check, health.host.as_deref().unwrap_or(host), keep),
+            text: text(check, host, keep),
+            host: host.to_owned(),
             asked,
             test: Some(check.as_ref().clone()),
             cookies: cookies.to_vec(),
@@ -70,8 +73,29 @@ impl Question {
             text: text.into_bytes(),
             asked: Asked::HeadOnly,
             test: None,
+            host: host.to_owned(),
             cookies: Vec::new(),
         }
+    }
+
+    /// The request by HTTP/2.
+    pub(super) fn request(&self, is_secured: bool) -> Option<Request<()>> {
+        let check = self.test.as_ref()?;
+        let uri = Uri::builder()
+            .scheme(if is_secured { "https" } else { "http" })
+            .authority(self.host.as_str())
+            .path_and_query(check.path.as_str());
+        let mut request = Request::new(());
+        *request.method_mut() = check.method.clone();
+        *request.uri_mut() = uri.build().ok()?;
+        *request.version_mut() = Version::HTTP_2;
+        let headers = request.headers_mut();
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(AGENT));
+        headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+        for (name, value) in &check.headers {
+            headers.insert(name, value.clone());
+        }
+        Some(request)
     }
 
     /// What the status alone says; `None`: the body decides.

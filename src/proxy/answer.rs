@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body::Body;
@@ -111,7 +111,7 @@ fn answer_failed(
     tell(caller, error);
     let asked = errors::Asked {
         method: &head.method,
-        format: Format::preferred(head.headers.get_all(ACCEPT)),
+        format: Format::of(head),
         request_id: id.id().as_str(),
     };
     let mut page = account.view().snapshot.error_pages.render(error, asked);

@@ -20,8 +20,8 @@ use crate::cluster::machine::Event;
 use crate::cluster::{Backend, Cluster};
 use crate::observe::metrics::Stage;
 use crate::upstream::{
-    self, BodySource, Carrier, FailureKind, Heard, Introduced, Lease, Reason, SendFailure, Sent,
-    UpstreamFailure,
+    self, BodySource, Carrier, Connection, FailureKind, Heard, Introduced, Lease, Reason,
+    SendFailure, Sent, UpstreamFailure,
 };
 
 type BackendBody = <upstream::Chosen as Carrier>::Body;
@@ -81,7 +81,8 @@ impl Attempt<'_> {
     pub(super) async fn connect(&self) -> Result<Lease, UpstreamFailure> {
         let upstream = &self.chosen.upstream;
         upstream.cells().attempts.inc();
-        if self.connections == Connections::Any {
+        // Where they are shared, one that failed is given up, and what is there is another.
+        if self.connections == Connections::Any || upstream.is_shared() {
             while let Some(lease) = upstream.take_kept(self.introduced.as_deref()) {
                 if self.repeat == Repeat::Idempotent {
                     return Ok(lease);
@@ -96,9 +97,14 @@ impl Attempt<'_> {
         }
         let timeout = self.cluster.config.timeouts.connect;
         let introduced = self.introduced.as_deref();
-        let connected = upstream
-            .connect(timeout, &self.talk.upstream, introduced)
-            .await;
+        let connected = if upstream.is_shared() {
+            // On the heap: as rare as it is, it would make every request's future larger.
+            Box::pin(upstream.share(timeout, &self.talk.upstream)).await
+        } else {
+            upstream
+                .connect(timeout, &self.talk.upstream, introduced)
+                .await
+        };
         if let Err(failure) = &connected {
             upstream.cells().failures.inc(failure.stage);
             self.report(failure);
@@ -111,7 +117,7 @@ impl Attempt<'_> {
         match failure.kind {
             FailureKind::Refused(_) => self.cluster.report(self.chosen.slot, Event::Refused),
             // It takes connections, and says nothing.
-            FailureKind::TimedOut if failure.stage == Stage::Tls => {
+            FailureKind::TimedOut if matches!(failure.stage, Stage::Tls | Stage::Http2) => {
                 self.cluster.report_silence(self.chosen.slot);
             }
             FailureKind::Unreachable(_) | FailureKind::TimedOut => {
@@ -140,6 +146,36 @@ impl Attempt<'_> {
         let asked = upstream.ask_whether_it_listens(timeout, &self.talk.upstream, introduced);
         if let Err(failure) = asked.await {
             self.report(&failure);
+        }
+    }
+
+    /// What the client's body still has is for the next attempt, whatever this one's connection does.
+    pub(super) fn take_back(&self) {
+        if let Some(source) = self.source {
+            source.borrow_mut().take_back();
+        }
+    }
+
+    /// How it failed, on a connection that was `connection`.
+    pub(super) fn failure(
+        &self,
+        connection: Connection,
+        (stage, request, kind): Failed,
+    ) -> UpstreamFailure {
+        let connection = match self.connections {
+            // One that is shared may end in good order at any time, also right after it was made.
+            Connections::Any if stage == Stage::Send && self.chosen.upstream.is_shared() => {
+                Connection::Reused
+            }
+            Connections::Any => connection,
+            // If others have used it: it is not the one that was stale.
+            Connections::Fresh => Connection::Fresh,
+        };
+        UpstreamFailure {
+            stage,
+            request,
+            connection,
+            kind,
         }
     }
 
@@ -243,18 +279,25 @@ impl Attempt<'_> {
     /// What hyper's error means.
     fn judge(&self, failure: SendFailure) -> Failed {
         let fault = self.source.and_then(|source| source.borrow().fault());
-        if failure.was_unsent {
-            return (
-                Stage::Send,
-                Sent::Nothing,
-                FailureKind::Closed(failure.error),
-            );
+        match (failure.was_unsent, failure.heard) {
+            // Its connection takes others.
+            (true, Heard::Reset) => {
+                let kind = FailureKind::Reset(failure.error);
+                return (Stage::AwaitHead, Sent::Nothing, kind);
+            }
+            (true, _) => {
+                let kind = FailureKind::Closed(failure.error);
+                return (Stage::Send, Sent::Nothing, kind);
+            }
+            (false, _) => {}
         }
         let kind = match failure.heard {
             _ if fault.is_some() => FailureKind::RequestBody,
             Heard::TooMuch => FailureKind::Protocol(Reason::HeadTooLarge),
             _ if failure.error.is_parse() => FailureKind::Protocol(Reason::Parse(failure.error)),
+            Heard::Nonsense => FailureKind::Protocol(Reason::Parse(failure.error)),
             Heard::Something => FailureKind::Protocol(Reason::CutHead(failure.error)),
+            Heard::Reset => FailureKind::Reset(failure.error),
             Heard::Nothing => FailureKind::Closed(failure.error),
         };
         (Stage::AwaitHead, Sent::Perhaps, kind)

@@ -14,7 +14,7 @@ use super::affinity::{self, Answered};
 use super::answer::Failed;
 use super::conversation::Conversation;
 use super::decision;
-use super::errors::ProxyError;
+use super::errors::{self, ProxyError};
 use super::facts::Facts;
 use super::forward::{Forwarding, Won};
 use super::headers::fields::{self, Field};
@@ -25,7 +25,7 @@ use super::select::Chosen;
 use super::tunnel::{Tally, Tunnel};
 use crate::observe::LogField;
 use crate::observe::metrics::Verdict;
-use crate::upstream::{self, Carrier};
+use crate::upstream::{self, Carrier, Framing};
 
 type BackendBody = <upstream::Chosen as Carrier>::Body;
 
@@ -86,6 +86,7 @@ pub(super) fn pass_back(
     let config = forwarding.plans.config;
     let begun = Begun {
         lease,
+        framing: framing(&response),
         in_flight: chosen.in_flight,
         request: outgoing.source,
         idle: config.timeouts.body_idle,
@@ -97,6 +98,14 @@ pub(super) fn pass_back(
     head.extensions.clear();
     let exchange = Exchange::begin(begun, body, &asked.caller.talk);
     Passed::Relayed(head, Rc::new(RefCell::new(exchange)))
+}
+
+/// A gRPC call that ends with its head has no body that could be cut off, whatever follows it.
+fn framing(response: &Response<BackendBody>) -> Framing {
+    if response.headers().contains_key(errors::GRPC_STATUS) {
+        return Framing::Http1;
+    }
+    Framing::from(response.version())
 }
 
 fn conclude(

@@ -425,13 +425,8 @@ async fn attempt(
     lease.sit(session, client, chosen.in_flight.counts());
     let request = forwarding.request(outgoing, chosen.slot);
     let mut sending = pin!(lease.carrier().send(request));
-    let connection = lease.connection;
-    let fail = |(stage, request, kind)| UpstreamFailure {
-        stage,
-        request,
-        connection,
-        kind,
-    };
+    let lease_connection = lease.connection;
+    let fail = |failed| attempt.failure(lease_connection, failed);
     let failure = match attempt.exchange(sending.as_mut()).await {
         Ok((response, at)) => {
             chosen.in_flight.tell(Pin::answered);
@@ -460,6 +455,7 @@ async fn attempt(
             }
         }
         Err(failed) => {
+            attempt.take_back();
             let failure = fail(failed);
             if forwarding.is_the_end(outgoing, chosen.slot, &failure, history) {
                 Box::pin(attempt.ask_whether_it_stops()).await;
@@ -473,6 +469,7 @@ async fn attempt(
     if failure.is_the_backends() {
         chosen.upstream.backend.note_bad();
     }
+    attempt.take_back();
     lease.failed(failure.stage);
     Err(failure)
 }

@@ -91,9 +91,11 @@ impl Outgoing {
         let target = cleaned.or(target);
         let repeat = Repeat::of(&head.method);
         let source = source(asked, plans.config, repeat, body);
+        // Of HTTP/2 hyper tells no interim answer: the body is asked for at once.
+        let is_shared = plans.config.pool.http2.is_some();
         let continues = source
             .as_ref()
-            .filter(|_| asked.checked.expectation == Expectation::Continue)
+            .filter(|_| asked.checked.expectation == Expectation::Continue && !is_shared)
             .map(|source| source.borrow_mut().hold_for_continue());
         // A switch within a body, or one that HTTP/1.0 does not know, would be read in two ways.
         let may_switch = source.is_none() && head.version != Version::HTTP_10;
@@ -187,6 +189,9 @@ impl Outgoing {
                 }
             }
         }
+        if plans.config.pool.http2.is_some() {
+            headers.remove(header::EXPECT);
+        }
         if let Some(offer) = &self.offer {
             offer.apply(&mut headers);
         }
@@ -242,9 +247,11 @@ fn source(
             let limits = BodyLimits {
                 bytes: limits.body_bytes.0,
                 idle: limits.body_idle,
-                replay: match repeat {
-                    Repeat::Idempotent => cluster.retry.buffer.as_usize(),
-                    Repeat::Once => 0,
+                // By HTTP/2 a backend can say of any request that it was not looked at.
+                replay: if repeat == Repeat::Idempotent || cluster.pool.http2.is_some() {
+                    cluster.retry.buffer.as_usize()
+                } else {
+                    0
                 },
             };
             let untold = Arc::clone(&asked.view.snapshot.client_headers);

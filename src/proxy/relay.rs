@@ -21,7 +21,7 @@ use super::conversation::Conversation;
 use super::headers::hop;
 use super::select::InFlight;
 use crate::observe::metrics::{ErrorReason, Stage};
-use crate::upstream::{BodySource, Carrier, Chosen, Lease};
+use crate::upstream::{BodySource, Carrier, Chosen, Framing, Lease};
 
 /// What a piece that is held costs beside its bytes, in our queue and in its own.
 const PER_PIECE: usize = 64;
@@ -36,6 +36,7 @@ pub struct Exchange {
     in_flight: InFlight,
     request: Option<Rc<RefCell<BodySource>>>,
     idle: Duration,
+    framing: Framing,
     length: SizeHint,
     ahead: VecDeque<Bytes>,
     ahead_bytes: usize,
@@ -62,6 +63,8 @@ pub(super) enum Asked {
 pub struct Begun {
     /// The connection the response comes on.
     pub lease: Lease,
+    /// How the end of its body is told from its being given up.
+    pub framing: Framing,
     /// The request's place at the backend.
     pub in_flight: InFlight,
     /// The rest of the request body.
@@ -80,6 +83,9 @@ pub enum Cut {
     /// The backend's connection ended or broke within the body.
     #[error("the backend cut its response off")]
     Backend(#[source] hyper::Error),
+    /// The backend gave its response up, without an error.
+    #[error("the backend reset its response")]
+    Reset,
     /// The backend paused for too long.
     #[error("the backend's response timed out")]
     TimedOut,
@@ -91,7 +97,7 @@ pub enum Cut {
 impl Cut {
     fn reason(&self) -> ErrorReason {
         match self {
-            Self::Backend(_) | Self::Before => ErrorReason::Closed,
+            Self::Backend(_) | Self::Reset | Self::Before => ErrorReason::Closed,
             Self::TimedOut => ErrorReason::ResponseTimeout,
         }
     }
@@ -108,6 +114,7 @@ impl Exchange {
             in_flight: begun.in_flight,
             request: begun.request,
             idle: begun.idle,
+            framing: begun.framing,
             ahead: VecDeque::new(),
             ahead_bytes: 0,
             ahead_limit: begun.ahead_limit,
@@ -237,6 +244,7 @@ impl Exchange {
                 return Poll::Ready(None);
             };
             match ready!(Pin::new(body).poll_frame(cx)) {
+                None if self.is_given_up() => self.cut_off(Cut::Reset, talk),
                 None => self.backend_done(talk),
                 Some(Err(error)) => self.cut_off(Cut::Backend(error), talk),
                 Some(Ok(frame)) => {
@@ -246,6 +254,16 @@ impl Exchange {
                 }
             }
         }
+    }
+
+    /// Whether a body that has no more to give was not ended. A backend that has answered before it
+    /// had the whole request may say so with a reset; hyper hides whether the end came before it, so
+    /// what has all that it said it would have, or trailers, is whole.
+    fn is_given_up(&self) -> bool {
+        let is_whole = |body: &BackendBody| {
+            body.is_end_stream() || body.size_hint().exact() == Some(0) || self.trailers.is_some()
+        };
+        self.framing == Framing::Http2 && !self.body.as_ref().is_some_and(is_whole)
     }
 
     fn accept(&mut self, frame: Frame<Bytes>, talk: &Conversation) -> Option<Bytes> {

@@ -93,9 +93,12 @@ pub fn may_retry(failure: &UpstreamFailure, now: &Situation<'_>) -> Option<Retry
     match (&failure.kind, failure.request) {
         // The client's own fault, or ours: another backend changes nothing.
         (FailureKind::RequestBody | FailureKind::Local(_) | FailureKind::Protocol(_), _) => None,
+        // It is there, and too busy for now: that costs no session its place.
+        (FailureKind::Reset(_), Sent::Nothing) => died(Connection::Fresh, now.past),
         (_, Sent::Nothing) => Some(unsent(failure)),
         (_, Sent::Perhaps) if now.method == Repeat::Once => None,
         (FailureKind::Closed(_), _) => died(failure.connection, now.past),
+        (FailureKind::Reset(_), _) => died(Connection::Fresh, now.past),
         (FailureKind::WentDown | FailureKind::Farewell(_), _) => Some(RetryReason::BackendDown),
         (FailureKind::TimedOut, _) => asked_for(now, now.policy.timeouts, RetryReason::Timeout),
         (FailureKind::Status(status), _) => asked_for(
@@ -104,7 +107,13 @@ pub fn may_retry(failure: &UpstreamFailure, now: &Situation<'_>) -> Option<Retry
             RetryReason::Status,
         ),
         // Only connects fail this way, and they send nothing.
-        (FailureKind::Refused(_) | FailureKind::Unreachable(_) | FailureKind::Tls(_), _) => None,
+        (
+            FailureKind::Refused(_)
+            | FailureKind::Unreachable(_)
+            | FailureKind::Tls(_)
+            | FailureKind::NoHttp2(_),
+            _,
+        ) => None,
     }
 }
 

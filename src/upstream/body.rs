@@ -5,8 +5,6 @@
 //! as all of it is still at hand.
 
 use std::cell::RefCell;
-use std::error::Error;
-use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +16,7 @@ use http::Version;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::body_fault::{BodyFault, GivenUp};
 use crate::clock::Deadline;
 
 /// Bounds on a request body.
@@ -29,43 +28,6 @@ pub struct BodyLimits {
     pub idle: Duration,
     /// Bytes kept so that the body can be sent again; zero: none.
     pub replay: usize,
-}
-
-/// Why a request body ended before its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BodyFault {
-    /// More bytes than allowed.
-    #[error("request body too large")]
-    TooLarge,
-    /// The client paused for too long.
-    #[error("request body timed out")]
-    TimedOut,
-    /// The client went away.
-    #[error("request body cut off")]
-    Cut,
-    /// Its chunks or trailers are no chunks or trailers.
-    #[error("request body malformed")]
-    Malformed,
-    /// The proxy needs no more of it.
-    #[error("request body no longer wanted")]
-    Unwanted,
-}
-
-impl BodyFault {
-    /// What hyper's error within a body means.
-    fn of(error: &hyper::Error) -> Self {
-        let broken = error.source().and_then(<dyn Error>::downcast_ref);
-        if broken
-            .is_some_and(|error: &h2::Error| error.reason() == Some(h2::Reason::PROTOCOL_ERROR))
-        {
-            return Self::Malformed;
-        }
-        let source = error.source().and_then(<dyn Error>::downcast_ref);
-        match source.map(io::Error::kind) {
-            Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => Self::Malformed,
-            _ => Self::Cut,
-        }
-    }
 }
 
 /// How the end of a request body is told from its being given up.
@@ -108,6 +70,8 @@ pub struct BodySource {
     deadline: Deadline,
     /// Whether the last poll had to wait for the client.
     awaits_client: bool,
+    /// Which attempt may read: one that was given up may still be asked for by its connection.
+    holder: u32,
     /// Rises with every piece handed on, so that whoever watches an attempt sees progress.
     progress: u64,
     /// Who reads the body: must hear when nothing more comes of it.
@@ -186,6 +150,7 @@ impl BodySource {
             gate: Gate::Open,
             deadline,
             awaits_client: false,
+            holder: 0,
             progress: 0,
             reader: None,
             watcher: None,
@@ -203,6 +168,11 @@ impl BodySource {
     /// Whether the client still waits to be told to send its body.
     pub fn is_held(&self) -> bool {
         matches!(self.gate, Gate::Shut(_)) && self.seen == 0
+    }
+
+    /// An attempt failed: it gets nothing more, whatever its connection still does.
+    pub fn take_back(&mut self) {
+        self.holder = self.holder.wrapping_add(1);
     }
 
     /// Stops reading. Hyper then drains what is at hand or closes the connection.
@@ -400,6 +370,7 @@ pub enum RequestBody {
 #[derive(Debug)]
 pub struct Attempted {
     source: Rc<RefCell<BodySource>>,
+    holder: u32,
     /// How many of the kept bytes this attempt has given out.
     position: usize,
     /// Whether this attempt has given out the trailers or the end.
@@ -411,6 +382,7 @@ impl RequestBody {
     pub fn of(source: &Rc<RefCell<BodySource>>) -> Self {
         Self::Stream(Attempted {
             source: Rc::clone(source),
+            holder: source.borrow().holder,
             position: 0,
             finished: false,
         })
@@ -418,11 +390,14 @@ impl RequestBody {
 }
 
 impl Attempted {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, GivenUp>>> {
         if self.finished {
             return Poll::Ready(None);
         }
         let mut source = self.source.borrow_mut();
+        if source.holder != self.holder {
+            return Poll::Ready(Some(Err(BodyFault::Unwanted.into())));
+        }
         if let Some(kept) = source
             .kept
             .get(self.position..)
@@ -443,7 +418,7 @@ impl Attempted {
         }
         self.finished = true;
         if let Some(fault) = source.fault {
-            return Poll::Ready(Some(Err(fault)));
+            return Poll::Ready(Some(Err(fault.into())));
         }
         Poll::Ready(
             source
@@ -456,12 +431,12 @@ impl Attempted {
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = BodyFault;
+    type Error = GivenUp;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, GivenUp>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Stream(attempted) => attempted.poll_next(cx),

@@ -1,7 +1,8 @@
-//! The seam: one connection to a backend, and hyper's client as its implementation.
+//! The seam: what carries an exchange to a backend, and hyper's client for HTTP/1.1 as its
+//! implementation.
 //!
-//! The proxy knows [`Carrier`] alone. Another way of speaking HTTP/1.1 to a backend is another
-//! implementation and one changed line ([`Chosen`]).
+//! The proxy knows [`Carrier`] alone. Another way of speaking to a backend is another
+//! implementation, and another variant of [`Chosen`].
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -18,20 +19,28 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
 use super::body::RequestBody;
+use super::shared::SharedCarrier;
 use super::stream::{BackendStream, Seat, Wire};
 use crate::socket::Rewound;
 
-/// What carries exchanges to backends today.
-pub type Chosen = HyperCarrier;
+/// What carries an exchange to a backend: the cluster's setting says which.
+#[derive(Debug)]
+pub enum Chosen {
+    /// A connection of HTTP/1.1, which carries one at a time.
+    Alone(HyperCarrier),
+    /// A place on a connection of HTTP/2.
+    Shared(SharedCarrier),
+}
 
-/// One connection to a backend that carries one exchange at a time.
+/// A connection to a backend, or a part of one, that carries one exchange at a time.
 pub trait Carrier: Sized + 'static {
     /// The body of a response.
     type Body: Body<Data = Bytes, Error = hyper::Error> + Unpin;
     /// The connection after a 101.
     type Tunnel: AsyncRead + AsyncWrite + Unpin;
 
-    /// Sends a request, waits for the response's head. Dropping the future closes the connection.
+    /// Sends a request, waits for the response's head. Dropping the future closes the connection, or
+    /// gives up that part of it.
     fn send(
         &mut self,
         request: Request<RequestBody>,
@@ -76,11 +85,15 @@ pub enum Heard {
     Something,
     /// More than a head may have.
     TooMuch,
+    /// What is no HTTP/2.
+    Nonsense,
+    /// That this request is given up; the connection goes on.
+    Reset,
 }
 
 /// Bounds on what a backend may say before its response head is complete.
-const HEAD_BYTES: usize = READ_PIECE;
-const HEAD_FIELDS: usize = 256;
+pub(super) const HEAD_BYTES: usize = READ_PIECE;
+pub(super) const HEAD_FIELDS: usize = 256;
 /// Room for the head, for interim responses before it, and for the body bytes that come with it.
 pub(super) const HEAD_ALLOWANCE: usize = 256 << 10;
 /// What one read from a backend may bring; hyper begins with a quarter of it and grows while reads
@@ -117,7 +130,7 @@ async fn drive(
 }
 
 /// Runs something at the end, however it comes, a panic included.
-struct OnDrop<F: FnOnce()>(Option<F>);
+pub(super) struct OnDrop<F: FnOnce()>(pub(super) Option<F>);
 
 impl<F: FnOnce()> Drop for OnDrop<F> {
     fn drop(&mut self) {
@@ -206,4 +219,74 @@ impl Carrier for HyperCarrier {
             .await
             .map_err(|_| gone())
     }
+}
+
+impl Carrier for Chosen {
+    type Body = Incoming;
+    type Tunnel = Switched;
+
+    fn send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> impl Future<Output = Result<Response<Incoming>, SendFailure>> + 'static {
+        let sent = match self {
+            Self::Alone(alone) => Either::Alone(alone.send(request)),
+            Self::Shared(shared) => Either::Shared(shared.send(request)),
+        };
+        async move {
+            match sent {
+                Either::Alone(sent) => sent.await,
+                Either::Shared(sent) => sent.await,
+            }
+        }
+    }
+
+    fn sit(&self, seat: Option<Seat>) {
+        match self {
+            Self::Alone(alone) => alone.sit(seat),
+            Self::Shared(shared) => shared.sit(seat),
+        }
+    }
+
+    fn sit_in_tunnel(&self) {
+        // Nothing that is shared becomes a tunnel.
+        if let Self::Alone(alone) = self {
+            alone.sit_in_tunnel();
+        }
+    }
+
+    fn is_cut(&self) -> bool {
+        match self {
+            Self::Alone(alone) => alone.is_cut(),
+            // Nor is it asked.
+            Self::Shared(_) => false,
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        match self {
+            Self::Alone(alone) => alone.is_ready(),
+            Self::Shared(shared) => !shared.is_closed(),
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        match self {
+            Self::Alone(alone) => alone.is_closed(),
+            Self::Shared(shared) => shared.is_closed(),
+        }
+    }
+
+    async fn take_over(&mut self) -> io::Result<Switched> {
+        match self {
+            Self::Alone(alone) => alone.take_over().await,
+            Self::Shared(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
+
+/// One of two futures.
+enum Either<A, B> {
+    Alone(A),
+    Shared(B),
 }

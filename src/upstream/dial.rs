@@ -106,11 +106,12 @@ async fn within(
         .map_err(UpstreamFailure::from_connect_error)
 }
 
-async fn in_time(
+/// What `connect` comes to, or that it took too long.
+pub(super) async fn in_time<T>(
     timeout: Duration,
     deadline: &Deadline,
-    connect: impl Future<Output = io::Result<Socket>>,
-) -> io::Result<Socket> {
+    connect: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
     let mut connect = pin!(connect);
     deadline.arm(timeout);
     let outcome = poll_fn(|cx| {

@@ -57,6 +57,12 @@ pub enum FailureKind {
     /// The backend is no TLS server, or none that is trusted.
     #[error("no TLS session: {0}")]
     Tls(#[source] io::Error),
+    /// The backend does not speak HTTP/2.
+    #[error("no HTTP/2 session")]
+    NoHttp2(#[source] Option<hyper::Error>),
+    /// The backend gave this one request up. Where nothing of it was sent, it had not looked at it.
+    #[error("reset by the backend")]
+    Reset(#[source] hyper::Error),
     /// The wait for this stage was over.
     #[error("timed out")]
     TimedOut,
@@ -123,7 +129,10 @@ impl UpstreamFailure {
                 self.request == Sent::Perhaps && self.connection == Connection::Fresh
             }
             FailureKind::TimedOut => self.stage != Stage::Connect,
-            FailureKind::Protocol(_) | FailureKind::Tls(_) => true,
+            FailureKind::Protocol(_)
+            | FailureKind::Tls(_)
+            | FailureKind::NoHttp2(_)
+            | FailureKind::Reset(_) => true,
             FailureKind::Refused(_)
             | FailureKind::Unreachable(_)
             | FailureKind::Local(_)
@@ -154,6 +163,14 @@ impl UpstreamFailure {
         Self {
             stage: Stage::Tls,
             ..Self::connect(kind)
+        }
+    }
+
+    /// A connection on which nobody speaks HTTP/2.
+    pub fn no_http2(error: Option<hyper::Error>) -> Self {
+        Self {
+            stage: Stage::Http2,
+            ..Self::connect(FailureKind::NoHttp2(error))
         }
     }
 

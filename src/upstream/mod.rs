@@ -4,17 +4,21 @@
 //! whether a request is tried again; `proxy::attempt` does.
 
 mod body;
+mod body_fault;
 mod connection;
 mod dial;
 mod failure;
 mod oldest;
 mod pool;
+mod reach;
+mod share;
+mod shared;
 mod stream;
 
 pub use body::{
-    BodyFault, BodyLimits, BodySource, CONTINUE_WAIT, ContinueSignal, Framing, RequestBody,
-    UnfitTrailers,
+    BodyLimits, BodySource, CONTINUE_WAIT, ContinueSignal, Framing, RequestBody, UnfitTrailers,
 };
+pub use body_fault::{BodyFault, GivenUp};
 pub use connection::{Carrier, Chosen, Heard, SendFailure};
 pub use failure::{Connection, FailureKind, Reason, Sent, UpstreamFailure};
 pub use pool::{Introduced, Lease, Upstream};

@@ -14,10 +14,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::connection::{Carrier, Chosen, HyperCarrier};
-use super::dial::{dial, secured};
+use super::dial::dial;
 use super::failure::{Connection, FailureKind, UpstreamFailure};
 use super::oldest::oldest;
-use super::stream::{BackendStream, Seat, Wire};
+use super::share::Sharing;
+use super::stream::{Seat, Wire};
 use crate::clock::{Clock, Deadline};
 use crate::cluster::{Backend, OpenRequest};
 use crate::config;
@@ -31,13 +32,14 @@ use crate::session::ledger::Key;
 pub struct Upstream {
     /// What all workers share of the backend.
     pub backend: Arc<Backend>,
-    worker: WorkerId,
-    clock: Rc<Clock>,
+    pub(super) worker: WorkerId,
+    pub(super) clock: Rc<Clock>,
     settings: Cell<config::Pool>,
-    tls: RefCell<Option<Arc<ClusterTls>>>,
+    pub(super) tls: RefCell<Option<Arc<ClusterTls>>>,
     /// No connection from before this is kept.
     oldest_ms: Cell<u64>,
     idle: RefCell<Vec<Kept>>,
+    pub(super) sharing: Sharing,
     /// Whether the backend has left the configuration: nothing is kept for it any more.
     retired: Cell<bool>,
     /// When it was asked last whether it still takes connections, and did.
@@ -103,6 +105,7 @@ impl Upstream {
             tls: RefCell::new(tls),
             oldest_ms: Cell::new(0),
             idle: RefCell::default(),
+            sharing: Sharing::default(),
             retired: Cell::new(false),
             listened: Cell::new(None),
         })
@@ -111,7 +114,10 @@ impl Upstream {
     /// Takes over changed settings; the connections live on, unless they are secured in another
     /// way than is wanted now.
     pub fn change_settings(&self, settings: config::Pool, tls: Option<Arc<ClusterTls>>) {
-        self.settings.set(settings);
+        let before = self.settings.replace(settings);
+        if before.http2.is_some() != settings.http2.is_some() {
+            self.let_go();
+        }
         if *self.tls.borrow() == tls {
             return;
         }
@@ -134,9 +140,10 @@ impl Upstream {
     /// A kept-alive connection that looks alive, if there is one. One that was introduced is for
     /// whom it was introduced.
     pub fn take_kept(self: &Rc<Self>, introduced: Option<&Introduced>) -> Option<Lease> {
-        match introduced {
-            None => self.take_any(),
-            Some(introduced) => self.take_of(introduced),
+        match (introduced, &self.settings.get().http2) {
+            (_, Some(settings)) => self.take_shared(settings),
+            (None, None) => self.take_any(),
+            (Some(introduced), None) => self.take_of(introduced),
         }
     }
 
@@ -202,38 +209,12 @@ impl Upstream {
         deadline: &Deadline,
         introduced: Option<&Introduced>,
     ) -> Result<Lease, UpstreamFailure> {
-        let epoch = self.backend.epoch();
-        let addresses = self.backend.addresses();
-        let header = introduced.map_or_else(Vec::new, |it| it.introduction.header());
-        let began = Instant::now();
-        let outcome = dial(&addresses, timeout, deadline, &header).await;
-        if outcome.is_err() {
-            self.cells().connect_failures.inc();
+        if let Some(http2) = self.settings.get().http2 {
+            return Box::pin(self.connect_shared(http2, timeout, deadline)).await;
         }
-        // Before it is known how it is secured: a change in between ends it.
-        let born_ms = self.clock.now_ms();
-        let tls = self.tls.borrow().clone();
-        let socket = match tls {
-            None => outcome?,
-            Some(tls) => {
-                let left = timeout.saturating_sub(began.elapsed());
-                // On the heap: a handshake is far larger than what every request needs.
-                let secured = Box::pin(secured(outcome?, &tls, &self.backend, (left, deadline)));
-                secured
-                    .await
-                    .inspect_err(|_| self.cells().connect_failures.inc())?
-            }
-        };
-        let wire = Rc::new(Wire::default());
-        self.open.borrow_mut().push(Rc::downgrade(&wire));
-        let stream = BackendStream {
-            socket,
-            wire,
-            backend: Arc::clone(&self.backend),
-            worker: self.worker,
-        };
-        self.cells().connects.inc();
-        self.cells().bytes_sent.add(header.len() as u64);
+        let epoch = self.backend.epoch();
+        let header = introduced.map_or_else(Vec::new, |it| it.introduction.header());
+        let (stream, reached) = self.reach(timeout, deadline, &header).await?;
         self.cells().connections_open.inc();
         let upstream = Rc::clone(self);
         let carrier = HyperCarrier::start(stream, move || upstream.cells().connections_open.dec())
@@ -241,8 +222,8 @@ impl Upstream {
             .map_err(|error| UpstreamFailure::connect(FailureKind::Closed(error)))?;
         Ok(Lease {
             upstream: Rc::clone(self),
-            carrier,
-            born_ms,
+            carrier: Chosen::Alone(carrier),
+            born_ms: reached.born_ms,
             epoch,
             introduced: introduced.map(|it| Box::new(it.clone())),
             connection: Connection::Fresh,
@@ -268,6 +249,16 @@ impl Upstream {
         Ok(())
     }
 
+    /// What is used for a request from now on, and may be ended.
+    pub(super) fn look_at(&self, wire: &Rc<Wire>) {
+        self.open.borrow_mut().push(Rc::downgrade(wire));
+    }
+
+    /// How connections are kept.
+    pub(super) fn settings(&self) -> config::Pool {
+        self.settings.get()
+    }
+
     /// Closes what has been idle or alive for too long, or belongs to an earlier life of the
     /// backend. Called by the worker's sweep.
     pub fn sweep(&self) {
@@ -278,6 +269,7 @@ impl Upstream {
             self.cells().connections_idle.dec();
         }
         drop(idle);
+        self.sweep_shared();
         self.look_at_open();
     }
 
@@ -320,23 +312,41 @@ impl Upstream {
     pub fn retire(&self) {
         self.retired.set(true);
         self.clock.wake_all();
+        self.let_go();
+    }
+
+    /// Keeps none of the connections that are there.
+    fn let_go(&self) {
         for _ in self.idle.borrow_mut().drain(..) {
             self.cells().connections_idle.dec();
         }
+        self.sharing.clear();
+        // Those of this tick that are right already go too.
+        self.oldest_ms.set(self.clock.now_ms() + 1);
     }
 
     fn is_fresh(&self, kept: &Kept) -> bool {
+        let introduced = kept.introduced.as_deref();
+        !kept.carrier.is_closed()
+            && is_introduced(introduced, self.settings.get().proxy_protocol)
+            && self.is_young((kept.born_ms, kept.epoch), Some(kept.idle_since_ms))
+    }
+
+    /// Whether a connection from then may carry another exchange.
+    pub(super) fn is_young(
+        &self,
+        (born_ms, epoch): (u64, u64),
+        idle_since_ms: Option<u64>,
+    ) -> bool {
         let settings = self.settings.get();
         let now = self.clock.now_ms();
         let within =
             |since: u64, limit: Duration| u128::from(now.saturating_sub(since)) < limit.as_millis();
-        !kept.carrier.is_closed()
-            && !self.retired.get()
-            && kept.epoch == self.backend.epoch()
-            && kept.born_ms >= self.oldest_ms.get()
-            && is_introduced(kept.introduced.as_deref(), settings.proxy_protocol)
-            && within(kept.idle_since_ms, settings.idle)
-            && within(kept.born_ms, settings.lifetime)
+        !self.retired.get()
+            && epoch == self.backend.epoch()
+            && born_ms >= self.oldest_ms.get()
+            && idle_since_ms.is_none_or(|since| within(since, settings.idle))
+            && within(born_ms, settings.lifetime)
     }
 }
 
@@ -353,6 +363,22 @@ fn is_introduced(introduced: Option<&Introduced>, wanted: Option<Version>) -> bo
 }
 
 impl Lease {
+    pub(super) fn new(
+        upstream: &Rc<Upstream>,
+        carrier: Chosen,
+        (born_ms, epoch): (u64, u64),
+        connection: Connection,
+    ) -> Self {
+        Self {
+            upstream: Rc::clone(upstream),
+            carrier,
+            born_ms,
+            epoch,
+            introduced: None,
+            connection,
+        }
+    }
+
     /// Whether the backend has not gone down since the connection was asked for.
     pub fn is_of_this_life(&self) -> bool {
         self.epoch == self.upstream.backend.epoch()
@@ -406,14 +432,24 @@ impl Lease {
         self.carrier.is_closed()
     }
 
-    /// The exchange failed at `stage`: the connection is closed.
+    /// The exchange failed at `stage`: the connection is closed. One that is shared is given up if
+    /// it takes no more, or says nothing at all.
     pub fn failed(self, stage: Stage) {
         self.upstream.cells().failures.inc(stage);
+        if let Chosen::Shared(carrier) = &self.carrier
+            && (stage == Stage::Send || carrier.heard_nothing())
+        {
+            carrier.give_up();
+        }
     }
 
     /// Keeps the connection for the next exchange. Only right when the exchange has ended
     /// cleanly on both sides; a connection that is closed anyway is dropped.
     pub fn give_back(self) {
+        if matches!(self.carrier, Chosen::Shared(_)) {
+            // It is kept in any case.
+            return;
+        }
         self.carrier.sit(None);
         let upstream = self.upstream;
         let kept = Kept {

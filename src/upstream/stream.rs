@@ -27,6 +27,12 @@ pub(super) struct Wire {
     /// Whether it is to end at once, and the task that reads from it.
     cut: Cell<bool>,
     reader: RefCell<Option<Waker>>,
+    /// Reads that brought something.
+    reads: Cell<u64>,
+    /// Whether the backend has closed it.
+    is_ended: Cell<bool>,
+    /// Who wants to hear of the next read.
+    listener: RefCell<Option<Waker>>,
 }
 
 /// A request, or what has become of it, on a connection.
@@ -78,6 +84,21 @@ impl Wire {
         self.cut.get()
     }
 
+    /// Reads so far that brought something.
+    pub(super) fn reads(&self) -> u64 {
+        self.reads.get()
+    }
+
+    /// Whether the backend has closed it.
+    pub(super) fn is_ended(&self) -> bool {
+        self.is_ended.get()
+    }
+
+    /// Wakes the task when something was read.
+    pub(super) fn listen(&self, cx: &Context<'_>) {
+        self.listener.replace(Some(cx.waker().clone()));
+    }
+
     /// Whether it was cut; who asks is woken when it is.
     fn is_cut(&self, cx: &Context<'_>) -> bool {
         if self.cut.get() {
@@ -104,6 +125,10 @@ impl Wire {
     }
 
     fn take(&self, bytes: usize) -> io::Result<()> {
+        self.reads.set(self.reads.get() + 1);
+        if let Some(listener) = self.listener.take() {
+            listener.wake();
+        }
         let left = self.head_allowance.get();
         if left == usize::MAX {
             return Ok(());
@@ -126,6 +151,17 @@ pub struct BackendStream {
     pub(super) wire: Rc<Wire>,
     pub(super) backend: Arc<Backend>,
     pub(super) worker: WorkerId,
+    /// Whether it counts as open until it is dropped.
+    pub(super) is_counted: bool,
+}
+
+impl Drop for BackendStream {
+    fn drop(&mut self) {
+        if self.is_counted {
+            let cells = self.backend.cells.of(self.worker);
+            cells.connections_open.dec();
+        }
+    }
 }
 
 impl AsyncRead for BackendStream {
@@ -149,6 +185,8 @@ impl AsyncRead for BackendStream {
                 .bytes_received
                 .add(read as u64);
             this.wire.take(read)?;
+        } else if buf.remaining() > 0 {
+            this.wire.is_ended.set(true);
         }
         Poll::Ready(Ok(()))
     }

@@ -57,6 +57,7 @@ impl Failure {
             | ProbeFailure::Broken(_)
             | ProbeFailure::Ended
             | ProbeFailure::NotHttp(_)
+            | ProbeFailure::NotHttp2(_)
             | ProbeFailure::HeadTooLong
             | ProbeFailure::BadBody => Delivery::Broken,
         }

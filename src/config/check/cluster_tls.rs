@@ -12,7 +12,11 @@ use super::section::Section;
 use super::tls::{complain, complain_of, path, warn_of_dates, warn_of_key};
 
 /// `tls` of a cluster.
-pub(super) fn cluster_tls(at: &At<'_>, backends: &[Typed<'_>]) -> Option<Arc<ClusterTls>> {
+pub(super) fn cluster_tls(
+    at: &At<'_>,
+    backends: &[Typed<'_>],
+    http2: bool,
+) -> Option<Arc<ClusterTls>> {
     let section = at.section();
     let versions = [("1.2", TlsVersion::V12), ("1.3", TlsVersion::V13)];
     let name = section.value("name").and_then(|at| {
@@ -25,7 +29,7 @@ pub(super) fn cluster_tls(at: &At<'_>, backends: &[Typed<'_>]) -> Option<Arc<Clu
     let own = own(&section);
     let least_version = section.get("min_version").choice(&versions)?;
     let is_named = name.is_some() || section.has("name");
-    let made = ClusterTls::new(trust?, name, own.ok()?, least_version)
+    let made = ClusterTls::new(trust?, (name, own.ok()?), least_version, http2)
         .map_err(|why| at.unlike("authorities to verify backends by", Some(why)))
         .ok()?;
     let nameless = |typed: &&Typed<'_>| {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::config::{
-    Affinity, Balance, Buffers, Cluster, ClusterName, Drain, Forwarded, HostHeader, OwnerBy, Pool,
-    Retry, Rewrite, Timeouts,
+    Affinity, Balance, Buffers, Cluster, ClusterName, Drain, Forwarded, HostHeader, Http2Pool,
+    OwnerBy, Pool, Retry, Rewrite, Timeouts,
 };
 use crate::proxy_protocol::Version;
 
@@ -26,6 +26,7 @@ use super::owner::refuse_unfit_names;
 use super::pattern::any_pattern;
 use super::section::Section;
 use super::sessions::sessions;
+use super::spoken::spoken;
 use super::stores::stores;
 use super::templates::Use;
 use super::words::{is_name, is_path, is_token};
@@ -71,6 +72,7 @@ fn cluster(key: &At<'_>, at: &At<'_>) -> (Cluster, Option<PathBuf>) {
     let affinity = affinity.unwrap_or(Affinity::Sticky);
     let fail_back = fail_back(&section, affinity, &sessions, &backends);
     let (max_requests, queue) = capacity(&section, affinity, &sessions, &backends);
+    let http2 = spoken(&section);
     let cluster = Cluster {
         name: ClusterName::new(name),
         affinity,
@@ -82,11 +84,8 @@ fn cluster(key: &At<'_>, at: &At<'_>) -> (Cluster, Option<PathBuf>) {
         timeouts: timeouts(&section.get("timeouts").section()),
         tls: section
             .value("tls")
-            .and_then(|at| cluster_tls(&at, &backends)),
-        pool: pool(
-            &section.get("pool").section(),
-            proxy_protocol(&section.get("proxy_protocol")),
-        ),
+            .and_then(|at| cluster_tls(&at, &backends, http2.is_some())),
+        pool: pool(&section, http2),
         health: health(&section.get("health").section(), &backends),
         outliers: outliers(&section.get("outliers").section()),
         retry: retry(&section.get("retry").section()),
@@ -96,7 +95,7 @@ fn cluster(key: &At<'_>, at: &At<'_>) -> (Cluster, Option<PathBuf>) {
         response_headers: header_rules(&section.get("response_headers"), Use::ResponseHeader),
         rewrite: rewrite(&section.get("rewrite").section()),
         buffers: buffers(&section.get("buffers").section()),
-        upgrades: upgrades(&section.get("upgrades")),
+        upgrades: upgrades(&section, http2.is_some()),
         slow_start: slow_start(section.value("slow_start").as_ref(), affinity),
         drain: drain(&section.get("drain").section()),
         fail_back,
@@ -156,7 +155,8 @@ fn proxy_protocol(at: &At<'_>) -> Option<Version> {
     at.choice(&words).flatten()
 }
 
-fn pool(section: &Section<'_>, proxy_protocol: Option<Version>) -> Pool {
+fn pool(cluster: &Section<'_>, http2: Option<Http2Pool>) -> Pool {
+    let section = cluster.get("pool").section();
     let idle = section.get("idle");
     if idle.duration() >= TOMCAT_KEEPS_ALIVE {
         idle.warn(
@@ -168,7 +168,8 @@ fn pool(section: &Section<'_>, proxy_protocol: Option<Version>) -> Pool {
         max_idle: section.get("max_idle").length(),
         idle: idle.duration(),
         lifetime: section.get("lifetime").duration(),
-        proxy_protocol,
+        proxy_protocol: proxy_protocol(&cluster.get("proxy_protocol")),
+        http2,
     }
 }
 
@@ -287,8 +288,16 @@ fn buffers(section: &Section<'_>) -> Buffers {
     }
 }
 
-fn upgrades(at: &At<'_>) -> Vec<String> {
+fn upgrades(section: &Section<'_>, is_http2: bool) -> Vec<String> {
+    let at = section.get("upgrades");
     let mut protocols = Vec::new();
+    if is_http2 {
+        if section.has("upgrades") && !at.items().is_empty() {
+            let hint = format!("{}: no stream of it is switched", section.says("protocol"));
+            at.unlike("nothing here, or protocol: http1", Some(hint));
+        }
+        return protocols;
+    }
     for item in at.items() {
         let protocol = item.parse(|text| match text.to_ascii_lowercase() {
             protocol if matches!(protocol.as_str(), "h2c" | "h2" | "http/2" | "http/2.0") => Err(

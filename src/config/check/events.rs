@@ -63,7 +63,7 @@ fn receiver_tls(section: &Section<'_>, url: Option<&WebhookUrl>) -> Option<Arc<C
     if !is_secure {
         return None;
     }
-    let made = ClusterTls::new(trust, None, None, TlsVersion::V12);
+    let made = ClusterTls::new(trust, (None, None), TlsVersion::V12, false);
     let at = section.get("url");
     let made = made.map_err(|why| unfit(&at, "authorities to verify the receiver by", Some(why)));
     made.ok().map(Arc::new)

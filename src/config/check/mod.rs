@@ -24,6 +24,7 @@ mod rules;
 mod scalars;
 mod section;
 mod sessions;
+mod spoken;
 mod stores;
 mod templates;
 mod tls;

@@ -4,7 +4,7 @@ use super::backend::BACKEND;
 use super::health::HEALTH;
 use super::stores::STORES;
 use super::tls::CLUSTER_TLS;
-use super::upstream::{OUTLIERS, POOL, QUEUE, RETRY, TIMEOUTS};
+use super::upstream::{HTTP2, OUTLIERS, POOL, QUEUE, RETRY, TIMEOUTS};
 use super::{HEADERS, HOUR, Key, Kind, MINUTE, SECOND};
 
 const DAY: u64 = 24 * HOUR;
@@ -160,6 +160,18 @@ pub(in crate::config) const CLUSTER: &[Key] = &[
     )
     .or("{}"),
     Key::new(
+        "protocol",
+        Kind::Choice(&["http1", "h2"]),
+        "What backends are spoken to in: HTTP/1.1, or HTTP/2, by TLS (ALPN) or without it (prior knowledge), as gRPC needs it.",
+    )
+    .or("http1"),
+    Key::new(
+        "http2",
+        Kind::Section(HTTP2),
+        "Connections to backends that speak HTTP/2; only with `protocol: h2`.",
+    )
+    .or("{}"),
+    Key::new(
         "tls",
         Kind::Section(CLUSTER_TLS),
         "How backends are spoken to by TLS; `{}`: with the system's authorities; absent: without TLS.",
@@ -217,7 +229,7 @@ pub(in crate::config) const CLUSTER: &[Key] = &[
     Key::new(
         "upgrades",
         Kind::List(&Kind::Text("a protocol, such as websocket")),
-        "Protocols that a client may switch to.",
+        "Protocols that a client may switch to; none with `protocol: h2`.",
     )
     .or("[websocket]"),
     Key::needed(

@@ -90,6 +90,33 @@ pub(super) const POOL: &[Key] = &[
     .or("10m"),
 ];
 
+pub(super) const HTTP2: &[Key] = &[
+    Key::new(
+        "streams",
+        Kind::Count(1, 10_000),
+        "Requests at a time on one connection, if the backend allows as many; more have further connections.",
+    )
+    .or("100"),
+    Key::new(
+        "stream_window",
+        Kind::Size(16 << 10, 16 << 20),
+        "How much of one response may come before its client takes it; of all on a connection, `streams` times as much.",
+    )
+    .or("128KiB"),
+    Key::new(
+        "send_buffer",
+        Kind::Size(16 << 10, 4 << 20),
+        "How much of one request body is held for a backend that does not take it.",
+    )
+    .or("64KiB"),
+    Key::new(
+        "ping",
+        Kind::Duration(0, HOUR),
+        "How long a connection with requests on it may be silent before it is asked whether it lives; without an answer within `timeouts.connect` it is closed; 0s: never asked.",
+    )
+    .or("30s"),
+];
+
 pub(super) const OUTLIERS: &[Key] = &[
     Key::new(
         "consecutive",

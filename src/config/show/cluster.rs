@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::config::units::show_duration;
 use crate::config::{
-    Affinity, Backend, Balance, Cluster, Drain, FailBack, HashKey, HostHeader, Outliers, Queue,
-    Retry, Rewrite, Timeouts, WantedState,
+    Affinity, Backend, Balance, ByteSize, Cluster, Drain, FailBack, HashKey, HostHeader, Http2Pool,
+    Outliers, Pool, Queue, Retry, Rewrite, Timeouts, WantedState,
 };
 use crate::proxy_protocol::Version;
 
@@ -34,11 +34,8 @@ pub(super) fn named(cluster: &Cluster, key_file: Option<&Path>) -> (String, Valu
         "fail_back": fail_back(cluster.fail_back),
         "fail_back_idle": show_duration(cluster.fail_back_idle),
         "timeouts": timeouts(&cluster.timeouts),
-        "pool": {
-            "max_idle": pool.max_idle,
-            "idle": show_duration(pool.idle),
-            "lifetime": show_duration(pool.lifetime),
-        },
+        "pool": self::pool(pool),
+        "protocol": if pool.http2.is_some() { "h2" } else { "http1" },
         "proxy_protocol": proxy_protocol(pool.proxy_protocol),
         "health": health(&cluster.health),
         "outliers": outliers(&cluster.outliers),
@@ -68,6 +65,9 @@ pub(super) fn named(cluster: &Cluster, key_file: Option<&Path>) -> (String, Valu
         if let Some(tls) = &cluster.tls {
             keys.insert("tls".to_owned(), super::tls::cluster_tls(tls));
         }
+        if let Some(own) = &pool.http2 {
+            keys.insert("http2".to_owned(), http2(own));
+        }
         if let Some(stores) = &cluster.stores {
             keys.insert("stores".to_owned(), super::stores::stores(stores));
         }
@@ -85,6 +85,24 @@ fn timeouts(timeouts: &Timeouts) -> Value {
         "tunnel_half_closed": show_duration(timeouts.tunnel_half_closed),
         "tunnel_lifetime": show_duration(timeouts.tunnel_lifetime),
         "tunnel_removed": show_duration(timeouts.tunnel_removed),
+    })
+}
+
+fn pool(pool: &Pool) -> Value {
+    json!({
+        "max_idle": pool.max_idle,
+        "idle": show_duration(pool.idle),
+        "lifetime": show_duration(pool.lifetime),
+    })
+}
+
+fn http2(own: &Http2Pool) -> Value {
+    let size = |bytes: u32| ByteSize(u64::from(bytes)).to_string();
+    json!({
+        "streams": own.streams,
+        "stream_window": size(own.stream_window),
+        "send_buffer": size(own.send_buffer),
+        "ping": show_duration(own.ping),
     })
 }
 

@@ -26,6 +26,8 @@ pub struct ClusterTls {
     pub own: Option<Certificate>,
     /// The oldest version that is spoken.
     pub least_version: TlsVersion,
+    /// Whether HTTP/2 is what is spoken behind it; else it is HTTP/1.1.
+    pub http2: bool,
     /// Ready for handshakes.
     pub ready: Arc<ClientConfig>,
 }
@@ -37,6 +39,7 @@ impl PartialEq for ClusterTls {
             && self.name == other.name
             && self.own == other.own
             && self.least_version == other.least_version
+            && self.http2 == other.http2
     }
 }
 
@@ -59,26 +62,42 @@ impl Trust {
 }
 
 impl ClusterTls {
-    /// Makes it ready; what cannot be is told in words.
+    /// Makes it ready; what cannot be is told in words. `(name, own)`: whom we ask for, and who we
+    /// say that we are.
     pub fn new(
         trust: Trust,
-        name: Option<String>,
-        own: Option<Certificate>,
+        (name, own): (Option<String>, Option<Certificate>),
         least_version: TlsVersion,
+        http2: bool,
     ) -> Result<Self, String> {
-        let ready = made(&trust, own.as_ref(), least_version)?;
+        let mut ready = made(&trust, own.as_ref(), least_version)?;
+        let protocol: &[u8] = if http2 { b"h2" } else { b"http/1.1" };
+        ready.alpn_protocols = vec![protocol.to_vec()];
         Ok(Self {
             trust,
             name,
             own,
             least_version,
+            http2,
             ready: Arc::new(ready),
         })
     }
 
     /// Handshakes that verify nothing: whether somebody speaks TLS at all.
     pub fn unverified() -> Option<Self> {
-        Self::new(Trust::Anybody, None, None, TlsVersion::V12).ok()
+        Self::new(Trust::Anybody, (None, None), TlsVersion::V12, false).ok()
+    }
+
+    /// The same where HTTP/1.1 is spoken behind it.
+    #[must_use]
+    pub fn by_http1(&self) -> Self {
+        let mut ready = (*self.ready).clone();
+        ready.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Self {
+            http2: false,
+            ready: Arc::new(ready),
+            ..self.clone()
+        }
     }
 
     /// Whom a backend's certificate must name.
@@ -113,15 +132,13 @@ fn made(
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Unverified(provider))),
     };
-    let mut config = match own {
+    Ok(match own {
         Some(own) => {
             let own = SingleCertAndKey::from((*own.ready).clone());
             builder.with_client_cert_resolver(Arc::new(own))
         }
         None => builder.with_no_client_auth(),
-    };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
+    })
 }
 
 fn roots(trust: &Trust) -> Result<Option<RootCertStore>, String> {

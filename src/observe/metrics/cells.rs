@@ -223,6 +223,7 @@ mod tests {
             [
                 ("connect", 0),
                 ("tls", 1),
+                ("http2", 0),
                 ("send", 0),
                 ("await_head", 0),
                 ("body", 1)

@@ -98,6 +98,8 @@ kind!(
         Connect = "connect",
         /// No TLS session.
         Tls = "tls",
+        /// No HTTP/2 session.
+        Http2 = "http2",
         /// While the request was sent.
         Send = "send",
         /// While the response head was awaited.

@@ -1,6 +1,10 @@
 //! Which form of an error answer a client likes best (RFC 9110, 12.5.1).
 
 use http::HeaderValue;
+use http::header::ACCEPT;
+use http::request::Parts;
+
+use super::grpc;
 
 /// A form of an error answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -12,6 +16,8 @@ pub enum Format {
     /// A line of text, for whoever does not say.
     #[default]
     Plain,
+    /// No text, but fields, for gRPC calls.
+    Grpc,
 }
 
 /// How well a form fits; compared field by field, larger is better.
@@ -26,6 +32,14 @@ struct Fit {
 }
 
 impl Format {
+    /// The form for a request.
+    pub fn of(head: &Parts) -> Self {
+        if grpc::is_call(head) {
+            return Self::Grpc;
+        }
+        Self::preferred(head.headers.get_all(ACCEPT))
+    }
+
     /// The form that a client's `Accept` lines like best. Without any, or where nothing fits:
     /// plain text.
     pub fn preferred<'a>(accept: impl IntoIterator<Item = &'a HeaderValue>) -> Self {
@@ -79,6 +93,7 @@ impl Format {
             Self::Html => "text/html; charset=utf-8",
             Self::Json => "application/problem+json",
             Self::Plain => "text/plain; charset=utf-8",
+            Self::Grpc => "application/grpc",
         })
     }
 }

@@ -5,6 +5,7 @@
 //! Addresses of backends and causes go to the log, never to a client.
 
 mod accept;
+mod grpc;
 mod page;
 
 use http::StatusCode;
@@ -17,6 +18,7 @@ use crate::observe::metrics::Stage;
 use crate::upstream::{BodyFault, FailureKind, UpstreamFailure};
 
 pub use accept::Format;
+pub use grpc::GRPC_STATUS;
 pub use page::{Asked, ErrorPages};
 
 /// Why the proxy answers by itself.
@@ -315,7 +317,7 @@ impl ProxyError {
                 Some(BodyFault::Malformed) => Self::BodyMalformed,
                 Some(BodyFault::Cut | BodyFault::Unwanted) | None => Self::ClientGone,
             },
-            (FailureKind::TimedOut, Stage::Connect | Stage::Tls) => {
+            (FailureKind::TimedOut, Stage::Connect | Stage::Tls | Stage::Http2) => {
                 Self::UpstreamConnect(ConnectFailure::Timeout)
             }
             (FailureKind::TimedOut, _) => Self::UpstreamTimeout,
@@ -323,9 +325,10 @@ impl ProxyError {
                 Self::UpstreamConnect(ConnectFailure::Refused)
             }
             (FailureKind::Tls(_), _) => Self::UpstreamConnect(ConnectFailure::Tls),
-            (FailureKind::Protocol(_), _) => Self::UpstreamProtocol,
+            (FailureKind::Protocol(_) | FailureKind::NoHttp2(_), _) => Self::UpstreamProtocol,
             (
                 FailureKind::Closed(_)
+                | FailureKind::Reset(_)
                 | FailureKind::WentDown
                 | FailureKind::Farewell(_)
                 | FailureKind::Status(_),

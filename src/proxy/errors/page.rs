@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::config::Errors;
 
 use super::accept::Format;
-use super::{Connection, ProxyError, RetryAfter};
+use super::{Connection, ProxyError, RetryAfter, grpc};
 
 /// What an answer depends on besides the error.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +45,9 @@ impl ErrorPages {
     /// The answer to a request that failed by `error`. Whole, with `Content-Length`; for HEAD with
     /// the length that GET would have got.
     pub fn render(&self, error: ProxyError, asked: Asked<'_>) -> Response<Bytes> {
+        if asked.format == Format::Grpc {
+            return grpc::answer(error);
+        }
         let answer = error.answer();
         let body = self.body(error, asked);
         let length = body.len();
@@ -82,6 +85,7 @@ impl ErrorPages {
                 None => html(error, status, asked.request_id).into(),
             },
             Format::Json => problem(error, status, asked.request_id).into(),
+            Format::Grpc => Bytes::new(),
             Format::Plain => {
                 let advice = error.advice();
                 format!("{status}\n{advice}\nRequest id: {}\n", asked.request_id).into()

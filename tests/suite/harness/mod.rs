@@ -9,6 +9,7 @@
 //! - `tls_front`: TLS in front of a fake Tomcat
 //! - `metrics`: scrape and match
 //! - `http2`: a client that speaks HTTP/2; `frames`: the same frame by frame
+//! - `http2_server`: a backend that speaks HTTP/2
 //! - `browsers`: many browsers with parallel requests, and what they saw of their sessions
 //! - `load`: clients that go on asking while something happens
 //! - `store`: fake memcacheds and redises, and some that are neither
@@ -28,6 +29,7 @@ pub(crate) mod client;
 pub(crate) mod findings;
 pub(crate) mod frames;
 pub(crate) mod http2;
+pub(crate) mod http2_server;
 mod lane;
 pub(crate) mod load;
 pub(crate) mod metrics;
@@ -49,6 +51,7 @@ pub(crate) use browsers::Browsers;
 pub(crate) use client::{End, Raw};
 pub(crate) use findings::Findings;
 pub(crate) use http2::{Ask, Http2};
+pub(crate) use http2_server::Http2Server;
 pub(crate) use load::under_load;
 pub(crate) use metrics::Metrics;
 pub(crate) use porter::Porter;
