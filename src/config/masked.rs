@@ -4,6 +4,9 @@
 use super::problem::quoted;
 use super::webhook;
 
+/// The keys of the section whose values are names of files.
+const FILES: [&str; 2] = ["ca", "token_file"];
+
 /// Whether this is the path of the section with such URLs, or leads into it.
 fn is_within_events(path: &str) -> bool {
     let rest = path.strip_prefix("events");
@@ -25,7 +28,9 @@ pub(super) fn without_paths(line: &str, path: &str) -> String {
     for word in line.split_inclusive(char::is_whitespace) {
         let secret = if hides_all {
             Some(0)
-        } else if is_value_of("token_file", &shown) || (!is_within && is_value_of("to", &shown)) {
+        } else if FILES.iter().any(|key| is_value_of(key, &shown))
+            || (!is_within && is_value_of("to", &shown))
+        {
             None
         } else if is_within {
             behind_host(word)
@@ -44,7 +49,8 @@ pub(super) fn without_paths(line: &str, path: &str) -> String {
 
 /// A text as messages quote it that stands at `path`.
 pub(super) fn quoted_at(path: &str, text: &str) -> String {
-    let may_be_url = text.contains(['/', '?']) && !path.ends_with(".token_file");
+    let key = path.rsplit('.').next().unwrap_or_default();
+    let may_be_url = text.contains(['/', '?']) && !FILES.contains(&key);
     if is_within_events(path) && may_be_url {
         webhook::shown(text)
     } else {
