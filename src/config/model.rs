@@ -17,6 +17,7 @@ use crate::proxy_protocol::Version;
 
 use super::limits::Limits;
 use super::scheme::Scheme;
+use super::secret::Secret;
 use super::tls::{ClusterTls, ListenerTls};
 use super::{
     Access, BackendAddr, BackendName, ByteSize, ClusterName, Drain, FailBack, Health, JvmRoute,
@@ -99,16 +100,6 @@ pub struct Admin {
     pub token: Option<Secret>,
     /// Where orders of administrators are kept over a restart; `None`: nowhere.
     pub state_file: Option<PathBuf>,
-}
-
-/// A secret; never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(***)")
-    }
 }
 
 /// One place where clients are accepted.
