@@ -246,6 +246,23 @@ free_port() {
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
+# Such a port whose next one is free too: a demonstration takes both.
+free_pair() {
+    python3 -c '
+import socket
+while True:
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+        try:
+            other.bind(("127.0.0.1", port + 1))
+        except (OSError, OverflowError):
+            continue
+        print(port)
+        break
+'
+}
+
 # wait_for_http URL SECONDS [PID]: until the URL answers 200; not longer than its server lives.
 wait_for_http() {
     local url=$1 deadline=$((SECONDS + $2)) pid=${3:-}
