@@ -1,7 +1,7 @@
 //! A connection that switched protocols (WebSocket): bytes both ways, nothing is looked at.
 //!
 //! A tunnel ends when both sides have ended, when one of them breaks, or when it is ordered to: by
-//! its bounds ([`bounds`]), an evacuation, the end of the process. It has no timer: it looks at the
+//! its bounds (`bounds`), an evacuation, the end of the process. It has no timer: it looks at the
 //! worker's clock when something happens, and holds one deadline there.
 
 mod bounds;
