@@ -184,15 +184,6 @@ impl ClientRule {
             ClientFile::Crl => self.crl.as_ref().map(|(path, _)| path.as_path()),
         }
     }
-
-    /// Whether both are the same in the configuration, whatever their files hold.
-    pub fn is_configured_as(&self, other: &Self) -> bool {
-        let of = |rule: &Self| rule.path(ClientFile::Crl).map(Path::to_owned);
-        self.hosts == other.hosts
-            && self.mode == other.mode
-            && self.ca == other.ca
-            && of(self) == of(other)
-    }
 }
 
 fn unfit(error: &Error) -> PemFault {

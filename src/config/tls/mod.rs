@@ -241,36 +241,9 @@ impl Hsts {
     }
 }
 
-/// How well a name of a certificate or of the configuration fits a host: `None` not at all, else
-/// the more the larger. Both are in lower case; `*.` stands for exactly one label.
-pub fn fits(pattern: &str, host: &str) -> Option<usize> {
-    if let Some(suffix) = pattern.strip_prefix('*') {
-        let label = host.strip_suffix(suffix)?;
-        return (!label.is_empty() && !label.contains('.') && suffix.starts_with('.'))
-            .then_some(suffix.len());
-    }
-    (pattern == host).then_some(usize::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_fit_exactly_or_by_one_label() {
-        for (pattern, host, expected) in [
-            ("a.example.com", "a.example.com", Some(usize::MAX)),
-            ("*.example.com", "a.example.com", Some(12)),
-            ("*.example.com", "a.b.example.com", None),
-            ("*.example.com", "example.com", None),
-            ("*.example.com", ".example.com", None),
-            ("*", "localhost", None),
-            ("*example.com", "badexample.com", None),
-            ("a.example.com", "b.example.com", None),
-        ] {
-            assert_eq!(fits(pattern, host), expected, "{pattern} {host}");
-        }
-    }
 
     #[test]
     fn browsers_are_told_in_their_words() {
