@@ -48,6 +48,8 @@ impl Diagnostics {
     where
         W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
     {
+        // Outermost: only there its level is known to those who ask before they make an event, and `h2`
+        // would make some dozens for each request.
         let level = LevelFilter::from(self.level);
         if self.json {
             let writer = Escaped {
@@ -55,14 +57,14 @@ impl Diagnostics {
                 escape: Escape::Json,
             };
             let format = fmt::layer().json().flatten_event(true).with_target(false);
-            Box::new(level.and_then(format.with_writer(writer)))
+            Box::new(format.with_writer(writer).and_then(level))
         } else {
             let writer = Escaped {
                 writer,
                 escape: Escape::Text,
             };
             let format = fmt::layer().with_ansi(false).with_target(false);
-            Box::new(level.and_then(format.with_writer(writer)))
+            Box::new(format.with_writer(writer).and_then(level))
         }
     }
 }
@@ -169,6 +171,17 @@ mod tests {
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), events);
         let bytes = shown.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn what_is_not_shown_is_not_even_made() {
+        for json in [true, false] {
+            for level in [LogLevel::Error, LogLevel::Debug] {
+                let layer = Diagnostics { level, json }.layer(io::sink);
+                let known = tracing_subscriber::registry().with(layer).max_level_hint();
+                assert_eq!(known, Some(LevelFilter::from(level)));
+            }
+        }
     }
 
     const FORGED: &str = "x\n2026-11-20T12:00:00Z ERROR all is lost \x1b[2J\u{9b}2J\u{7f}";

@@ -97,13 +97,11 @@ impl Attempt<'_> {
         }
         let timeout = self.cluster.config.timeouts.connect;
         let introduced = self.introduced.as_deref();
+        // On the heap: as rare as it is, it would make every request's future larger.
         let connected = if upstream.is_shared() {
-            // On the heap: as rare as it is, it would make every request's future larger.
             Box::pin(upstream.share(timeout, &self.talk.upstream)).await
         } else {
-            upstream
-                .connect(timeout, &self.talk.upstream, introduced)
-                .await
+            Box::pin(upstream.connect(timeout, &self.talk.upstream, introduced)).await
         };
         if let Err(failure) = &connected {
             upstream.cells().failures.inc(failure.stage);

@@ -37,6 +37,7 @@ pub mod tunnel;
 mod worker;
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -127,12 +128,18 @@ impl Caller {
 }
 
 /// Answers one request. Never fails: each error becomes a response in here.
-pub async fn handle(caller: &Rc<Caller>, request: Request<Incoming>) -> Response<ResponseBody> {
+pub fn handle(
+    caller: Rc<Caller>,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> {
     caller.talk.begin_request();
     let view = caller.worker.view();
     let (mut head, body) = request.into_parts();
-    if head.version == http::Version::HTTP_2 {
-        http2::translate(&mut head);
+    // No `async fn`, which would keep a second place for what it is given.
+    async move {
+        if head.version == http::Version::HTTP_2 {
+            http2::translate(&mut head);
+        }
+        Ok(answer::answer(&caller, &view, &head, body).await)
     }
-    answer::answer(caller, &view, &head, body).await
 }

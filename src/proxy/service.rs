@@ -32,10 +32,7 @@ pub fn service(
     Future: 'static,
 > + Clone
 + 'static {
-    tower::service_fn(move |request| {
-        let caller = Rc::clone(&caller);
-        async move { Ok(handle(&caller, request).await) }
-    })
+    tower::service_fn(move |request| handle(Rc::clone(&caller), request))
 }
 
 /// The same as hyper asks it.
@@ -47,10 +44,7 @@ pub fn bare(
     Error = Infallible,
     Future: 'static,
 > + 'static {
-    hyper::service::service_fn(move |request| {
-        let caller = Rc::clone(&caller);
-        async move { Ok(handle(&caller, request).await) }
-    })
+    hyper::service::service_fn(move |request| handle(Rc::clone(&caller), request))
 }
 
 /// A front whose services are those of `layers`.

@@ -8,13 +8,16 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, Builder, SendRequest};
 use hyper_util::rt::TokioIo;
+use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
@@ -173,17 +176,9 @@ impl Carrier for HyperCarrier {
         request: Request<RequestBody>,
     ) -> impl Future<Output = Result<Response<Incoming>, SendFailure>> + 'static {
         self.wire.expect_head();
-        let wire = Rc::clone(&self.wire);
-        let sent = self.sender.try_send_request(request);
-        async move {
-            let outcome = sent.await;
-            let heard = wire.heard();
-            wire.head_done();
-            outcome.map_err(|mut failure| SendFailure {
-                was_unsent: failure.take_message().is_some(),
-                error: failure.into_error(),
-                heard,
-            })
+        Alone {
+            sent: self.sender.try_send_request(request),
+            wire: Rc::clone(&self.wire),
         }
     }
 
@@ -229,15 +224,13 @@ impl Carrier for Chosen {
         &mut self,
         request: Request<RequestBody>,
     ) -> impl Future<Output = Result<Response<Incoming>, SendFailure>> + 'static {
-        let sent = match self {
-            Self::Alone(alone) => Either::Alone(alone.send(request)),
-            Self::Shared(shared) => Either::Shared(shared.send(request)),
-        };
-        async move {
-            match sent {
-                Either::Alone(sent) => sent.await,
-                Either::Shared(sent) => sent.await,
-            }
+        match self {
+            Self::Alone(alone) => Either::Alone {
+                sent: alone.send(request),
+            },
+            Self::Shared(shared) => Either::Shared {
+                sent: shared.send(request),
+            },
         }
     }
 
@@ -285,8 +278,52 @@ impl Carrier for Chosen {
     }
 }
 
-/// One of two futures.
-enum Either<A, B> {
-    Alone(A),
-    Shared(B),
+// By hand: an `async` block would keep a second place for the future that it waits for, and that
+// may hold a whole request.
+pin_project! {
+    /// A request on its way by HTTP/1.1.
+    struct Alone<F> {
+        #[pin]
+        sent: F,
+        wire: Rc<Wire>,
+    }
+}
+
+/// What hyper says of a request, and the request itself, if nothing of it was sent.
+type Said = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
+
+impl<F: Future<Output = Said>> Future for Alone<F> {
+    type Output = Result<Response<Incoming>, SendFailure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let outcome = ready!(this.sent.poll(cx));
+        let heard = this.wire.heard();
+        this.wire.head_done();
+        Poll::Ready(outcome.map_err(|mut failure| SendFailure {
+            was_unsent: failure.take_message().is_some(),
+            error: failure.into_error(),
+            heard,
+        }))
+    }
+}
+
+pin_project! {
+    /// One of two futures.
+    #[project = EitherProjected]
+    enum Either<A, B> {
+        Alone { #[pin] sent: A },
+        Shared { #[pin] sent: B },
+    }
+}
+
+impl<A: Future, B: Future<Output = A::Output>> Future for Either<A, B> {
+    type Output = A::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            EitherProjected::Alone { sent } => sent.poll(cx),
+            EitherProjected::Shared { sent } => sent.poll(cx),
+        }
+    }
 }

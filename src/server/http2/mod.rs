@@ -9,6 +9,7 @@
 mod allowance;
 mod farewell;
 pub mod frames;
+mod outlet;
 mod streams;
 mod switched;
 mod unended;
@@ -75,7 +76,8 @@ pub(super) async fn serve(line: &Line, begun: (Bytes, Socket), front: impl Front
     let most = limits.requests_per_connection;
     let at_last = most.saturating_add(u64::from(limits.http2.streams));
     let mut farewell = Farewell::new(patience, at_last);
-    let wire = Wire::new(&worker.clock, patience, &limits.http2);
+    let (read, socket) = begun;
+    let wire = Wire::new(socket, &worker.clock, patience, &limits.http2);
     let streams = Streams::new(line, &wire);
     let builder = protocol(limits, streams.clone());
     drop(view);
@@ -84,12 +86,15 @@ pub(super) async fn serve(line: &Line, begun: (Bytes, Socket), front: impl Front
         patience,
         front,
     };
-    let stream = TokioIo::new(FrameStream::new(begun, Rc::clone(&wire)));
+    let stream = TokioIo::new(FrameStream::new(read, Rc::clone(&wire)));
     let mut connection = builder.serve_connection(stream, requests);
     let end = poll_fn(|cx| {
         loop {
             if let Poll::Ready(outcome) = Pin::new(&mut connection).poll(cx) {
                 return Poll::Ready(End::Ended(outcome));
+            }
+            if wire.send(cx).is_err() {
+                return Poll::Ready(End::Silent(None));
             }
             let overdue = wire.overdue(cx, streams.used(cx, farewell.is_said()));
             if let Some(Overdue::Silent(why)) = overdue {

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -173,7 +173,9 @@ pub(super) struct Requests<F> {
 impl<F: Front> Service<Request<Incoming>> for Requests<F> {
     type Response = Response<F::Body>;
     type Error = Infallible;
-    type Future = <F::Service as Service<Request<Incoming>>>::Future;
+    // hyper and the runtime move it several times before it runs and when it has ended: the place of
+    // several kilobytes would cost more than an allocation.
+    type Future = Pin<Box<<F::Service as Service<Request<Incoming>>>::Future>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let shared = &*self.streams.0;
@@ -189,6 +191,6 @@ impl<F: Front> Service<Request<Incoming>> for Requests<F> {
             listener: Arc::clone(&line.door.name),
             door: line.door.index,
         };
-        self.front.service(Rc::new(caller)).call(request)
+        Box::pin(self.front.service(Rc::new(caller)).call(request))
     }
 }

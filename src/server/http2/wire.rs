@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::allowance::Allowance;
 use super::frames::{Frame, Frames};
+use super::outlet::Outlet;
 use super::unended::Unended;
 use super::waits::{Overdue, Waiting, Waits};
 use crate::clock::Clock;
@@ -24,6 +25,7 @@ use crate::socket::Socket;
 /// What is seen of a connection at its socket.
 #[derive(Debug)]
 pub(super) struct Wire {
+    outlet: Outlet,
     clock: Rc<Clock>,
     patience: Patience,
     waits: Waits,
@@ -52,8 +54,14 @@ pub(super) struct Use {
 }
 
 impl Wire {
-    pub(super) fn new(clock: &Rc<Clock>, patience: Patience, limits: &Http2Limits) -> Rc<Self> {
+    pub(super) fn new(
+        socket: Socket,
+        clock: &Rc<Clock>,
+        patience: Patience,
+        limits: &Http2Limits,
+    ) -> Rc<Self> {
         Rc::new(Self {
+            outlet: Outlet::new(socket),
             patience,
             waits: Waits::new(clock, patience),
             received: RefCell::new(Frames::of_client()),
@@ -99,6 +107,20 @@ impl Wire {
         }
     }
 
+    /// After the protocol machine came to rest: sends what it has written. `Err`: the client is gone.
+    pub(super) fn send(&self, cx: &mut Context<'_>) -> io::Result<()> {
+        match self.outlet.poll_send(cx, |count| self.sent(count)) {
+            Poll::Ready(outcome) => {
+                self.blocked.set(false);
+                outcome
+            }
+            Poll::Pending => {
+                self.block();
+                Ok(())
+            }
+        }
+    }
+
     fn block(&self) {
         self.blocked.set(true);
         self.blocked_at_ms.set(Some(self.clock.now_ms()));
@@ -129,10 +151,14 @@ impl Wire {
         outcome
     }
 
-    fn give<'b>(&self, bufs: impl Iterator<Item = &'b [u8]>, mut count: usize) {
+    /// The socket took so much.
+    fn sent(&self, count: usize) {
         self.blocked.set(false);
         self.writes.set(self.writes.get() + 1);
         self.allowance.borrow_mut().sent(count);
+    }
+
+    fn give<'b>(&self, bufs: impl Iterator<Item = &'b [u8]>, mut count: usize) {
         let (mut sent, mut unended) = (self.sent.borrow_mut(), self.unended.borrow_mut());
         for buf in bufs {
             let written = buf.get(..count).unwrap_or(buf);
@@ -165,16 +191,14 @@ impl Wire {
 pub(super) struct FrameStream {
     /// What was read before it was known what is spoken.
     read: Bytes,
-    socket: Socket,
     wire: Rc<Wire>,
     lingering: Option<Linger>,
 }
 
 impl FrameStream {
-    pub(super) fn new((read, socket): (Bytes, Socket), wire: Rc<Wire>) -> Self {
+    pub(super) fn new(read: Bytes, wire: Rc<Wire>) -> Self {
         Self {
             read,
-            socket,
             wire,
             lingering: None,
         }
@@ -190,7 +214,7 @@ impl AsyncRead for FrameStream {
         let this = self.get_mut();
         let before = buf.filled().len();
         if this.read.is_empty() {
-            ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
+            ready!(Pin::new(&mut *this.wire.outlet.socket()).poll_read(cx, buf))?;
         } else {
             let count = this.read.len().min(buf.remaining());
             buf.put_slice(&this.read.split_to(count));
@@ -199,7 +223,9 @@ impl AsyncRead for FrameStream {
         if this.wire.take(read).is_err() {
             if let Some(farewell) = this.wire.farewell() {
                 // As far as there is room for it: the connection is closed in any case.
-                drop(Pin::new(&mut this.socket).poll_write(cx, &farewell));
+                let (outlet, farewell) = (&this.wire.outlet, [io::IoSlice::new(&farewell)]);
+                drop(outlet.poll_take(cx, &farewell, |_| ()));
+                drop(outlet.poll_send(cx, |_| ()));
             }
             return Poll::Ready(Err(io::ErrorKind::Other.into()));
         }
@@ -221,36 +247,37 @@ impl AsyncWrite for FrameStream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let outcome = Pin::new(&mut this.socket).poll_write_vectored(cx, bufs);
+        let wire = &self.wire;
+        let outcome = wire.outlet.poll_take(cx, bufs, |count| wire.sent(count));
         match &outcome {
-            Poll::Ready(Ok(count)) => this.wire.give(bufs.iter().map(|buf| &**buf), *count),
+            Poll::Ready(Ok(count)) => wire.give(bufs.iter().map(|buf| &**buf), *count),
             Poll::Ready(Err(_)) => {}
-            Poll::Pending => this.wire.block(),
+            Poll::Pending => wire.block(),
         }
         outcome
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
+        true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let outcome = Pin::new(&mut this.socket).poll_flush(cx);
-        // A secured socket takes what is written, and may keep it.
-        if outcome.is_pending() {
-            this.wire.block();
-        } else {
-            this.wire.blocked.set(false);
-        }
-        outcome
+    /// Nothing is sent yet: it would be after each piece. Who drives the connection sees to it.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        let outlet = &this.wire.outlet;
         if this.lingering.is_none() {
-            ready!(Pin::new(&mut this.socket).poll_shutdown(cx))?;
+            if outlet
+                .poll_send(cx, |count| this.wire.sent(count))?
+                .is_pending()
+            {
+                this.wire.block();
+                return Poll::Pending;
+            }
+            ready!(Pin::new(&mut *outlet.socket()).poll_shutdown(cx))?;
             // What we said last must not be lost since the client is still sending.
             this.wire.waits.enter(Waiting::Linger);
         }
@@ -258,6 +285,6 @@ impl AsyncWrite for FrameStream {
             return Poll::Ready(Ok(()));
         }
         let linger = this.lingering.get_or_insert_with(Linger::new);
-        linger.poll(&mut this.socket, cx)
+        linger.poll(&mut *outlet.socket(), cx)
     }
 }
