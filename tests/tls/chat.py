@@ -37,6 +37,7 @@ function talk(end) {
     let at = 0;
     socket.onopen = () => {
       if (socket.protocol !== "chat.example") reject(`protocol ${socket.protocol}`);
+      if (!socket.extensions.startsWith("permessage-deflate")) reject(`extensions ${socket.extensions}`);
       socket.send(said[0]);
     };
     socket.onmessage = (event) => {
