@@ -166,6 +166,11 @@ impl<S> Rewound<S> {
         let read = if read.is_empty() { Bytes::new() } else { read };
         Self { read, stream }
     }
+
+    /// The stream alone.
+    pub fn get_ref(&self) -> &S {
+        &self.stream
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Rewound<S> {

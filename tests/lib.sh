@@ -158,6 +158,25 @@ need_go_tool() {
     hash -r
 }
 
+# === HTTP/2 by the letter ===
+
+H2SPEC_VERSION=v2.2.1+incompatible
+
+need_h2spec() { need_go_tool h2spec github.com/summerwind/h2spec/cmd/h2spec "$H2SPEC_VERSION"; }
+
+# expect_h2spec HOW SUMMARY FAILED OPTION...: which cases fail, as section/name lines, and how many of all.
+expect_h2spec() {
+    local how=$1 summary=$2 known=$3 log failed
+    shift 3
+    log=$WORK/h2spec-${how// /-}.log
+    # The exit code is that of a failure, which may be known to be.
+    h2spec --host 127.0.0.1 --timeout 5 "$@" >"$log" 2>&1 || true
+    failed=$(awk '/^Failures:/ { on = 1 } on && /^ +[0-9.]+\. / { part = $1 }
+        on && /×/ { sub(/^ *× */, ""); sub(/\.$/, "", part); print part "/" $0 }' "$log")
+    expect "h2spec $how: what fails" "$failed" "$known"
+    expect "h2spec $how: how many" "$(tail -n 1 "$log")" "$summary"
+}
+
 # === Servers of a test ===
 
 SERVERS=()

@@ -18,6 +18,7 @@ use super::errors::{self, ProxyError};
 use super::facts::Facts;
 use super::forward::{Forwarding, Won};
 use super::headers::fields::{self, Field};
+use super::headers::own;
 use super::outgoing::Outgoing;
 use super::relay::{Begun, Exchange, ResponseBody};
 use super::respond::{self, ResponseEdit};
@@ -156,6 +157,9 @@ pub(super) fn edit(
     };
     edit.apply(response.headers_mut(), version);
     respond::name_request(asked.view, asked.id, response.headers_mut());
+    if asked.caller.talk.is_stream() {
+        own::apply(response.headers_mut());
+    }
     asked.caller.harden(asked.view, response.headers_mut());
 }
 

@@ -18,7 +18,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::account::Account;
 use super::affinity;
 use super::conversation::Conversation;
-use super::headers::hop;
+use super::headers::{hop, own};
 use super::select::InFlight;
 use crate::observe::metrics::{ErrorReason, Stage};
 use crate::upstream::{BodySource, Carrier, Chosen, Framing, Lease};
@@ -281,6 +281,9 @@ impl Exchange {
                 self.trailers = frame.into_trailers().ok();
                 if let Some(trailers) = &mut self.trailers {
                     hop::strip_trailers(trailers);
+                    if talk.is_stream() {
+                        own::apply(trailers);
+                    }
                 }
                 None
             }

@@ -52,20 +52,14 @@ pub trait Carrier: Sized + 'static {
     /// What the connection is used for from now on.
     fn sit(&self, seat: Option<Seat>);
 
-    /// The same, after a 101.
-    fn sit_in_tunnel(&self);
-
-    /// Whether it was ordered to end, whatever is on it.
-    fn is_cut(&self) -> bool;
-
     /// Whether another request can be sent now.
     fn is_ready(&self) -> bool;
 
     /// Whether the connection is gone.
     fn is_closed(&self) -> bool;
 
-    /// Takes over the connection after a 101.
-    fn take_over(&mut self) -> impl Future<Output = io::Result<Self::Tunnel>>;
+    /// Takes over the connection after a 101. Nothing is left of what spoke HTTP on it.
+    fn take_over(self) -> impl Future<Output = io::Result<Self::Tunnel>>;
 }
 
 /// Why no head came back.
@@ -108,7 +102,7 @@ const READ_PIECE: usize = 32 << 10;
 pub struct HyperCarrier {
     sender: SendRequest<RequestBody>,
     wire: Rc<Wire>,
-    taken_over: Option<oneshot::Receiver<Switched>>,
+    taken_over: oneshot::Receiver<Switched>,
 }
 
 /// The socket of a connection whose HTTP has ended, with what was read beyond it.
@@ -162,7 +156,7 @@ impl HyperCarrier {
         Ok(Self {
             sender,
             wire,
-            taken_over: Some(taken_over),
+            taken_over,
         })
     }
 }
@@ -186,18 +180,6 @@ impl Carrier for HyperCarrier {
         self.wire.sit(seat);
     }
 
-    fn sit_in_tunnel(&self) {
-        let seat = self.wire.seat();
-        self.wire.sit(seat.map(|seat| Seat {
-            is_tunnel: true,
-            ..seat
-        }));
-    }
-
-    fn is_cut(&self) -> bool {
-        self.wire.was_cut()
-    }
-
     fn is_ready(&self) -> bool {
         self.sender.is_ready()
     }
@@ -206,13 +188,9 @@ impl Carrier for HyperCarrier {
         self.sender.is_closed()
     }
 
-    async fn take_over(&mut self) -> io::Result<Switched> {
-        let gone = || io::Error::from(io::ErrorKind::NotConnected);
-        self.taken_over
-            .take()
-            .ok_or_else(gone)?
-            .await
-            .map_err(|_| gone())
+    async fn take_over(self) -> io::Result<Switched> {
+        let gone = |_| io::Error::from(io::ErrorKind::NotConnected);
+        self.taken_over.await.map_err(gone)
     }
 }
 
@@ -241,21 +219,6 @@ impl Carrier for Chosen {
         }
     }
 
-    fn sit_in_tunnel(&self) {
-        // Nothing that is shared becomes a tunnel.
-        if let Self::Alone(alone) = self {
-            alone.sit_in_tunnel();
-        }
-    }
-
-    fn is_cut(&self) -> bool {
-        match self {
-            Self::Alone(alone) => alone.is_cut(),
-            // Nor is it asked.
-            Self::Shared(_) => false,
-        }
-    }
-
     fn is_ready(&self) -> bool {
         match self {
             Self::Alone(alone) => alone.is_ready(),
@@ -270,9 +233,10 @@ impl Carrier for Chosen {
         }
     }
 
-    async fn take_over(&mut self) -> io::Result<Switched> {
+    async fn take_over(self) -> io::Result<Switched> {
         match self {
             Self::Alone(alone) => alone.take_over().await,
+            // Nothing that is shared becomes a tunnel.
             Self::Shared(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }

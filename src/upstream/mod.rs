@@ -21,5 +21,5 @@ pub use body::{
 pub use body_fault::{BodyFault, GivenUp};
 pub use connection::{Carrier, Chosen, Heard, SendFailure};
 pub use failure::{Connection, FailureKind, Reason, Sent, UpstreamFailure};
-pub use pool::{Introduced, Lease, Upstream};
+pub use pool::{Introduced, Lease, TunnelLease, Upstream};
 pub use stream::Seat;

@@ -6,11 +6,13 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::net::IpAddr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::connection::{Carrier, Chosen, HyperCarrier};
@@ -85,6 +87,25 @@ pub struct Lease {
     introduced: Option<Box<Introduced>>,
     /// Whether it carried an exchange before.
     pub connection: Connection,
+}
+
+/// A connection in use by a tunnel: as little as it needs, since it may be idle for hours.
+#[derive(Debug)]
+pub struct TunnelLease {
+    upstream: Rc<Upstream>,
+    wire: Rc<Wire>,
+}
+
+impl TunnelLease {
+    /// Whether the connection was ordered to end; the task that reads from it was woken then.
+    pub fn is_cut(&self) -> bool {
+        self.wire.was_cut()
+    }
+
+    /// Whether the backend has left the configuration; all who wait by the clock were woken then.
+    pub fn is_retired(&self) -> bool {
+        self.upstream.retired.get()
+    }
 }
 
 impl Upstream {
@@ -407,19 +428,13 @@ impl Lease {
         }
     }
 
-    /// The connection has switched protocols: what it is used for stays.
-    pub fn sit_in_tunnel(&self) {
-        self.carrier.sit_in_tunnel();
-    }
-
-    /// Whether the connection was ordered to end; the task that reads from it was woken then.
-    pub fn is_cut(&self) -> bool {
-        self.carrier.is_cut()
-    }
-
-    /// Whether the backend has left the configuration; all who wait by the clock were woken then.
-    pub fn is_retired(&self) -> bool {
-        self.upstream.retired.get()
+    /// Takes over the connection after a 101: the way for its bytes, and what is left of the lease.
+    pub async fn switch(self) -> io::Result<(impl AsyncRead + AsyncWrite + Unpin, TunnelLease)> {
+        let socket = self.carrier.take_over().await?;
+        let wire = Rc::clone(&socket.get_ref().wire);
+        wire.sit_in_tunnel();
+        let upstream = self.upstream;
+        Ok((socket, TunnelLease { upstream, wire }))
     }
 
     /// The connection itself.

@@ -66,6 +66,15 @@ impl Wire {
         self.seat.set(seat);
     }
 
+    /// The connection has switched protocols: what it is used for stays.
+    pub(super) fn sit_in_tunnel(&self) {
+        let seat = self.seat.get();
+        self.seat.set(seat.map(|seat| Seat {
+            is_tunnel: true,
+            ..seat
+        }));
+    }
+
     /// What it is used for.
     pub(super) fn seat(&self) -> Option<Seat> {
         self.seat.get()

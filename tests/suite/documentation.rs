@@ -32,9 +32,9 @@ fn load(name: &Path, text: &str) -> Config {
 fn every_example_passes_the_check_without_a_warning() {
     let examples = files("examples", "yaml");
     assert!(examples.len() >= 12, "{examples:?}");
+    let certificates = certificates();
     for example in examples {
-        let config = config::load_file(&example, &|_| None);
-        let config = config.unwrap_or_else(|report| panic!("{report}"));
+        let config = load(&example, &text_of(&example, &certificates));
         assert_eq!(config.warnings(), &[], "{}", example.display());
     }
 }
@@ -42,8 +42,9 @@ fn every_example_passes_the_check_without_a_warning() {
 /// Another reader of YAML sees the same in every sample.
 #[test]
 fn every_example_reads_the_same_with_another_reader() {
+    let certificates = certificates();
     for example in files("examples", "yaml") {
-        let text = fs::read_to_string(&example).unwrap();
+        let text = text_of(&example, &certificates);
         let mut value: yaml_serde::Value = yaml_serde::from_str(&text).unwrap();
         value.apply_merge().unwrap();
         let again = yaml_serde::to_string(&value).unwrap();
@@ -57,9 +58,10 @@ fn every_example_reads_the_same_with_another_reader() {
 
 #[test]
 fn published_set_ups_alternate_and_recommended_ones_stick() {
+    let certificates = certificates();
     for example in files("examples", "yaml") {
         let name = example.file_name().unwrap().to_str().unwrap().to_owned();
-        let config = load(&example, &fs::read_to_string(&example).unwrap());
+        let config = load(&example, &text_of(&example, &certificates));
         let affinity = config.clusters[0].affinity;
         let routes = config.clusters[0]
             .backends
@@ -81,10 +83,8 @@ fn every_block_of_yaml_in_the_docs_loads() {
     documents.extend(files("", "md"));
     let mut blocks = 0;
     let certificates = certificates();
-    let folder = certificates.path("").display().to_string();
     for document in documents {
-        let text = fs::read_to_string(&document).unwrap();
-        let text = text.replace("/etc/cattail/tls/", &folder);
+        let text = text_of(&document, &certificates);
         for block in text.split("```yaml").skip(1) {
             let (mark, rest) = block.split_once('\n').unwrap();
             let yaml = rest.split("```").next().unwrap();
@@ -99,13 +99,26 @@ fn every_block_of_yaml_in_the_docs_loads() {
     assert!(blocks >= 6, "only {blocks} blocks");
 }
 
+/// A file that finds its certificates.
+fn text_of(file: &Path, certificates: &Authority) -> String {
+    let folder = certificates.path("").display().to_string();
+    let text = fs::read_to_string(file).unwrap();
+    text.replace("/etc/cattail/tls/", &folder)
+}
+
 /// The files that samples have in /etc/cattail/tls.
 fn certificates() -> Authority {
     let ca = Authority::new("ca");
     let issued = ca.issue(&["shop.example.com"]);
+    let kind = &rcgen::PKCS_RSA_SHA256;
+    let rsa = ca.issue_to("rsa", (&["shop.example.com"], kind), |_| {});
     for (name, of) in [
         ("fullchain.pem", &issued.cert),
         ("privkey.pem", &issued.key),
+        ("shop.pem", &issued.cert),
+        ("shop.key", &issued.key),
+        ("shop-rsa.pem", &rsa.cert),
+        ("shop-rsa.key", &rsa.key),
         ("staff-ca.pem", &ca.file()),
         ("customers-ca.pem", &ca.file()),
         ("tomcat-ca.pem", &ca.file()),

@@ -10,6 +10,7 @@ TLS_1_2 = {
     for cipher in ("AES_128_GCM_SHA256", "AES_256_GCM_SHA384", "CHACHA20_POLY1305_SHA256")
 }
 TLS_1_3 = {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}
+CURVES = {"X25519", "secp256r1", "secp384r1"}
 
 
 def suites(result, name):
@@ -29,6 +30,10 @@ def judged(scan):
     yield "no compression", not result["tls_compression"]["supports_compression"]
     renegotiation = result["session_renegotiation"]
     yield "no renegotiation by clients", not renegotiation["is_vulnerable_to_client_renegotiation_dos"]
+    yield "secure renegotiation", renegotiation["supports_secure_renegotiation"]
+    yield "extended master secret", result["tls_extended_master_secret"]["supports_ems_extension"]
+    curves = {curve["name"] for curve in result["elliptic_curves"]["supported_curves"]}
+    yield f"sound curves alone: {sorted(curves)}", curves == CURVES
     yield "no early data", not result["tls_1_3_early_data"]["supports_early_data"]
     deployments = result["certificate_info"]["certificate_deployments"]
     yield "two kinds of keys", len(deployments) == 2

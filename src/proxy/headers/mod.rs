@@ -11,6 +11,7 @@ pub mod fields;
 pub mod forwarding;
 pub mod hop;
 pub mod host;
+pub mod own;
 pub mod request_id;
 pub mod reverse;
 

@@ -20,7 +20,7 @@ use self::flow::{Broken, Flow};
 use super::select::InFlight;
 use crate::clock::{Deadline, TICK_MS};
 use crate::observe::metrics::TunnelEnd;
-use crate::upstream::{Carrier, Lease};
+use crate::upstream::{Lease, TunnelLease};
 
 pub use offer::Offer;
 pub use tally::Tally;
@@ -43,20 +43,19 @@ impl Tunnel {
     /// Carries bytes until the tunnel ends.
     pub async fn run(self, client: impl AsyncRead + AsyncWrite + Unpin) {
         let Self {
-            mut lease,
+            lease,
             in_flight,
             mut tally,
             stream: _,
         } = self;
-        let backend = match lease.carrier().take_over().await {
-            Ok(backend) => backend,
+        let (backend, lease) = match lease.switch().await {
+            Ok(switched) => switched,
             Err(error) => {
                 tracing::warn!(%error, "the backend did not switch protocols");
                 tally.end(TunnelEnd::BackendLost);
                 return;
             }
         };
-        lease.sit_in_tunnel();
         let now = tally.worker.clock.now_ms();
         let deadline = tally.worker.clock.deadline();
         let mut running = Running {
@@ -92,7 +91,7 @@ struct Running<C, B> {
     first: Option<TunnelEnd>,
     standing: Standing,
     deadline: Deadline,
-    lease: Lease,
+    lease: TunnelLease,
     tally: Tally,
 }
 
