@@ -12,6 +12,7 @@ use rustls::server::Acceptor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::{LazyConfigAcceptor, TlsStream};
 
+use super::under_way::Seat;
 use crate::clock::Deadline;
 use crate::observe::metrics::Handshake;
 use crate::socket::Socket;
@@ -41,11 +42,12 @@ struct Failed {
 pub(super) async fn shake(
     socket: Socket,
     side: &ServerSide,
-    deadline: &Deadline,
+    (seat, deadline): (&Seat<'_>, &Deadline),
 ) -> Result<(Socket, Secured), Handshake> {
     deadline.arm(side.config.handshake_time);
-    let outcome = within(deadline, begin(socket, side)).await;
+    let outcome = within((seat, deadline), begin(socket, side)).await;
     let failed = match outcome {
+        None if seat.was_lost() => return Err(Handshake::Displaced),
         None => return Err(Handshake::Timeout),
         Some(Ok(done)) => {
             deadline.disarm();
@@ -56,7 +58,7 @@ pub(super) async fn shake(
     if let Some(socket) = failed.socket {
         deadline.arm(LINGER);
         // Whether it hears the reason or not, the connection is over.
-        drop(within(deadline, part(socket, failed.what)).await);
+        drop(within((seat, deadline), part(socket, failed.what)).await);
     }
     Err(failed.what)
 }
@@ -123,12 +125,15 @@ async fn part(mut socket: Socket, what: Handshake) -> io::Result<()> {
     Ok(())
 }
 
-/// `None`: the deadline was over before.
-async fn within<T>(deadline: &Deadline, waited: impl Future<Output = T>) -> Option<T> {
+/// `None`: the deadline was over before, or the seat lost.
+async fn within<T>(
+    (seat, deadline): (&Seat<'_>, &Deadline),
+    waited: impl Future<Output = T>,
+) -> Option<T> {
     let mut waited = pin!(waited);
     poll_fn(|cx| match waited.as_mut().poll(cx) {
         Poll::Ready(done) => Poll::Ready(Some(done)),
-        Poll::Pending if deadline.is_over(cx) => Poll::Ready(None),
+        Poll::Pending if deadline.is_over(cx) || seat.is_lost(cx) => Poll::Ready(None),
         Poll::Pending => Poll::Pending,
     })
     .await

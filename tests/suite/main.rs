@@ -104,6 +104,7 @@ mod tls_choices;
 mod tls_clients;
 mod tls_files;
 mod tls_process;
+mod tls_rates;
 mod tls_redirect;
 mod tunnels;
 mod upgrade;

@@ -106,6 +106,8 @@ pub struct ListenerCells {
     pub header_faults: ByKind<HeaderFault, { HeaderFault::COUNT }>,
     /// Request heads given up.
     pub parse_errors: ByKind<ParseError, { ParseError::COUNT }>,
+    /// TLS handshakes under way.
+    pub handshakes_under_way: Gauge,
     /// TLS handshakes.
     pub handshakes: ByKind<Handshake, { Handshake::COUNT }>,
     /// `accept` failed: out of file descriptors or memory.

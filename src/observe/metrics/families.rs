@@ -162,6 +162,11 @@ impl Scrape {
             &cell.parse_errors
         });
         self.kinds(names::HANDSHAKES, labels, cells, |cell| &cell.handshakes);
+        self.gauge(
+            names::HANDSHAKES_UNDER_WAY,
+            labels,
+            cells.sum(|cell| cell.handshakes_under_way.value()),
+        );
         let failures = cells.sum(|cell| cell.accept_errors.value());
         self.counter(names::ACCEPT_ERRORS, labels, failures);
         let sum = |of: fn(&ListenerCells) -> &Counter| cells.sum(|cell| of(cell).value());

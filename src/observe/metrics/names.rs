@@ -188,6 +188,8 @@ metrics! {
         "Request heads given up, by the reason.";
     HANDSHAKES = Counter "cattail_tls_handshakes_total" ["listener", "result"]
         "TLS handshakes, by what became of them.";
+    HANDSHAKES_UNDER_WAY = Gauge "cattail_tls_handshakes_under_way" ["listener"]
+        "TLS handshakes that have begun and are not done.";
     CERTIFICATE_END = Gauge "cattail_tls_certificate_not_after_timestamp_seconds" ["listener", "certificate"]
         "When the certificate expires, in seconds since 1970.";
     CERTIFICATE_RELOADS = Counter "cattail_tls_certificate_reloads_total" ["listener", "result"]

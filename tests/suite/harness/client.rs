@@ -131,7 +131,8 @@ impl Raw {
         self.try_secure(config, host).expect("shakes hands")
     }
 
-    fn try_secure(self, config: &ClientConfig, host: &str) -> io::Result<Self> {
+    /// The same, or why not.
+    pub(crate) fn try_secure(self, config: &ClientConfig, host: &str) -> io::Result<Self> {
         let mut raw = self;
         raw.socket.set_read_timeout(Some(patience()))?;
         let mut tls = secure::connection(config, host);
@@ -302,6 +303,13 @@ impl Raw {
     #[track_caller]
     pub(crate) fn expect_reset(&mut self) {
         self.expect_end(End::Reset);
+    }
+
+    /// The other side ends the connection somehow, without another byte.
+    #[track_caller]
+    pub(crate) fn expect_end_of_any_kind(&mut self) {
+        let (bytes, _) = self.read_to_end();
+        assert!(bytes.is_empty(), "{}", shown(&bytes));
     }
 
     #[track_caller]
