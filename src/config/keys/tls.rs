@@ -112,6 +112,12 @@ pub(super) const CLUSTER_TLS: &[Key] = &[
     )
     .or("\"1.2\""),
     Key::new(
+        "reload",
+        Kind::Duration(100, HOUR),
+        "From one look at the files named here to the next. What has changed is read anew and counts for connections from then on.",
+    )
+    .or("5s"),
+    Key::new(
         "insecure",
         Kind::Switch,
         "Accept any certificate. A warning says so at each start.",

@@ -1,5 +1,5 @@
-//! The files of a listener's TLS, read again while it is in force: what has changed counts, what
-//! cannot be used leaves in force what was read before.
+//! Files of TLS, read again while they are in force: what has changed counts, what cannot be used
+//! leaves in force what was read before.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -22,9 +22,23 @@ pub struct Unusable {
     pub expected: &'static str,
 }
 
-impl ListenerTls {
+/// What is read from files that may change while it is in force.
+pub trait FromFiles: Sized {
     /// Every file that it is read from.
-    pub fn files(&self) -> impl Iterator<Item = &Path> {
+    fn files(&self) -> Vec<&Path>;
+
+    /// The same with what the files hold now, and which of them cannot be used.
+    fn read_again(&self) -> (Self, Vec<Unusable>);
+
+    /// The certificates that we show, by the names that logs and metrics give them.
+    fn shown(&self) -> Vec<(String, &Certificate)>;
+
+    /// Files of authorities that hold something else than in `before`.
+    fn other_authorities(&self, before: &Self) -> Vec<&Path>;
+}
+
+impl FromFiles for ListenerTls {
+    fn files(&self) -> Vec<&Path> {
         let all = [
             CertificateFile::Cert,
             CertificateFile::Key,
@@ -36,18 +50,15 @@ impl ListenerTls {
         let all = [ClientFile::Ca, ClientFile::Crl];
         let clients = self.clients.iter();
         let clients = clients.flat_map(move |it| all.into_iter().filter_map(|file| it.path(file)));
-        certificates.chain(clients)
+        certificates.chain(clients).collect()
     }
 
-    /// The same with what the files hold now, and which of them cannot be used.
-    pub fn read_again(&self) -> (Self, Vec<Unusable>) {
+    fn read_again(&self) -> (Self, Vec<Unusable>) {
         let mut now = self.clone();
         let mut unusable = Vec::new();
         for (place, certificate) in now.certificates.iter_mut().enumerate() {
-            match Certificate::load(certificate.files.clone()) {
-                Ok(read) => *certificate = read,
-                Err(fault) => unusable.extend(of_certificate(place, certificate, fault)),
-            }
+            let item = |file: CertificateFile| format!("certificates[{place}].{}", file.key());
+            unusable.extend(certificate.read_again(item));
         }
         for (place, rule) in now.clients.iter_mut().enumerate() {
             match rule.read_again() {
@@ -68,19 +79,39 @@ impl ListenerTls {
         }
         (now, unusable)
     }
+
+    fn shown(&self) -> Vec<(String, &Certificate)> {
+        self.named().collect()
+    }
+
+    fn other_authorities(&self, before: &Self) -> Vec<&Path> {
+        let rules = self.clients.iter().zip(&before.clients);
+        let others = rules.filter(|(now, before)| now != before);
+        others.map(|(now, _)| now.ca.as_path()).collect()
+    }
 }
 
-fn of_certificate(
-    place: usize,
-    certificate: &Certificate,
-    CertificateFault { file, fault }: CertificateFault,
-) -> Option<Unusable> {
-    Some(Unusable {
-        item: format!("certificates[{place}].{}", file.key()),
-        path: certificate.files.path(file)?.to_owned(),
-        fault,
-        expected: file.expected(),
-    })
+impl Certificate {
+    /// Takes what its files hold now; if that cannot be used, it stays what it is. `item`: the key
+    /// that names a file.
+    pub(super) fn read_again(
+        &mut self,
+        item: impl Fn(CertificateFile) -> String,
+    ) -> Option<Unusable> {
+        let CertificateFault { file, fault } = match Self::load(self.files.clone()) {
+            Ok(read) => {
+                *self = read;
+                return None;
+            }
+            Err(fault) => fault,
+        };
+        Some(Unusable {
+            item: item(file),
+            path: self.files.path(file)?.to_owned(),
+            fault,
+            expected: file.expected(),
+        })
+    }
 }
 
 /// What tells a file from the one that stood in its place before. Links are followed: secrets of
@@ -105,7 +136,7 @@ impl From<Metadata> for Stamp {
     }
 }
 
-/// What is known of a listener's files, which are looked at now and then.
+/// What is known of files that are looked at now and then.
 #[derive(Debug, Default)]
 pub struct Watched {
     stamps: Option<Vec<Option<Stamp>>>,
@@ -114,9 +145,9 @@ pub struct Watched {
 
 /// What a look found.
 #[derive(Debug)]
-pub struct Found {
+pub struct Found<T> {
     /// With what the files hold now, as far as that can be used.
-    pub tls: ListenerTls,
+    pub tls: T,
     /// What cannot be used. Empty at the first look after a change: whoever renews a certificate
     /// and its key writes one of them first.
     pub unusable: Vec<Unusable>,
@@ -127,10 +158,10 @@ impl Watched {
     ///
     /// After a change, files are read at the next look as well: clocks of file systems are coarse,
     /// and a second change within the same tick leaves no trace.
-    pub fn look(&mut self, tls: &ListenerTls) -> Option<Found> {
+    pub fn look<T: FromFiles>(&mut self, tls: &T) -> Option<Found<T>> {
         let stamp = |path: &Path| std::fs::metadata(path).ok().map(Stamp::from);
         // Before they are read: what changes meanwhile is seen at the next look.
-        let stamps: Vec<_> = tls.files().map(stamp).collect();
+        let stamps: Vec<_> = tls.files().into_iter().map(stamp).collect();
         let has_changed = self.stamps.as_ref() != Some(&stamps);
         if !has_changed && self.is_settled {
             return None;

@@ -2,6 +2,7 @@
 
 mod again;
 mod cluster;
+mod cluster_files;
 mod der;
 mod load;
 mod pem;
@@ -20,8 +21,9 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::CertifiedKey;
 
-pub use again::{Found, Unusable, Watched};
+pub use again::{Found, FromFiles, Unusable, Watched};
 pub use cluster::{ClusterTls, Trust};
+pub use cluster_files::{AUTHORITIES, ClusterFiles};
 pub use load::{CertificateFault, CertificateFile, ClientFaults, ClientFile, read};
 pub use pem::{PemFault, authorities, chain, key, revocations};
 pub use standing::{SOON_DAYS, Standing};

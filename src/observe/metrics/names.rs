@@ -190,9 +190,9 @@ metrics! {
         "TLS handshakes, by what became of them.";
     HANDSHAKES_UNDER_WAY = Gauge "cattail_tls_handshakes_under_way" ["listener"]
         "TLS handshakes that have begun and are not done.";
-    CERTIFICATE_END = Gauge "cattail_tls_certificate_not_after_timestamp_seconds" ["listener", "certificate"]
+    CERTIFICATE_END = Gauge "cattail_tls_certificate_not_after_timestamp_seconds" ["listener", "cluster", "certificate"]
         "When the certificate expires, in seconds since 1970.";
-    CERTIFICATE_RELOADS = Counter "cattail_tls_certificate_reloads_total" ["listener", "result"]
+    CERTIFICATE_RELOADS = Counter "cattail_tls_certificate_reloads_total" ["listener", "cluster", "result"]
         "Changes of files of certificates that were seen, by whether they could be used.";
     HTTP2_CONNECTIONS = Counter "cattail_http2_connections_total" ["listener"]
         "Client connections that speak HTTP/2.";

@@ -108,8 +108,7 @@ fn the_first_refusal_is_told_and_then_those_of_a_minute_at_once() {
     let limits = limits(1, 0);
     let refused = |now: u64| {
         // What came back meanwhile is taken first.
-        let mut all =
-            (0..100).map(|_| rates.take_at(now * SECOND, Some(ip("192.0.2.1")), &limits));
+        let mut all = (0..100).map(|_| rates.take_at(now * SECOND, Some(ip("192.0.2.1")), &limits));
         all.find_map(Result::err).expect("some are refused")
     };
     let told = [0, 0, 0, 59, 60, 60, 121].map(|now| refused(now).tell_of);
