@@ -12,10 +12,10 @@ use super::handshake::shake;
 use super::http1::Next;
 use super::under_way::UnderWay;
 use super::{http1, http2};
-use crate::observe::metrics::Handshake;
+use crate::observe::metrics::{Handshake, TlsFault};
 use crate::proxy::client::Peer;
 use crate::proxy::{Front, Worker};
-use crate::socket::Socket;
+use crate::socket::{FaultNote, Socket};
 use crate::tls::ServerSide;
 
 /// What a connection starts from.
@@ -66,6 +66,8 @@ impl Crowd {
 pub(super) struct Open {
     accepted: (Rc<Worker>, Arc<Door>),
     crowd: Rc<Crowd>,
+    /// What was wrong with its records, where it is secured.
+    fault: Option<FaultNote>,
 }
 
 impl Open {
@@ -76,6 +78,7 @@ impl Open {
         Self {
             accepted: (Rc::clone(worker), Arc::clone(door)),
             crowd: Rc::clone(crowd),
+            fault: None,
         }
     }
 }
@@ -86,6 +89,12 @@ impl Drop for Open {
         self.crowd.open.set(self.crowd.open() - 1);
         worker.cells().connections_open.dec();
         door.cells.of(worker.id).open.dec();
+        if let Some(fault) = self.fault.as_ref().and_then(|note| note.get()) {
+            let fault = TlsFault::from(fault);
+            door.cells.of(worker.id).tls_faults.inc(fault);
+            let (listener, reason) = (&*door.name, fault.label());
+            tracing::debug!(listener, reason, "TLS broken");
+        }
         if std::thread::panicking() {
             worker.cells().panics.inc();
         }
@@ -103,11 +112,12 @@ pub(super) async fn serve(accepted: Accepted, front: impl Front) {
         worker,
         open,
     } = accepted;
-    let held = (open, place);
+    let mut held = (open, place);
     let accepted = (socket, spoken, peer);
     let Some((socket, spoken, peer)) = entered(accepted, &held.0).await else {
         return;
     };
+    held.0.fault = socket.fault_note();
     let line = Line {
         peer: Rc::new(peer),
         door,

@@ -15,7 +15,7 @@ use tokio_rustls::{LazyConfigAcceptor, TlsStream};
 use super::under_way::Seat;
 use crate::clock::Deadline;
 use crate::observe::metrics::Handshake;
-use crate::socket::Socket;
+use crate::socket::{Ciphertext, RecordFault, Socket};
 use crate::tls::{Secured, ServerSide};
 
 /// How long a client that is refused may go on sending.
@@ -76,20 +76,28 @@ async fn begin(socket: Socket, side: &ServerSide) -> Result<(Socket, Secured), F
         let socket = Some(socket);
         return Err(Failed { what, socket });
     }
-    let mut acceptor = pin!(LazyConfigAcceptor::new(Acceptor::default(), socket));
+    let mut acceptor = pin!(LazyConfigAcceptor::new(
+        Acceptor::default(),
+        Ciphertext::new(socket)
+    ));
     let start = match acceptor.as_mut().await {
         Ok(start) => start,
-        Err(error) => return Err(Failed::of(&error, acceptor.take_io())),
+        Err(error) => {
+            return Err(Failed::of(
+                &error,
+                acceptor.take_io().map(Ciphertext::into_inner),
+            ));
+        }
     };
     let chosen = side.choose(start.client_hello().server_name());
     let Some(chosen) = chosen else {
         return Err(Failed {
             what: Handshake::UnknownHost,
-            socket: Some(start.io),
+            socket: Some(start.io.into_inner()),
         });
     };
     let stream = start.into_stream(chosen.config).into_fallible().await;
-    let stream = stream.map_err(|(error, socket)| Failed::of(&error, Some(socket)))?;
+    let stream = stream.map_err(|(error, socket)| Failed::of(&error, Some(socket.into_inner())))?;
     let (_, connection) = stream.get_ref();
     let secured = Secured::of(connection, chosen.policy);
     Ok((Socket::Tls(Box::new(TlsStream::Server(stream))), secured))
@@ -98,8 +106,10 @@ async fn begin(socket: Socket, side: &ServerSide) -> Result<(Socket, Secured), F
 impl Failed {
     fn of(error: &io::Error, socket: Option<Socket>) -> Self {
         tracing::debug!(%error, "handshake failed");
+        let is_barren = RecordFault::of(error) == Some(RecordFault::Barren);
         let error = error.get_ref().and_then(|it| it.downcast_ref::<Error>());
         let what = match error {
+            None if is_barren => Handshake::Malformed,
             None => Handshake::Closed,
             Some(Error::PeerIncompatible(_)) => Handshake::Incompatible,
             Some(Error::NoCertificatesPresented) => Handshake::NoCertificate,

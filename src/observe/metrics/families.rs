@@ -167,6 +167,7 @@ impl Scrape {
             labels,
             cells.sum(|cell| cell.handshakes_under_way.value()),
         );
+        self.kinds(names::TLS_FAULTS, labels, cells, |cell| &cell.tls_faults);
         let failures = cells.sum(|cell| cell.accept_errors.value());
         self.counter(names::ACCEPT_ERRORS, labels, failures);
         let sum = |of: fn(&ListenerCells) -> &Counter| cells.sum(|cell| of(cell).value());

@@ -190,6 +190,8 @@ metrics! {
         "TLS handshakes, by what became of them.";
     HANDSHAKES_UNDER_WAY = Gauge "cattail_tls_handshakes_under_way" ["listener"]
         "TLS handshakes that have begun and are not done.";
+    TLS_FAULTS = Counter "cattail_tls_connections_broken_total" ["listener", "reason"]
+        "Connections closed after their TLS handshake for what came below HTTP, by the reason.";
     CERTIFICATE_END = Gauge "cattail_tls_certificate_not_after_timestamp_seconds" ["listener", "cluster", "certificate"]
         "When the certificate expires, in seconds since 1970.";
     CERTIFICATE_RELOADS = Counter "cattail_tls_certificate_reloads_total" ["listener", "cluster", "result"]

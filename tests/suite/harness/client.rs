@@ -151,6 +151,21 @@ impl Raw {
         tls.refresh_traffic_keys().expect("TLS 1.3");
     }
 
+    /// Sends what TLS has to say by itself, or says why not.
+    pub(crate) fn try_flush_tls(&mut self) -> io::Result<()> {
+        let tls = self.tls.as_mut().expect("a connection by TLS");
+        while tls.wants_write() {
+            tls.write_tls(&mut &self.socket)?;
+        }
+        Ok(())
+    }
+
+    /// The connection below TLS, and TLS.
+    pub(crate) fn into_parts(mut self) -> (Self, ClientConnection) {
+        let tls = self.tls.take().expect("a connection by TLS");
+        (self, *tls)
+    }
+
     /// What both sides agreed on.
     pub(crate) fn tls(&self) -> &ClientConnection {
         self.tls.as_ref().expect("a connection by TLS")

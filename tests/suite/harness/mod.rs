@@ -6,6 +6,7 @@
 //!   answers strictly; `browser` keeps cookies and the connection
 //! - `agent`: fake agents of Tomcats
 //! - `secure`: TLS as clients speak it, and authorities
+//! - `records`: TLS record by record, as no honest client sends it
 //! - `tls_front`: TLS in front of a fake Tomcat
 //! - `metrics`: scrape and match
 //! - `http2`: a client that speaks HTTP/2; `frames`: the same frame by frame
@@ -36,6 +37,7 @@ pub(crate) mod metrics;
 mod porter;
 pub(crate) mod proxy;
 pub(crate) mod pulse;
+pub(crate) mod records;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod secure;

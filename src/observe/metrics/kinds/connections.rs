@@ -2,6 +2,7 @@
 
 use super::Kind;
 use crate::proxy_protocol::Broken;
+use crate::socket::RecordFault;
 
 kind!(
     /// Why a client connection was closed right after it was accepted.
@@ -109,3 +110,37 @@ kind!(
         Malformed = "malformed",
     }
 );
+
+kind!(
+    /// Why a connection was closed after its TLS handshake, for what it sent below HTTP.
+    TlsFault {
+        /// 256 KiB of records in turn that carry nothing.
+        Barren = "barren",
+        /// Records without content, one after the other.
+        Empty = "empty",
+        /// New keys, again and again.
+        Keys = "keys",
+        /// Another handshake was wanted, again and again.
+        Renegotiation = "renegotiation",
+        /// Warnings, again and again.
+        Warnings = "warnings",
+        /// An alert that ends it.
+        Alert = "alert",
+        /// Anything else that breaks the rules of TLS.
+        Malformed = "malformed",
+    }
+);
+
+impl From<RecordFault> for TlsFault {
+    fn from(fault: RecordFault) -> Self {
+        match fault {
+            RecordFault::Barren => Self::Barren,
+            RecordFault::Empty => Self::Empty,
+            RecordFault::Keys => Self::Keys,
+            RecordFault::Renegotiation => Self::Renegotiation,
+            RecordFault::Warnings => Self::Warnings,
+            RecordFault::Alert => Self::Alert,
+            RecordFault::Malformed => Self::Malformed,
+        }
+    }
+}
