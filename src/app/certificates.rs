@@ -125,11 +125,7 @@ fn take<O: Owner>(owner: &O, Found { tls, unusable }: Found<O::Files>) {
     let (listener, cluster) = owner.names();
     let before = owner.current();
     for unusable in &unusable {
-        tracing::warn!(
-            listener,
-            cluster,
-            "{unusable}; what was read before stays in force"
-        );
+        tracing::warn!(listener, cluster, "{unusable}");
     }
     let changed = (tls != *before).then(|| owner.change_files(tls));
     if !unusable.is_empty() || matches!(changed, Some(Err(_))) {

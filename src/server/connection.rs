@@ -15,7 +15,7 @@ use super::{http1, http2};
 use crate::observe::metrics::{Handshake, TlsFault};
 use crate::proxy::client::Peer;
 use crate::proxy::{Front, Worker};
-use crate::socket::{FaultNote, Socket};
+use crate::socket::{FaultNote, RecordFault, Socket};
 use crate::tls::ServerSide;
 
 /// What a connection starts from.
@@ -90,7 +90,7 @@ impl Drop for Open {
         worker.cells().connections_open.dec();
         door.cells.of(worker.id).open.dec();
         if let Some(fault) = self.fault.as_ref().and_then(|note| note.get()) {
-            let fault = TlsFault::from(fault);
+            let fault = kind_of(fault);
             door.cells.of(worker.id).tls_faults.inc(fault);
             let (listener, reason) = (&*door.name, fault.label());
             tracing::debug!(listener, reason, "TLS broken");
@@ -98,6 +98,18 @@ impl Drop for Open {
         if std::thread::panicking() {
             worker.cells().panics.inc();
         }
+    }
+}
+
+fn kind_of(fault: RecordFault) -> TlsFault {
+    match fault {
+        RecordFault::Barren => TlsFault::Barren,
+        RecordFault::Empty => TlsFault::Empty,
+        RecordFault::Keys => TlsFault::Keys,
+        RecordFault::Renegotiation => TlsFault::Renegotiation,
+        RecordFault::Warnings => TlsFault::Warnings,
+        RecordFault::Alert => TlsFault::Alert,
+        RecordFault::Malformed => TlsFault::Malformed,
     }
 }
 

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use rustls::{Error, PeerMisbehaved};
+use rustls::{Error, PeerMisbehaved as Peer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Socket;
@@ -95,7 +95,6 @@ impl RecordFault {
         if cause.is::<Barren>() {
             return Some(Self::Barren);
         }
-        use PeerMisbehaved as Peer;
         Some(match cause.downcast_ref::<Error>()? {
             Error::PeerMisbehaved(Peer::TooManyEmptyFragments) => Self::Empty,
             Error::PeerMisbehaved(Peer::TooManyKeyUpdateRequests) => Self::Keys,

@@ -109,6 +109,7 @@ mod tls_process;
 mod tls_rates;
 mod tls_records;
 mod tls_redirect;
+mod tls_staples;
 mod tunnels;
 mod upgrade;
 mod webhook;

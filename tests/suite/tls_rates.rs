@@ -125,13 +125,13 @@ fn who_holds_a_place_without_shaking_hands_loses_it_to_the_next() {
         .collect();
     silent[0].expect_end_of_any_kind();
     silent[1].expect_end_of_any_kind();
-    assert_eq!(under_way(), 3);
+    eventually("three are under way", || under_way() == 3);
     let mut other = stage.connect_from("127.0.0.8").expect("gets in");
     silent[2].expect_end_of_any_kind();
     for client in [&mut kept, &mut other] {
         Request::get("/echo").send_on(client).expect(200);
     }
-    assert_eq!(under_way(), 2);
+    eventually("two are under way", || under_way() == 2);
     drop(silent);
     eventually("nobody is under way", || under_way() == 0);
     let metrics = stage.proxy.metrics();

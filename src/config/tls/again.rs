@@ -6,11 +6,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::load::{CertificateFault, CertificateFile, ClientFile};
-use super::{Certificate, ListenerTls, PemFault};
+use super::{Certificate, ListenerTls, PemFault, Staple};
 
-/// A file that cannot be used now; what was read before stays in force.
+/// A file that cannot be used now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{item}: {}: found {}; expected {expected}", .path.display(), .fault.found)]
+#[error("{item}: {}: found {}; expected {expected}; {then}", .path.display(), .fault.found)]
 pub struct Unusable {
     /// The key that names it, such as `certificates[0].cert`.
     pub item: String,
@@ -20,7 +20,12 @@ pub struct Unusable {
     pub fault: PemFault,
     /// What it should be.
     pub expected: &'static str,
+    /// What follows from it.
+    pub then: &'static str,
 }
+
+pub(super) const STAYS: &str = "what was read before stays in force";
+const NOT_SENT: &str = "no answer is sent along";
 
 /// What is read from files that may change while it is in force.
 pub trait FromFiles: Sized {
@@ -35,6 +40,12 @@ pub trait FromFiles: Sized {
 
     /// Files of authorities that hold something else than in `before`.
     fn other_authorities(&self, before: &Self) -> Vec<&Path>;
+
+    /// Whether something that is in force holds no more, though no file has changed.
+    fn has_run_out(&self) -> bool {
+        let mut shown = self.shown().into_iter();
+        shown.any(|(_, certificate)| certificate.staple.has_run_out())
+    }
 }
 
 impl FromFiles for ListenerTls {
@@ -58,7 +69,10 @@ impl FromFiles for ListenerTls {
         let mut unusable = Vec::new();
         for (place, certificate) in now.certificates.iter_mut().enumerate() {
             let item = |file: CertificateFile| format!("certificates[{place}].{}", file.key());
-            unusable.extend(certificate.read_again(item));
+            match certificate.read_again(item) {
+                None => unusable.extend(certificate.withheld(item)),
+                broken => unusable.extend(broken),
+            }
         }
         for (place, rule) in now.clients.iter_mut().enumerate() {
             match rule.read_again() {
@@ -72,6 +86,7 @@ impl FromFiles for ListenerTls {
                             path: rule.path(file)?.to_owned(),
                             fault,
                             expected: file.expected(),
+                            then: STAYS,
                         })
                     }));
                 }
@@ -110,6 +125,24 @@ impl Certificate {
             path: self.files.path(file)?.to_owned(),
             fault,
             expected: file.expected(),
+            then: STAYS,
+        })
+    }
+
+    /// What is wrong with its OCSP answer, if it is withheld for that.
+    fn withheld(&self, item: impl Fn(CertificateFile) -> String) -> Option<Unusable> {
+        let Staple::Withheld(fault) = self.staple else {
+            return None;
+        };
+        Some(Unusable {
+            item: item(CertificateFile::Ocsp),
+            path: self.files.ocsp.clone()?,
+            fault: PemFault {
+                found: fault.to_string(),
+                hint: None,
+            },
+            expected: CertificateFile::Ocsp.expected(),
+            then: NOT_SENT,
         })
     }
 }
@@ -163,7 +196,7 @@ impl Watched {
         // Before they are read: what changes meanwhile is seen at the next look.
         let stamps: Vec<_> = tls.files().into_iter().map(stamp).collect();
         let has_changed = self.stamps.as_ref() != Some(&stamps);
-        if !has_changed && self.is_settled {
+        if !has_changed && self.is_settled && !tls.has_run_out() {
             return None;
         }
         self.stamps = Some(stamps);

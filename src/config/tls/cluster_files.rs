@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::again::{FromFiles, Unusable};
+use super::again::{FromFiles, STAYS, Unusable};
 use super::load::CertificateFile;
 use super::pem::authorities;
 use super::{Certificate, Trust, read};
@@ -54,6 +54,7 @@ impl FromFiles for ClusterFiles {
                     path: path.clone(),
                     fault,
                     expected: AUTHORITIES,
+                    then: STAYS,
                 }),
             }
         }

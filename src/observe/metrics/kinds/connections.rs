@@ -2,7 +2,6 @@
 
 use super::Kind;
 use crate::proxy_protocol::Broken;
-use crate::socket::RecordFault;
 
 kind!(
     /// Why a client connection was closed right after it was accepted.
@@ -130,17 +129,3 @@ kind!(
         Malformed = "malformed",
     }
 );
-
-impl From<RecordFault> for TlsFault {
-    fn from(fault: RecordFault) -> Self {
-        match fault {
-            RecordFault::Barren => Self::Barren,
-            RecordFault::Empty => Self::Empty,
-            RecordFault::Keys => Self::Keys,
-            RecordFault::Renegotiation => Self::Renegotiation,
-            RecordFault::Warnings => Self::Warnings,
-            RecordFault::Alert => Self::Alert,
-            RecordFault::Malformed => Self::Malformed,
-        }
-    }
-}
