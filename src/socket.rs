@@ -1,5 +1,7 @@
 //! A connected socket, TCP or Unix, secured or not: the one place that tells them apart.
 
+mod ciphertext;
+
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
@@ -12,6 +14,8 @@ use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
+
+pub use ciphertext::{Ciphertext, FaultNote, RecordFault};
 
 /// Up to here a copy costs less than the kernel's work with a vector; beyond it, nothing is
 /// copied.
@@ -29,7 +33,7 @@ pub enum Socket {
     /// On this host.
     Unix(UnixStream),
     /// Either of them, secured.
-    Tls(Box<TlsStream<Socket>>),
+    Tls(Box<TlsStream<Ciphertext>>),
 }
 
 impl Socket {
@@ -60,6 +64,12 @@ impl Socket {
         tls.get_ref().1.alpn_protocol() == Some(b"h2")
     }
 
+    /// Where it is noted why it was closed, if it is secured.
+    pub fn fault_note(&self) -> Option<FaultNote> {
+        let Self::Tls(tls) = self else { return None };
+        Some(tls.get_ref().0.note())
+    }
+
     /// Its own end; `None`: a Unix socket, or a secured one.
     pub fn local(&self) -> Option<SocketAddr> {
         match self {
@@ -83,9 +93,25 @@ impl AsyncRead for Socket {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Self::Unix(unix) => Pin::new(unix).poll_read(cx, buf),
-            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+            Self::Tls(tls) => read_secured(tls, cx, buf),
         }
     }
+}
+
+fn read_secured(
+    tls: &mut TlsStream<Ciphertext>,
+    cx: &mut Context<'_>,
+    buf: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    let before = buf.filled().len();
+    let outcome = ready!(Pin::new(&mut *tls).poll_read(cx, buf));
+    let (ciphertext, _) = tls.get_mut();
+    match &outcome {
+        Ok(()) if buf.filled().len() > before => ciphertext.has_borne(),
+        Ok(()) => {}
+        Err(error) => ciphertext.blame(error),
+    }
+    Poll::Ready(outcome)
 }
 
 impl AsyncWrite for Socket {

@@ -108,7 +108,7 @@ async fn run(
 ) {
     let watched = |snapshot: &Snapshot| {
         let mut tasks = watchers(snapshot, &keep);
-        certificates.watch(&snapshot.tls, &mut tasks);
+        certificates.watch(snapshot, &mut tasks);
         tasks
     };
     // It outlives configurations, with the events that wait.

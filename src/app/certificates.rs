@@ -1,5 +1,5 @@
-//! Certificates while they are in force: read anew when their files change, and missed in time
-//! when they come to their end.
+//! Certificates while they are in force, those of listeners and those of clusters: read anew when
+//! their files change, and missed in time when they come to their end.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -9,10 +9,11 @@ use std::time::{Duration, SystemTime};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::config::tls::{Found, ListenerTls, Standing, Watched};
+use super::certificates_of::{OfCluster, OfListener, Owner};
+use crate::config::tls::{Found, FromFiles, Standing, Watched};
 use crate::observe::metrics::ReloadResult;
+use crate::proxy::Snapshot;
 use crate::server::Door;
-use crate::tls::ServerSide;
 
 /// From one word about a certificate that ends to the next.
 const TOLD_EVERY: Duration = Duration::from_hours(24);
@@ -21,8 +22,8 @@ const TOLD_EVERY: Duration = Duration::from_hours(24);
 #[derive(Debug)]
 pub(super) struct Certificates {
     doors: Vec<Arc<Door>>,
-    /// When the end of a certificate was told last: by listener, name and end.
-    told: Mutex<HashMap<(usize, String, i64), Instant>>,
+    /// When the end of a certificate was told last: by whose it is, name and end.
+    told: Mutex<HashMap<(String, String, i64), Instant>>,
 }
 
 impl Certificates {
@@ -33,31 +34,35 @@ impl Certificates {
         })
     }
 
-    /// Begins to look after these listeners.
-    pub(super) fn watch(
-        self: &Arc<Self>,
-        tls: &[Option<Arc<ServerSide>>],
-        tasks: &mut JoinSet<()>,
-    ) {
-        for (door, side) in self.doors.iter().zip(tls) {
+    /// Begins to look after those of this configuration.
+    pub(super) fn watch(self: &Arc<Self>, snapshot: &Snapshot, tasks: &mut JoinSet<()>) {
+        for (door, side) in self.doors.iter().zip(&snapshot.tls) {
             if let Some(side) = side {
-                let (door, side) = (Arc::clone(door), Arc::clone(side));
-                tasks.spawn(Arc::clone(self).look_after(door, side));
+                let owner = OfListener(Arc::clone(door), Arc::clone(side));
+                tasks.spawn(Arc::clone(self).look_after(owner));
+            }
+        }
+        for cluster in &snapshot.clusters {
+            if let Some(tls) = &cluster.config.tls
+                && !tls.files().files().is_empty()
+            {
+                let owner = OfCluster(Arc::clone(cluster), Arc::clone(tls));
+                tasks.spawn(Arc::clone(self).look_after(owner));
             }
         }
     }
 
-    async fn look_after(self: Arc<Self>, door: Arc<Door>, side: Arc<ServerSide>) {
-        let mut turns = interval(side.config.reload);
+    async fn look_after(self: Arc<Self>, owner: impl Owner) {
+        let mut turns = interval(owner.pause());
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // At the first look everything is read: it may have changed since the start began.
         let mut watched = Watched::default();
         loop {
             turns.tick().await;
-            let current = side.current();
+            let current = owner.current();
             // A file system that does not answer must hold nothing else up.
             let look = spawn_blocking(move || {
-                let found = watched.look(&current);
+                let found = watched.look(&*current);
                 (watched, found)
             });
             let found;
@@ -66,31 +71,32 @@ impl Certificates {
                 (Watched::default(), None)
             });
             if let Some(found) = found {
-                take(&door, &side, found);
+                take(&owner, found);
             }
-            self.tell_of_ends(&door, &side.current());
+            self.tell_of_ends(&owner);
         }
     }
 
-    fn tell_of_ends(&self, door: &Door, tls: &ListenerTls) {
+    fn tell_of_ends(&self, owner: &impl Owner) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.retain(|_, at| at.elapsed() < TOLD_EVERY);
-        for (name, certificate) in tls.named() {
+        let (listener, cluster) = owner.names();
+        for (name, certificate) in owner.current().shown() {
             let facts = &certificate.facts;
             let standing = facts.standing(SystemTime::now());
             if !matches!(standing, Standing::EndsSoon(_) | Standing::Over) {
                 continue;
             }
-            let key = (door.index, name.clone(), facts.not_after);
+            let key = (format!("{listener:?}{cluster:?}"), name, facts.not_after);
             if told.contains_key(&key) {
                 continue;
             }
-            told.insert(key, Instant::now());
-            let (listener, file) = (&*door.name, shown(&certificate.files.cert));
+            let (certificate, file) = (&key.1, shown(&certificate.files.cert));
             if let Standing::EndsSoon(days) = standing {
                 tracing::warn!(
                     listener,
-                    certificate = name,
+                    cluster,
+                    certificate,
                     file,
                     days,
                     "a certificate ends soon"
@@ -98,55 +104,73 @@ impl Certificates {
             } else {
                 tracing::error!(
                     listener,
-                    certificate = name,
+                    cluster,
+                    certificate,
                     file,
-                    "a certificate has expired; clients refuse it"
+                    "a certificate has expired; {} refuse it",
+                    if cluster.is_some() {
+                        "backends"
+                    } else {
+                        "clients"
+                    }
                 );
             }
+            told.insert(key, Instant::now());
         }
     }
 }
 
 /// Puts what was found in force, as far as it can be used.
-fn take(door: &Door, side: &ServerSide, Found { tls, unusable }: Found) {
-    let listener = &*door.name;
-    let before = side.current();
+fn take<O: Owner>(owner: &O, Found { tls, unusable }: Found<O::Files>) {
+    let (listener, cluster) = owner.names();
+    let before = owner.current();
     for unusable in &unusable {
-        tracing::warn!(listener, "{unusable}; what was read before stays in force");
+        tracing::warn!(listener, cluster, "{unusable}");
     }
-    let changed = (tls != *before).then(|| side.change_files(tls));
+    let changed = (tls != *before).then(|| owner.change_files(tls));
     if !unusable.is_empty() || matches!(changed, Some(Err(_))) {
-        door.certificate_reloads.inc(ReloadResult::Failure);
+        owner.reloads().inc(ReloadResult::Failure);
     }
     match changed {
         None => {}
         Some(Err(error)) => {
-            tracing::warn!(listener, %error, "changed certificates cannot be used");
+            tracing::warn!(listener, cluster, %error, "changed certificates cannot be used");
         }
         Some(Ok(())) => {
-            door.certificate_reloads.inc(ReloadResult::Success);
-            tell_of_changes(listener, &before, &side.current());
+            owner.reloads().inc(ReloadResult::Success);
+            tell_of_changes(owner, &before);
         }
     }
 }
 
-fn tell_of_changes(listener: &str, before: &ListenerTls, now: &ListenerTls) {
-    for ((name, certificate), before) in now.named().zip(&before.certificates) {
+fn tell_of_changes<O: Owner>(owner: &O, before: &O::Files) {
+    let (listener, cluster) = owner.names();
+    let now = owner.current();
+    for ((name, certificate), (_, before)) in now.shown().into_iter().zip(before.shown()) {
         if certificate != before {
             let file = shown(&certificate.files.cert);
             tracing::info!(
                 listener,
+                cluster,
                 certificate = name,
                 file,
                 "a certificate was read anew"
             );
         }
     }
-    for (rule, before) in now.clients.iter().zip(&before.clients) {
-        if rule != before {
-            let file = shown(&rule.ca);
-            tracing::info!(listener, file, "authorities for clients were read anew");
-        }
+    let whose = if cluster.is_some() {
+        "backends"
+    } else {
+        "clients"
+    };
+    for file in now.other_authorities(before) {
+        let file = shown(file);
+        tracing::info!(
+            listener,
+            cluster,
+            file,
+            "authorities for {whose} were read anew"
+        );
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod background;
 mod certificates;
+mod certificates_of;
 mod guarded;
 mod judging;
 mod reload;

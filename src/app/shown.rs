@@ -12,13 +12,13 @@ use crate::admin::api::{self, Unfit};
 use crate::admin::{NotReady, Readiness, Source};
 use crate::cluster::machine::State;
 use crate::cluster::{Cluster, Names, Order};
-use crate::config::tls::ListenerTls;
+use crate::config::tls::FromFiles;
 use crate::config::{Affinity, Secret};
 use crate::observe::access_log::LogCounters;
 use crate::observe::events::EventLog;
 use crate::observe::metrics::{
-    BackendStatus, CapacityStatus, LedgerStatus, ProcessEvents, ReloadResult, Scrape,
-    SessionCounts, StoreStatus, names,
+    BackendStatus, CapacityStatus, CertificateReloads, LedgerStatus, ProcessEvents, ReloadResult,
+    Scrape, SessionCounts, StoreStatus, names,
 };
 use crate::proxy::Published;
 use crate::proxy::explain::{Explanation, Question, Unclear, explain};
@@ -163,7 +163,15 @@ impl Source for Shown {
         }
         for (door, side) in self.doors.iter().zip(&snapshot.tls) {
             if let Some(side) = side {
-                certificates(scrape, door, &side.current());
+                let of = (&*door.name, "");
+                certificates(scrape, of, &door.certificate_reloads, &*side.current());
+            }
+        }
+        for cluster in &snapshot.clusters {
+            let files = cluster.config.tls.as_ref().map(|tls| tls.files());
+            if let Some(files) = files.filter(|files| !files.files().is_empty()) {
+                let of = ("", cluster.config.name.as_str());
+                certificates(scrape, of, &cluster.certificate_reloads, &*files);
             }
         }
         ledger(scrape, self.published.common.ledger.status());
@@ -221,13 +229,18 @@ impl Source for Shown {
     }
 }
 
-/// When a listener's certificates expire. Before 1970 is long ago as well.
-fn certificates(scrape: &mut Scrape, door: &Door, tls: &ListenerTls) {
-    let ends = tls.named().map(|(name, certificate)| {
+/// When certificates of a listener or cluster expire. Before 1970 is long ago as well.
+fn certificates(
+    scrape: &mut Scrape,
+    of: (&str, &str),
+    reloads: &CertificateReloads,
+    tls: &impl FromFiles,
+) {
+    let ends = tls.shown().into_iter().map(|(name, certificate)| {
         let end = u64::try_from(certificate.facts.not_after).unwrap_or(0);
         (name, end)
     });
-    scrape.certificates(&door.name, &door.certificate_reloads, ends);
+    scrape.certificates(of, reloads, ends);
 }
 
 /// How full a cluster is.

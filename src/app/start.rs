@@ -31,6 +31,7 @@ use crate::proxy::client::{Entrance, Scheme};
 use crate::proxy::{self, Caller, Front, Published, Snapshot, TlsFailure};
 use crate::server::Door;
 use crate::server::admission::Admission;
+use crate::server::rates::Rates;
 use crate::server::sockets::{BindFailure, Bound, SocketFile};
 
 /// Why a proxy cannot start. Nothing of it runs then.
@@ -306,6 +307,7 @@ fn start_admin(
 
 fn doors(config: &Config, bound: &[Bound]) -> Vec<Arc<Door>> {
     let admission = Admission::new(config.limits.connections);
+    let rates = Arc::new(Rates::default());
     let listeners = config.listeners.iter().zip(bound).enumerate();
     listeners
         .map(|(index, (listener, bound))| {
@@ -321,6 +323,7 @@ fn doors(config: &Config, bound: &[Bound]) -> Vec<Arc<Door>> {
                     port,
                 },
                 admission: Arc::clone(&admission),
+                rates: Arc::clone(&rates),
                 cells: PerWorker::new(config.workers),
                 certificate_reloads: CertificateReloads::default(),
             })

@@ -1,6 +1,5 @@
 //! One worker thread: its runtime, its listeners, its clock, its end.
 
-use std::cell::Cell;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
@@ -16,7 +15,7 @@ use crate::clock::TICK;
 use crate::observe::metrics::WorkerId;
 use crate::proxy::{Front, Published, Worker};
 use crate::server::sockets::Bound;
-use crate::server::{Door, accept};
+use crate::server::{Crowd, Door, accept};
 
 /// Ticks between two sweeps of pools and log buffers.
 const SWEEP: u32 = 3;
@@ -92,13 +91,13 @@ async fn serve(start: Start, front: impl Front) -> io::Result<()> {
         mut phase,
     } = start;
     let worker = Worker::new(id, published);
-    let open = Rc::new(Cell::new(0));
+    let crowd = Rc::new(Crowd::default());
     let ticker = tokio::task::spawn_local(tick(Rc::clone(&worker)));
     let mut accepting = tokio::task::JoinSet::new();
     for (mut bound, door) in doors {
         if let Some(queue) = bound.take()? {
-            let (worker, open) = (Rc::clone(&worker), Rc::clone(&open));
-            accepting.spawn_local(accept(queue, door, worker, open, front.clone()));
+            let (worker, crowd) = (Rc::clone(&worker), Rc::clone(&crowd));
+            accepting.spawn_local(accept(queue, door, worker, crowd, front.clone()));
         }
     }
     let deadlines = loop {
@@ -116,7 +115,7 @@ async fn serve(start: Start, front: impl Front) -> io::Result<()> {
     let orderly = async {
         while accepting.join_next().await.is_some() {}
         let mut look = interval(Duration::from_millis(10));
-        while open.get() > 0 {
+        while crowd.open() > 0 {
             look.tick().await;
         }
     };
@@ -124,8 +123,8 @@ async fn serve(start: Start, front: impl Front) -> io::Result<()> {
         () = ended(&worker, deadlines, orderly) => {}
         () = over(&mut phase) => {}
     }
-    if open.get() > 0 {
-        tracing::warn!(connections = open.get(), "cut off at the deadline");
+    if crowd.open() > 0 {
+        tracing::warn!(connections = crowd.open(), "cut off at the deadline");
     }
     ticker.abort();
     Ok(())

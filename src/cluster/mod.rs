@@ -44,7 +44,9 @@ use crate::balance::Slot;
 use crate::config;
 use crate::config::{JvmRoute, OwnerBy};
 use crate::observe::events::News;
-use crate::observe::metrics::{BackendState, ClusterCells, EjectionCause, PerWorker, RouteAlarm};
+use crate::observe::metrics::{
+    BackendState, CertificateReloads, ClusterCells, EjectionCause, PerWorker, RouteAlarm,
+};
 use crate::session::id::Id;
 use crate::session::routes::{Named, is_learnable};
 use machine::{Cause, Event, Fault, Machine, Peers, State, Transition, Wish};
@@ -58,6 +60,8 @@ pub struct Cluster {
     pub backends: Vec<Arc<Backend>>,
     /// What each worker counts.
     pub cells: Arc<PerWorker<ClusterCells>>,
+    /// Changes of the files of its TLS.
+    pub certificate_reloads: Arc<CertificateReloads>,
     /// Who waits for a place.
     pub queue: Arc<Queue>,
     /// Its part of the ledger.
@@ -119,10 +123,8 @@ impl Cluster {
                     )
             })
             .collect();
-        let cells = before.map_or_else(
-            || Arc::new(PerWorker::new(workers)),
-            |before| Arc::clone(&before.cells),
-        );
+        let cells = before.map(|before| Arc::clone(&before.cells));
+        let certificate_reloads = before.map(|before| Arc::clone(&before.certificate_reloads));
         let cursor = before.map_or(0, |before| before.cursor.load(Ordering::Relaxed));
         let sessions = SessionBook::new(&config, common, before.map(|before| &before.sessions));
         let stores = config.stores.clone().map(|settings| {
@@ -132,7 +134,8 @@ impl Cluster {
         let cluster = Self {
             config,
             backends,
-            cells,
+            cells: cells.unwrap_or_else(|| Arc::new(PerWorker::new(workers))),
+            certificate_reloads: certificate_reloads.unwrap_or_default(),
             queue,
             sessions,
             stores,

@@ -29,10 +29,23 @@ pub struct Limits {
     pub send_idle: Duration,
     /// How long a connection without a request stays open.
     pub idle_time: Duration,
+    /// How many TLS handshakes may begin and be under way.
+    pub handshakes: HandshakeLimits,
     /// Bounds on a connection that speaks HTTP/2.
     pub http2: Http2Limits,
     /// Sessions that are remembered, over all clusters.
     pub ledger: usize,
+}
+
+/// How many TLS handshakes may begin and be under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HandshakeLimits {
+    /// New ones of one client each second; zero: unlimited. Trusted proxies are exempt.
+    pub per_client: u32,
+    /// New ones of all clients each second; zero: unlimited.
+    pub in_all: u32,
+    /// Those that one worker has under way.
+    pub under_way: usize,
 }
 
 /// Bounds on one connection that speaks HTTP/2.

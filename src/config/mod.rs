@@ -42,7 +42,7 @@ pub use capacity::{Priority, Queue};
 pub use context_xml::{FoundManager, read_context_xml};
 pub use drain::{Drain, FailBack};
 pub use health::*;
-pub use limits::{Http2Limits, Limits};
+pub use limits::{HandshakeLimits, Http2Limits, Limits};
 pub use locate::Finding;
 pub use model::*;
 pub use names::{BackendAddr, BackendName, ClusterName, JvmRoute};

@@ -76,6 +76,10 @@ impl Snapshot {
                     .find(|other| other.config.name == cluster.name)
             });
             let before = before.map(Arc::as_ref);
+            let tls_before = before.and_then(|before| before.config.tls.as_ref());
+            if let (Some(tls), Some(before)) = (&cluster.tls, tls_before) {
+                tls.take_over(before);
+            }
             Arc::new(Cluster::new(
                 cluster.clone(),
                 before,

@@ -1,6 +1,6 @@
 //! From an accepted socket to a connection that is served: whose it is, and whether it may stay.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use super::admission::{Admitted, Place};
 use super::connection::{Accepted, Open, Spoken};
 use super::door::Door;
 use super::proxy_protocol::{Awaited, Unheard, await_header, awaited};
+use super::rates::Overhasty;
 use crate::observe::metrics::{ConnectionRefusal, HeaderFault, ListenerCells};
 use crate::proxy::client::Peer;
 use crate::proxy::client_address::{introduced, peer};
@@ -87,13 +88,22 @@ impl Arrival {
             return None;
         }
         let is_counted = |ip| counted == Counted::AsClient && !config.trusted_proxies.contains(ip);
-        if let Some(ip) = peer.ip().filter(|ip| is_counted(*ip)) {
+        let client = peer.ip().filter(|ip| is_counted(*ip));
+        if let Some(ip) = client {
             let limit = config.limits.connections_per_client;
             let admission = &self.door.admission;
             if self.place.count_for(admission, ip, limit) == Admitted::No {
                 self.refuse(ConnectionRefusal::LimitClient);
                 return None;
             }
+        }
+        let is_to_be_secured = listener.is_some_and(|listener| listener.tls.is_some());
+        if is_to_be_secured
+            && let Err(overhasty) = self.door.rates.take(client, &config.limits.handshakes)
+        {
+            self.tell(&overhasty, peer.ip());
+            self.refuse(overhasty.why);
+            return None;
         }
         // Asked of the kernel only where somebody is told.
         let peer = if snapshot.introduces && peer.reached().is_none() {
@@ -115,6 +125,30 @@ impl Arrival {
             worker: self.worker,
             open: self.open,
         })
+    }
+
+    /// Warns of handshakes that may not begin, if it is time for that.
+    fn tell(&self, overhasty: &Overhasty, client: Option<IpAddr>) {
+        let Some(closed) = overhasty.tell_of else {
+            return;
+        };
+        let listener = &*self.door.name;
+        let client = client.map(tracing::field::display);
+        if overhasty.why == ConnectionRefusal::HandshakesClient {
+            tracing::warn!(
+                listener,
+                client,
+                closed,
+                "a client begins more handshakes than limits.handshakes.per_client; those are closed"
+            );
+        } else {
+            tracing::warn!(
+                listener,
+                client,
+                closed,
+                "clients begin more handshakes than limits.handshakes.in_all; those are closed"
+            );
+        }
     }
 
     /// Counts and logs a header that is none.

@@ -10,11 +10,12 @@ use super::admission::Place;
 use super::door::Door;
 use super::handshake::shake;
 use super::http1::Next;
+use super::under_way::UnderWay;
 use super::{http1, http2};
-use crate::observe::metrics::Handshake;
+use crate::observe::metrics::{Handshake, TlsFault};
 use crate::proxy::client::Peer;
 use crate::proxy::{Front, Worker};
-use crate::socket::Socket;
+use crate::socket::{FaultNote, RecordFault, Socket};
 use crate::tls::ServerSide;
 
 /// What a connection starts from.
@@ -47,20 +48,37 @@ pub(super) struct Line {
     pub(super) worker: Rc<Worker>,
 }
 
+/// Who is connected to one worker, over all listeners.
+#[derive(Debug, Default)]
+pub struct Crowd {
+    open: Cell<usize>,
+    under_way: UnderWay,
+}
+
+impl Crowd {
+    /// Connections open.
+    pub fn open(&self) -> usize {
+        self.open.get()
+    }
+}
+
 /// Counts a connection as long as it lives, also if it ends in a panic.
 pub(super) struct Open {
     accepted: (Rc<Worker>, Arc<Door>),
-    open: Rc<Cell<usize>>,
+    crowd: Rc<Crowd>,
+    /// What was wrong with its records, where it is secured.
+    fault: Option<FaultNote>,
 }
 
 impl Open {
-    pub(super) fn new(worker: &Rc<Worker>, door: &Arc<Door>, open: &Rc<Cell<usize>>) -> Self {
-        open.set(open.get() + 1);
+    pub(super) fn new(worker: &Rc<Worker>, door: &Arc<Door>, crowd: &Rc<Crowd>) -> Self {
+        crowd.open.set(crowd.open() + 1);
         worker.cells().connections_open.inc();
         door.cells.of(worker.id).open.inc();
         Self {
             accepted: (Rc::clone(worker), Arc::clone(door)),
-            open: Rc::clone(open),
+            crowd: Rc::clone(crowd),
+            fault: None,
         }
     }
 }
@@ -68,12 +86,30 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         let (worker, door) = &self.accepted;
-        self.open.set(self.open.get() - 1);
+        self.crowd.open.set(self.crowd.open() - 1);
         worker.cells().connections_open.dec();
         door.cells.of(worker.id).open.dec();
+        if let Some(fault) = self.fault.as_ref().and_then(|note| note.get()) {
+            let fault = kind_of(fault);
+            door.cells.of(worker.id).tls_faults.inc(fault);
+            let (listener, reason) = (&*door.name, fault.label());
+            tracing::debug!(listener, reason, "TLS broken");
+        }
         if std::thread::panicking() {
             worker.cells().panics.inc();
         }
+    }
+}
+
+fn kind_of(fault: RecordFault) -> TlsFault {
+    match fault {
+        RecordFault::Barren => TlsFault::Barren,
+        RecordFault::Empty => TlsFault::Empty,
+        RecordFault::Keys => TlsFault::Keys,
+        RecordFault::Renegotiation => TlsFault::Renegotiation,
+        RecordFault::Warnings => TlsFault::Warnings,
+        RecordFault::Alert => TlsFault::Alert,
+        RecordFault::Malformed => TlsFault::Malformed,
     }
 }
 
@@ -88,11 +124,12 @@ pub(super) async fn serve(accepted: Accepted, front: impl Front) {
         worker,
         open,
     } = accepted;
-    let held = (open, place);
+    let mut held = (open, place);
     let accepted = (socket, spoken, peer);
-    let Some((socket, spoken, peer)) = entered(accepted, (&door, &worker)).await else {
+    let Some((socket, spoken, peer)) = entered(accepted, &held.0).await else {
         return;
     };
+    held.0.fault = socket.fault_note();
     let line = Line {
         peer: Rc::new(peer),
         door,
@@ -123,27 +160,33 @@ pub(super) async fn serve(accepted: Accepted, front: impl Front) {
 /// The connection once it may speak: after its handshake, where there is to be one.
 async fn entered(
     (socket, spoken, peer): (Socket, Spoken, Peer),
-    (door, worker): (&Door, &Worker),
+    open: &Open,
 ) -> Option<(Socket, Spoken, Peer)> {
+    let (worker, door) = &open.accepted;
     let view = worker.view();
     let side = view.snapshot.tls.get(door.index).and_then(Option::as_ref);
     let Some(side) = side.map(Arc::clone) else {
         return Some((socket, spoken, peer));
     };
+    let most = view.snapshot.config.limits.handshakes.under_way;
     drop(view);
     // On the heap: a handshake is far larger than what is kept of it.
-    Box::pin(secure(socket, peer, &side, (door, worker))).await
+    Box::pin(secure(socket, peer, (&side, most), open)).await
 }
 
 /// Shakes hands, and counts what became of it.
 async fn secure(
     socket: Socket,
     peer: Peer,
-    side: &ServerSide,
-    (door, worker): (&Door, &Worker),
+    (side, most_under_way): (&ServerSide, usize),
+    open: &Open,
 ) -> Option<(Socket, Spoken, Peer)> {
-    let outcome = shake(socket, side, &worker.clock.deadline()).await;
-    let cells = &door.cells.of(worker.id).handshakes;
+    let (worker, door) = &open.accepted;
+    let cells = door.cells.of(worker.id);
+    let seat = open.crowd.under_way.seat(most_under_way, cells);
+    let outcome = shake(socket, side, (&seat, &worker.clock.deadline())).await;
+    drop(seat);
+    let cells = &cells.handshakes;
     match outcome {
         Ok((socket, secured)) => {
             cells.inc(if secured.resumed {

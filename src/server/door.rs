@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::admission::Admission;
+use super::rates::Rates;
 use crate::observe::metrics::{CertificateReloads, ListenerCells, PerWorker};
 use crate::proxy::client::Entrance;
 
@@ -17,6 +18,8 @@ pub struct Door {
     pub entrance: Entrance,
     /// Places for connections, shared by all doors.
     pub admission: Arc<Admission>,
+    /// How many handshakes begin, over all doors.
+    pub rates: Arc<Rates>,
     /// What each worker counts.
     pub cells: PerWorker<ListenerCells>,
     /// Changes of its certificates' files.

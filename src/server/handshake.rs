@@ -12,9 +12,10 @@ use rustls::server::Acceptor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::{LazyConfigAcceptor, TlsStream};
 
+use super::under_way::Seat;
 use crate::clock::Deadline;
 use crate::observe::metrics::Handshake;
-use crate::socket::Socket;
+use crate::socket::{Ciphertext, RecordFault, Socket};
 use crate::tls::{Secured, ServerSide};
 
 /// How long a client that is refused may go on sending.
@@ -41,11 +42,12 @@ struct Failed {
 pub(super) async fn shake(
     socket: Socket,
     side: &ServerSide,
-    deadline: &Deadline,
+    (seat, deadline): (&Seat<'_>, &Deadline),
 ) -> Result<(Socket, Secured), Handshake> {
     deadline.arm(side.config.handshake_time);
-    let outcome = within(deadline, begin(socket, side)).await;
+    let outcome = within((seat, deadline), begin(socket, side)).await;
     let failed = match outcome {
+        None if seat.was_lost() => return Err(Handshake::Displaced),
         None => return Err(Handshake::Timeout),
         Some(Ok(done)) => {
             deadline.disarm();
@@ -56,7 +58,7 @@ pub(super) async fn shake(
     if let Some(socket) = failed.socket {
         deadline.arm(LINGER);
         // Whether it hears the reason or not, the connection is over.
-        drop(within(deadline, part(socket, failed.what)).await);
+        drop(within((seat, deadline), part(socket, failed.what)).await);
     }
     Err(failed.what)
 }
@@ -74,20 +76,28 @@ async fn begin(socket: Socket, side: &ServerSide) -> Result<(Socket, Secured), F
         let socket = Some(socket);
         return Err(Failed { what, socket });
     }
-    let mut acceptor = pin!(LazyConfigAcceptor::new(Acceptor::default(), socket));
+    let mut acceptor = pin!(LazyConfigAcceptor::new(
+        Acceptor::default(),
+        Ciphertext::new(socket)
+    ));
     let start = match acceptor.as_mut().await {
         Ok(start) => start,
-        Err(error) => return Err(Failed::of(&error, acceptor.take_io())),
+        Err(error) => {
+            return Err(Failed::of(
+                &error,
+                acceptor.take_io().map(Ciphertext::into_inner),
+            ));
+        }
     };
     let chosen = side.choose(start.client_hello().server_name());
     let Some(chosen) = chosen else {
         return Err(Failed {
             what: Handshake::UnknownHost,
-            socket: Some(start.io),
+            socket: Some(start.io.into_inner()),
         });
     };
     let stream = start.into_stream(chosen.config).into_fallible().await;
-    let stream = stream.map_err(|(error, socket)| Failed::of(&error, Some(socket)))?;
+    let stream = stream.map_err(|(error, socket)| Failed::of(&error, Some(socket.into_inner())))?;
     let (_, connection) = stream.get_ref();
     let secured = Secured::of(connection, chosen.policy);
     Ok((Socket::Tls(Box::new(TlsStream::Server(stream))), secured))
@@ -96,8 +106,10 @@ async fn begin(socket: Socket, side: &ServerSide) -> Result<(Socket, Secured), F
 impl Failed {
     fn of(error: &io::Error, socket: Option<Socket>) -> Self {
         tracing::debug!(%error, "handshake failed");
+        let is_barren = RecordFault::of(error) == Some(RecordFault::Barren);
         let error = error.get_ref().and_then(|it| it.downcast_ref::<Error>());
         let what = match error {
+            None if is_barren => Handshake::Malformed,
             None => Handshake::Closed,
             Some(Error::PeerIncompatible(_)) => Handshake::Incompatible,
             Some(Error::NoCertificatesPresented) => Handshake::NoCertificate,
@@ -123,12 +135,15 @@ async fn part(mut socket: Socket, what: Handshake) -> io::Result<()> {
     Ok(())
 }
 
-/// `None`: the deadline was over before.
-async fn within<T>(deadline: &Deadline, waited: impl Future<Output = T>) -> Option<T> {
+/// `None`: the deadline was over before, or the seat lost.
+async fn within<T>(
+    (seat, deadline): (&Seat<'_>, &Deadline),
+    waited: impl Future<Output = T>,
+) -> Option<T> {
     let mut waited = pin!(waited);
     poll_fn(|cx| match waited.as_mut().poll(cx) {
         Poll::Ready(done) => Poll::Ready(Some(done)),
-        Poll::Pending if deadline.is_over(cx) => Poll::Ready(None),
+        Poll::Pending if deadline.is_over(cx) || seat.is_lost(cx) => Poll::Ready(None),
         Poll::Pending => Poll::Pending,
     })
     .await

@@ -1,6 +1,5 @@
 //! Accepting clients: one loop per worker and listener.
 
-use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -12,7 +11,7 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::arrival::Arrival;
-use super::connection::{Open, serve};
+use super::connection::{Crowd, Open, serve};
 use super::door::Door;
 use super::proxy_protocol::Awaited;
 use crate::clock::{Deadline, TICK};
@@ -68,7 +67,7 @@ pub async fn accept(
     queue: Queue,
     door: Arc<Door>,
     worker: Rc<Worker>,
-    open: Rc<Cell<usize>>,
+    crowd: Rc<Crowd>,
     front: impl Front,
 ) {
     let wake = worker.clock.deadline();
@@ -86,7 +85,7 @@ pub async fn accept(
                     socket,
                     address,
                     place,
-                    open: Open::new(&worker, &door, &open),
+                    open: Open::new(&worker, &door, &crowd),
                     door: Arc::clone(&door),
                     worker: Rc::clone(&worker),
                 };

@@ -10,8 +10,11 @@ mod http2;
 mod linger;
 mod listener;
 mod proxy_protocol;
+pub mod rates;
 pub mod sockets;
+mod under_way;
 
+pub use connection::Crowd;
 pub use door::Door;
 pub use http1::protocol;
 pub use http2::frames;

@@ -17,6 +17,6 @@ pub async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
     address: &BackendAddr,
 ) -> io::Result<TlsStream<S>> {
     let name = tls.name_of(address).ok_or(io::ErrorKind::InvalidInput)?;
-    let connector = TlsConnector::from(std::sync::Arc::clone(&tls.ready));
+    let connector = TlsConnector::from(tls.ready());
     connector.connect(name, stream).await
 }

@@ -16,7 +16,7 @@ use super::failure::{FailureKind, UpstreamFailure};
 use crate::clock::Deadline;
 use crate::cluster::{Addresses, Backend};
 use crate::config::tls::ClusterTls;
-use crate::socket::Socket;
+use crate::socket::{Ciphertext, Socket};
 use crate::tls::secure;
 
 /// A connected socket, or why none of the addresses gave one.
@@ -75,7 +75,7 @@ pub(super) async fn secured(
 ) -> Result<Socket, UpstreamFailure> {
     let was_down = backend.is_down();
     let mut handshake = pin!(async {
-        let stream = secure(socket, tls, &backend.address).await?;
+        let stream = secure(Ciphertext::new(socket), tls, &backend.address).await?;
         Ok(Socket::Tls(Box::new(stream.into())))
     });
     deadline.arm(timeout);

@@ -139,10 +139,15 @@ impl Upstream {
         if before.http2.is_some() != settings.http2.is_some() {
             self.let_go();
         }
-        if *self.tls.borrow() == tls {
+        let before = self.tls.replace(tls);
+        let is_alike = match (&before, &*self.tls.borrow()) {
+            (None, None) => true,
+            (Some(before), Some(now)) => now.is_typed_alike(before),
+            _ => false,
+        };
+        if is_alike {
             return;
         }
-        self.tls.replace(tls);
         // Those of this tick that are right already go too.
         self.oldest_ms.set(self.clock.now_ms() + 1);
     }

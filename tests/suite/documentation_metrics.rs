@@ -6,7 +6,7 @@ use cattail::observe::metrics::{
     AgentResult, BackendState, Binding, CheckResult, ConnectionRefusal, Delivery, DropReason,
     EjectionCause, EntryKind, ErrorReason, EvacuationEnd, EvictedKind, Handshake, HeaderFault,
     Http2Error, LossCause, ParseError, RefusalReason, RejectedId, ReloadResult, RetryReason,
-    RouteAlarm, Stage, StatusClass, TunnelEnd, Verdict,
+    RouteAlarm, Stage, StatusClass, TlsFault, TunnelEnd, Verdict,
     names::{self, Metric, MetricKind},
 };
 
@@ -99,6 +99,7 @@ fn every_closed_set_is_on_the_page_whole() {
         TunnelEnd "of `cattail_tunnels_ended_total`**"
         ParseError "of `cattail_parse_errors_total`**"
         Handshake "of `cattail_tls_handshakes_total`**"
+        TlsFault "of `cattail_tls_connections_broken_total`**"
         Stage "of `cattail_backend_failures_total`**"
         BackendState "of `cattail_backend_state_changes_total`**"
         EvacuationEnd "of `cattail_backend_evacuations_total`**"

@@ -27,7 +27,8 @@ fn stage() -> Stage {
     let ca = Authority::new("ca");
     let shop = ca.issue(&[HOST]);
     let tomcat = Tomcat::start("jvm1");
-    let text = Issued::listener(&[&shop], SOON) + &proxy::cluster(&[&tomcat], "");
+    let unbounded = "limits: { handshakes: { per_client: 0, in_all: 0 } }\n";
+    let text = Issued::listener(&[&shop], SOON) + unbounded + &proxy::cluster(&[&tomcat], "");
     Stage {
         proxy: Proxy::start(&text),
         ca,

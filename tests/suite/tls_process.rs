@@ -91,7 +91,8 @@ fn a_hang_up_with_a_broken_certificate_changes_nothing() {
 fn ten_thousand_names_leave_nothing_behind() {
     let ca = Authority::new("ca");
     let shop = ca.issue(&[HOST]);
-    let process = Process::run(&text(&[&shop], ", unknown_host: refuse"));
+    let text = text(&[&shop], ", unknown_host: refuse");
+    let process = Process::run(&(text + "limits: { handshakes: { per_client: 0, in_all: 0 } }\n"));
     let (address, clients) = (process.address(), ca.clients());
     let admin = process.admin();
     let hello = |name: String| {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::config::tls::{
-    Certificate, CertificateFiles, ClusterTls, TlsVersion, Trust, authorities, read,
+    AUTHORITIES, Certificate, CertificateFiles, ClusterFiles, ClusterTls, TlsVersion, Trust,
+    authorities, read,
 };
 
 use super::at::At;
@@ -29,12 +30,18 @@ pub(super) fn cluster_tls(
     let own = own(&section);
     let least_version = section.get("min_version").choice(&versions)?;
     let is_named = name.is_some() || section.has("name");
-    let made = ClusterTls::new(trust?, (name, own.ok()?), least_version, http2)
+    let reload = section.get("reload").duration();
+    let files = ClusterFiles {
+        trust: trust?,
+        own: own.ok()?,
+    };
+    let trusts_anybody = files.trust == Trust::Anybody;
+    let mut made = ClusterTls::new(files, name, least_version, http2)
         .map_err(|why| at.unlike("authorities to verify backends by", Some(why)))
         .ok()?;
-    let nameless = |typed: &&Typed<'_>| {
-        !is_named && made.trust != Trust::Anybody && typed.backend.address.is_unix()
-    };
+    made.reload = reload;
+    let nameless =
+        |typed: &&Typed<'_>| !is_named && !trusts_anybody && typed.backend.address.is_unix();
     for typed in backends.iter().filter(nameless) {
         typed.named_by().unlike(
             "a backend whose certificate can be verified",
@@ -78,8 +85,7 @@ pub(super) fn authorities_in(at: &At<'_>) -> Option<Trust> {
     match read(&file).and_then(|content| authorities(&content)) {
         Ok(authorities) => Some(Trust::File(file, authorities)),
         Err(fault) => {
-            let expected = "a PEM file with certificates of authorities";
-            complain(at, Some(&file), &fault, expected);
+            complain(at, Some(&file), &fault, AUTHORITIES);
             None
         }
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::config::tls::{ClusterTls, TlsVersion, Trust};
+use crate::config::tls::{ClusterFiles, ClusterTls, TlsVersion, Trust};
 use crate::config::webhook::{self, WebhookUrl};
 use crate::config::{Secret, Webhook};
 
@@ -63,7 +63,8 @@ fn receiver_tls(section: &Section<'_>, url: Option<&WebhookUrl>) -> Option<Arc<C
     if !is_secure {
         return None;
     }
-    let made = ClusterTls::new(trust, (None, None), TlsVersion::V12, false);
+    let files = ClusterFiles { trust, own: None };
+    let made = ClusterTls::new(files, None, TlsVersion::V12, false);
     let at = section.get("url");
     let made = made.map_err(|why| unfit(&at, "authorities to verify the receiver by", Some(why)));
     made.ok().map(Arc::new)

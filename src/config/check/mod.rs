@@ -12,6 +12,7 @@ mod context;
 mod events;
 mod fail_back;
 mod files;
+mod handshakes;
 mod headers;
 mod health;
 mod listeners;

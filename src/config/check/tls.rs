@@ -8,7 +8,7 @@ use http::HeaderName;
 
 use crate::config::tls::{
     Certificate, CertificateFault, CertificateFiles, ClientFact, ClientFile, ClientMode,
-    ClientRule, Hsts, ListenerTls, PemFault, SOON_DAYS, Standing, TlsVersion, UnknownHost,
+    ClientRule, Hsts, ListenerTls, PemFault, SOON_DAYS, Standing, Staple, TlsVersion, UnknownHost,
 };
 
 use super::at::At;
@@ -78,6 +78,11 @@ fn certificate(section: &Section<'_>) -> Option<Certificate> {
         Ok(certificate) => {
             warn_of_key(section, &files.key);
             warn_of_dates(section, &certificate);
+            if let Staple::Withheld(fault) = certificate.staple {
+                let hint = format!("found {fault}; none is sent along");
+                let at = section.get("ocsp");
+                at.warn("a current answer about this certificate", &hint);
+            }
             Some(certificate)
         }
         Err(wrong) => {

@@ -4,6 +4,7 @@ use crate::config::model::{Checked, Warnings};
 use crate::config::{Config, Http2Limits, Limits};
 
 use super::at::At;
+use super::handshakes::handshakes;
 use super::headers::header_name;
 use super::section::Section;
 use super::{clusters, events, listeners, logs, network_lists, rules};
@@ -15,7 +16,7 @@ pub(super) fn config(at: &At<'_>) -> Config {
     let listeners = listeners::listeners(&top);
     let (admin, token_file) = listeners::admin(&top.get("admin"), &listeners).unzip();
     let request_id = top.value("request_id").and_then(|at| header_name(&at));
-    let limits = limits(&top.get("limits").section());
+    let limits = limits(&top.get("limits").section(), workers);
     let (clusters, key_files) = clusters::clusters(&top);
     let rules = rules::rules(&top, &clusters);
     let access_log = top.value("access_log").and_then(|at| logs::access_log(&at));
@@ -54,10 +55,11 @@ fn workers(at: &At<'_>) -> usize {
     at.length()
 }
 
-fn limits(section: &Section<'_>) -> Limits {
+fn limits(section: &Section<'_>, workers: usize) -> Limits {
     let (target, head) = (section.get("target"), section.get("head"));
+    let connections = section.get("connections").length();
     let limits = Limits {
-        connections: section.get("connections").length(),
+        connections,
         connections_per_client: section.get("connections_per_client").length(),
         requests_per_connection: section.get("requests_per_connection").count(),
         target_bytes: target.size(),
@@ -68,6 +70,7 @@ fn limits(section: &Section<'_>) -> Limits {
         body_idle: section.get("body_idle").duration(),
         send_idle: section.get("send_idle").duration(),
         idle_time: section.get("idle").duration(),
+        handshakes: handshakes(&section.get("handshakes").section(), workers, connections),
         http2: http2(&section.get("http2").section()),
         ledger: section.get("ledger").length(),
     };

@@ -65,6 +65,28 @@ pub(super) const LISTENER_TLS: &[Key] = &[
     ),
 ];
 
+/// How many handshakes may begin and be under way, over all listeners.
+pub(super) const HANDSHAKES: &[Key] = &[
+    Key::new(
+        "per_client",
+        Kind::Count(0, 1_000_000),
+        "New handshakes of one client address each second, on average of ten seconds; 0: no bound. Trusted proxies are exempt.",
+    )
+    .or("100"),
+    Key::new(
+        "in_all",
+        Kind::Either(&[Kind::Choice(&["auto"]), Kind::Count(0, 1_000_000)]),
+        "New handshakes of all clients each second, on average of ten seconds; 0: no bound; `auto`: 500 for each worker.",
+    )
+    .or("auto"),
+    Key::new(
+        "under_way",
+        Kind::Either(&[Kind::Choice(&["auto"]), Kind::Count(1, 1_000_000)]),
+        "Handshakes that a worker has under way; one more takes the place of the oldest. `auto`: together half of `connections`, and at most 2000 for each worker.",
+    )
+    .or("auto"),
+];
+
 /// TLS to the backends of a cluster.
 pub(super) const CLUSTER_TLS: &[Key] = &[
     Key::new(
@@ -89,6 +111,12 @@ pub(super) const CLUSTER_TLS: &[Key] = &[
         "The oldest version of TLS that is spoken.",
     )
     .or("\"1.2\""),
+    Key::new(
+        "reload",
+        Kind::Duration(100, HOUR),
+        "From one look at the files named here to the next. What has changed is read anew and counts for connections from then on.",
+    )
+    .or("5s"),
     Key::new(
         "insecure",
         Kind::Switch,

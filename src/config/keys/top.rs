@@ -1,7 +1,7 @@
 //! The keys of the file itself, and of the sections that are not about clusters.
 
 use super::events::EVENTS;
-use super::tls::LISTENER_TLS;
+use super::tls::{HANDSHAKES, LISTENER_TLS};
 use super::{CLUSTER, HOUR, Key, Kind, MINUTE, NETWORKS, RULE, SECOND};
 
 const GIB: u64 = 1 << 30;
@@ -213,6 +213,12 @@ const LIMITS: &[Key] = &[
         "How long a connection without a request stays open.",
     )
     .or("60s"),
+    Key::new(
+        "handshakes",
+        Kind::Section(HANDSHAKES),
+        "Bounds on TLS handshakes.",
+    )
+    .or("{}"),
     Key::new(
         "http2",
         Kind::Section(HTTP2),

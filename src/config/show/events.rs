@@ -26,7 +26,8 @@ fn of(webhook: &Webhook, token_file: Option<&Path>) -> Value {
         "retry_time": show_duration(webhook.retry_time),
         "queue": webhook.queue,
     });
-    let ca = webhook.tls.as_ref().and_then(|tls| match &tls.trust {
+    let files = webhook.tls.as_ref().map(|tls| tls.files());
+    let ca = files.as_ref().and_then(|files| match &files.trust {
         Trust::File(path, _) => Some(path.as_path()),
         Trust::System(_) | Trust::Anybody => None,
     });

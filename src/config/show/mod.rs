@@ -154,6 +154,11 @@ fn limits(limits: &Limits) -> Value {
         "body_idle": show_duration(limits.body_idle),
         "send_idle": show_duration(limits.send_idle),
         "idle": show_duration(limits.idle_time),
+        "handshakes": {
+            "per_client": limits.handshakes.per_client,
+            "in_all": limits.handshakes.in_all,
+            "under_way": limits.handshakes.under_way,
+        },
         "http2": http2(&limits.http2),
         "ledger": limits.ledger,
     })

@@ -49,19 +49,21 @@ fn certificate(certificate: &Certificate) -> Value {
 
 /// `tls` of a cluster.
 pub(super) fn cluster_tls(tls: &ClusterTls) -> Value {
+    let files = tls.files();
     let mut value = json!({
         "min_version": tls.least_version.as_str(),
-        "insecure": tls.trust == Trust::Anybody,
+        "reload": show_duration(tls.reload),
+        "insecure": files.trust == Trust::Anybody,
     });
     if let Value::Object(keys) = &mut value {
         let mut put = |key: &str, value: Value| keys.insert(key.to_owned(), value);
-        if let Trust::File(ca, _) = &tls.trust {
+        if let Trust::File(ca, _) = &files.trust {
             put("ca", json!(shown(ca)));
         }
         if let Some(name) = &tls.name {
             put("name", json!(name));
         }
-        if let Some(own) = &tls.own {
+        if let Some(own) = &files.own {
             put("cert", json!(shown(&own.files.cert)));
             put("key", json!(shown(&own.files.key)));
         }

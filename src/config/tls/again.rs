@@ -1,16 +1,16 @@
-//! The files of a listener's TLS, read again while it is in force: what has changed counts, what
-//! cannot be used leaves in force what was read before.
+//! Files of TLS, read again while they are in force: what has changed counts, what cannot be used
+//! leaves in force what was read before.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::load::{CertificateFault, CertificateFile, ClientFile};
-use super::{Certificate, ListenerTls, PemFault};
+use super::{Certificate, ListenerTls, PemFault, Staple};
 
-/// A file that cannot be used now; what was read before stays in force.
+/// A file that cannot be used now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{item}: {}: found {}; expected {expected}", .path.display(), .fault.found)]
+#[error("{item}: {}: found {}; expected {expected}; {then}", .path.display(), .fault.found)]
 pub struct Unusable {
     /// The key that names it, such as `certificates[0].cert`.
     pub item: String,
@@ -20,11 +20,36 @@ pub struct Unusable {
     pub fault: PemFault,
     /// What it should be.
     pub expected: &'static str,
+    /// What follows from it.
+    pub then: &'static str,
 }
 
-impl ListenerTls {
+pub(super) const STAYS: &str = "what was read before stays in force";
+const NOT_SENT: &str = "no answer is sent along";
+
+/// What is read from files that may change while it is in force.
+pub trait FromFiles: Sized {
     /// Every file that it is read from.
-    pub fn files(&self) -> impl Iterator<Item = &Path> {
+    fn files(&self) -> Vec<&Path>;
+
+    /// The same with what the files hold now, and which of them cannot be used.
+    fn read_again(&self) -> (Self, Vec<Unusable>);
+
+    /// The certificates that we show, by the names that logs and metrics give them.
+    fn shown(&self) -> Vec<(String, &Certificate)>;
+
+    /// Files of authorities that hold something else than in `before`.
+    fn other_authorities(&self, before: &Self) -> Vec<&Path>;
+
+    /// Whether something that is in force holds no more, though no file has changed.
+    fn has_run_out(&self) -> bool {
+        let mut shown = self.shown().into_iter();
+        shown.any(|(_, certificate)| certificate.staple.has_run_out())
+    }
+}
+
+impl FromFiles for ListenerTls {
+    fn files(&self) -> Vec<&Path> {
         let all = [
             CertificateFile::Cert,
             CertificateFile::Key,
@@ -36,17 +61,17 @@ impl ListenerTls {
         let all = [ClientFile::Ca, ClientFile::Crl];
         let clients = self.clients.iter();
         let clients = clients.flat_map(move |it| all.into_iter().filter_map(|file| it.path(file)));
-        certificates.chain(clients)
+        certificates.chain(clients).collect()
     }
 
-    /// The same with what the files hold now, and which of them cannot be used.
-    pub fn read_again(&self) -> (Self, Vec<Unusable>) {
+    fn read_again(&self) -> (Self, Vec<Unusable>) {
         let mut now = self.clone();
         let mut unusable = Vec::new();
         for (place, certificate) in now.certificates.iter_mut().enumerate() {
-            match Certificate::load(certificate.files.clone()) {
-                Ok(read) => *certificate = read,
-                Err(fault) => unusable.extend(of_certificate(place, certificate, fault)),
+            let item = |file: CertificateFile| format!("certificates[{place}].{}", file.key());
+            match certificate.read_again(item) {
+                None => unusable.extend(certificate.withheld(item)),
+                broken => unusable.extend(broken),
             }
         }
         for (place, rule) in now.clients.iter_mut().enumerate() {
@@ -61,6 +86,7 @@ impl ListenerTls {
                             path: rule.path(file)?.to_owned(),
                             fault,
                             expected: file.expected(),
+                            then: STAYS,
                         })
                     }));
                 }
@@ -68,19 +94,57 @@ impl ListenerTls {
         }
         (now, unusable)
     }
+
+    fn shown(&self) -> Vec<(String, &Certificate)> {
+        self.named().collect()
+    }
+
+    fn other_authorities(&self, before: &Self) -> Vec<&Path> {
+        let rules = self.clients.iter().zip(&before.clients);
+        let others = rules.filter(|(now, before)| now != before);
+        others.map(|(now, _)| now.ca.as_path()).collect()
+    }
 }
 
-fn of_certificate(
-    place: usize,
-    certificate: &Certificate,
-    CertificateFault { file, fault }: CertificateFault,
-) -> Option<Unusable> {
-    Some(Unusable {
-        item: format!("certificates[{place}].{}", file.key()),
-        path: certificate.files.path(file)?.to_owned(),
-        fault,
-        expected: file.expected(),
-    })
+impl Certificate {
+    /// Takes what its files hold now; if that cannot be used, it stays what it is. `item`: the key
+    /// that names a file.
+    pub(super) fn read_again(
+        &mut self,
+        item: impl Fn(CertificateFile) -> String,
+    ) -> Option<Unusable> {
+        let CertificateFault { file, fault } = match Self::load(self.files.clone()) {
+            Ok(read) => {
+                *self = read;
+                return None;
+            }
+            Err(fault) => fault,
+        };
+        Some(Unusable {
+            item: item(file),
+            path: self.files.path(file)?.to_owned(),
+            fault,
+            expected: file.expected(),
+            then: STAYS,
+        })
+    }
+
+    /// What is wrong with its OCSP answer, if it is withheld for that.
+    fn withheld(&self, item: impl Fn(CertificateFile) -> String) -> Option<Unusable> {
+        let Staple::Withheld(fault) = self.staple else {
+            return None;
+        };
+        Some(Unusable {
+            item: item(CertificateFile::Ocsp),
+            path: self.files.ocsp.clone()?,
+            fault: PemFault {
+                found: fault.to_string(),
+                hint: None,
+            },
+            expected: CertificateFile::Ocsp.expected(),
+            then: NOT_SENT,
+        })
+    }
 }
 
 /// What tells a file from the one that stood in its place before. Links are followed: secrets of
@@ -105,7 +169,7 @@ impl From<Metadata> for Stamp {
     }
 }
 
-/// What is known of a listener's files, which are looked at now and then.
+/// What is known of files that are looked at now and then.
 #[derive(Debug, Default)]
 pub struct Watched {
     stamps: Option<Vec<Option<Stamp>>>,
@@ -114,9 +178,9 @@ pub struct Watched {
 
 /// What a look found.
 #[derive(Debug)]
-pub struct Found {
+pub struct Found<T> {
     /// With what the files hold now, as far as that can be used.
-    pub tls: ListenerTls,
+    pub tls: T,
     /// What cannot be used. Empty at the first look after a change: whoever renews a certificate
     /// and its key writes one of them first.
     pub unusable: Vec<Unusable>,
@@ -127,12 +191,12 @@ impl Watched {
     ///
     /// After a change, files are read at the next look as well: clocks of file systems are coarse,
     /// and a second change within the same tick leaves no trace.
-    pub fn look(&mut self, tls: &ListenerTls) -> Option<Found> {
+    pub fn look<T: FromFiles>(&mut self, tls: &T) -> Option<Found<T>> {
         let stamp = |path: &Path| std::fs::metadata(path).ok().map(Stamp::from);
         // Before they are read: what changes meanwhile is seen at the next look.
-        let stamps: Vec<_> = tls.files().map(stamp).collect();
+        let stamps: Vec<_> = tls.files().into_iter().map(stamp).collect();
         let has_changed = self.stamps.as_ref() != Some(&stamps);
-        if !has_changed && self.is_settled {
+        if !has_changed && self.is_settled && !tls.has_run_out() {
             return None;
         }
         self.stamps = Some(stamps);

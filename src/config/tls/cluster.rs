@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -12,34 +14,43 @@ use rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, version::TLS13,
 };
 
-use super::{Certificate, TlsVersion};
+use super::{Certificate, ClusterFiles, TlsVersion};
 use crate::config::BackendAddr;
+
+/// Where nothing else is said.
+const RELOAD: Duration = Duration::from_secs(5);
 
 /// How backends are spoken to by TLS.
 #[derive(Debug, Clone)]
 pub struct ClusterTls {
-    /// Who may have issued a backend's certificate.
-    pub trust: Trust,
     /// The host that is asked for, and that the certificate must name; `None`: the backend's.
     pub name: Option<String>,
-    /// What we show when a backend asks who we are.
-    pub own: Option<Certificate>,
     /// The oldest version that is spoken.
     pub least_version: TlsVersion,
     /// Whether HTTP/2 is what is spoken behind it; else it is HTTP/1.1.
     pub http2: bool,
+    /// From one look at the files to the next.
+    pub reload: Duration,
+    /// The same for all clones.
+    in_force: Arc<ArcSwap<InForce>>,
+}
+
+#[derive(Debug)]
+struct InForce {
+    /// With what they held when they were read last.
+    files: Arc<ClusterFiles>,
     /// Ready for handshakes.
-    pub ready: Arc<ClientConfig>,
+    for_http1: Arc<ClientConfig>,
+    for_http2: Arc<ClientConfig>,
 }
 
 impl PartialEq for ClusterTls {
     fn eq(&self, other: &Self) -> bool {
-        // `ready` follows from the rest.
-        self.trust == other.trust
-            && self.name == other.name
-            && self.own == other.own
+        self.name == other.name
             && self.least_version == other.least_version
             && self.http2 == other.http2
+            && self.reload == other.reload
+            && self.files() == other.files()
     }
 }
 
@@ -62,42 +73,77 @@ impl Trust {
 }
 
 impl ClusterTls {
-    /// Makes it ready; what cannot be is told in words. `(name, own)`: whom we ask for, and who we
-    /// say that we are.
+    /// Makes it ready; what cannot be is told in words. `name`: whom we ask for.
     pub fn new(
-        trust: Trust,
-        (name, own): (Option<String>, Option<Certificate>),
+        files: ClusterFiles,
+        name: Option<String>,
         least_version: TlsVersion,
         http2: bool,
     ) -> Result<Self, String> {
-        let mut ready = made(&trust, own.as_ref(), least_version)?;
-        let protocol: &[u8] = if http2 { b"h2" } else { b"http/1.1" };
-        ready.alpn_protocols = vec![protocol.to_vec()];
+        let in_force = InForce::new(files, least_version)?;
         Ok(Self {
-            trust,
             name,
-            own,
             least_version,
             http2,
-            ready: Arc::new(ready),
+            reload: RELOAD,
+            in_force: Arc::new(ArcSwap::from_pointee(in_force)),
         })
     }
 
     /// Handshakes that verify nothing: whether somebody speaks TLS at all.
     pub fn unverified() -> Option<Self> {
-        Self::new(Trust::Anybody, (None, None), TlsVersion::V12, false).ok()
+        let files = ClusterFiles {
+            trust: Trust::Anybody,
+            own: None,
+        };
+        Self::new(files, None, TlsVersion::V12, false).ok()
     }
 
     /// The same where HTTP/1.1 is spoken behind it.
     #[must_use]
     pub fn by_http1(&self) -> Self {
-        let mut ready = (*self.ready).clone();
-        ready.alpn_protocols = vec![b"http/1.1".to_vec()];
         Self {
             http2: false,
-            ready: Arc::new(ready),
             ..self.clone()
         }
+    }
+
+    /// With what its files held when they were read last.
+    pub fn files(&self) -> Arc<ClusterFiles> {
+        Arc::clone(&self.in_force.load().files)
+    }
+
+    /// Puts other content of the same files in force, for connections that begin from now on.
+    pub fn change_files(&self, files: ClusterFiles) -> Result<(), String> {
+        let in_force = InForce::new(files, self.least_version)?;
+        self.in_force.store(Arc::new(in_force));
+        Ok(())
+    }
+
+    /// Goes on with what `before` has ready, if that is the same: with it backends resume.
+    pub fn take_over(&self, before: &Self) {
+        if self == before {
+            self.in_force.store(before.in_force.load_full());
+        }
+    }
+
+    /// Whether connections of `other` are as good as its own. What the files hold does not count:
+    /// a connection was good when it began.
+    pub fn is_typed_alike(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.least_version == other.least_version
+            && self.http2 == other.http2
+            && self.files().is_typed_alike(&other.files())
+    }
+
+    /// What a handshake begins with.
+    pub fn ready(&self) -> Arc<ClientConfig> {
+        let in_force = self.in_force.load();
+        Arc::clone(if self.http2 {
+            &in_force.for_http2
+        } else {
+            &in_force.for_http1
+        })
     }
 
     /// Whom a backend's certificate must name.
@@ -110,6 +156,22 @@ impl ClusterTls {
             (None, BackendAddr::Unix(_)) => "localhost".to_owned(),
         };
         ServerName::try_from(name).ok()
+    }
+}
+
+impl InForce {
+    fn new(files: ClusterFiles, least: TlsVersion) -> Result<Self, String> {
+        let made = made(&files.trust, files.own.as_ref(), least)?;
+        let speaking = |protocol: &[u8]| {
+            let mut made = made.clone();
+            made.alpn_protocols = vec![protocol.to_vec()];
+            Arc::new(made)
+        };
+        Ok(Self {
+            for_http1: speaking(b"http/1.1"),
+            for_http2: speaking(b"h2"),
+            files: Arc::new(files),
+        })
     }
 }
 

@@ -4,6 +4,8 @@
 pub(super) type Tag = u8;
 
 pub(super) const INTEGER: Tag = 0x02;
+pub(super) const ENUMERATED: Tag = 0x0a;
+pub(super) const CONTEXT_0: Tag = 0xa0;
 pub(super) const OID: Tag = 0x06;
 pub(super) const UTF8_STRING: Tag = 0x0c;
 pub(super) const T61_STRING: Tag = 0x14;

@@ -8,7 +8,7 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::sign::CertifiedKey;
 
 use super::pem::{PemFault, authorities, chain, key, revocations};
-use super::{Certificate, CertificateFiles, ClientMode, ClientRule};
+use super::{Certificate, CertificateFiles, ClientMode, ClientRule, Staple};
 use crate::config::check::read_limited;
 
 /// Larger than any honest file of certificates.
@@ -78,7 +78,7 @@ impl Certificate {
             .map_err(of(CertificateFile::Key))?;
         let ocsp = files.ocsp.as_deref().map(|path| {
             let content = read(path)?;
-            // A sequence; whether the answer is good, the client judges.
+            // A sequence; what it says is looked at below.
             match content.first() {
                 Some(0x30) => Ok(content),
                 _ => Err(told("no OCSP answer in DER", None)),
@@ -91,8 +91,11 @@ impl Certificate {
         let ders = chain.into_iter().map(|(der, _)| der).collect();
         let mut ready = CertifiedKey::from_der(ders, key, &default_provider())
             .map_err(|error| of(CertificateFile::Key)(unfit(&error)))?;
-        ready.ocsp = ocsp;
+        let staple = ocsp.as_ref().map(|answer| Staple::of(answer, &facts));
+        let staple = staple.unwrap_or(Staple::None);
+        ready.ocsp = ocsp.filter(|_| matches!(staple, Staple::Sent(_)));
         Ok(Self {
+            staple,
             hosts: files.hosts.clone().unwrap_or_else(|| facts.hosts.clone()),
             files,
             facts,

@@ -2,8 +2,10 @@
 
 mod again;
 mod cluster;
+mod cluster_files;
 mod der;
 mod load;
+mod ocsp;
 mod pem;
 mod standing;
 mod x509;
@@ -20,9 +22,11 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::CertifiedKey;
 
-pub use again::{Found, Unusable, Watched};
+pub use again::{Found, FromFiles, Unusable, Watched};
 pub use cluster::{ClusterTls, Trust};
+pub use cluster_files::{AUTHORITIES, ClusterFiles};
 pub use load::{CertificateFault, CertificateFile, ClientFaults, ClientFile, read};
+pub use ocsp::{Staple, StapleFault, judge};
 pub use pem::{PemFault, authorities, chain, key, revocations};
 pub use standing::{SOON_DAYS, Standing};
 pub use x509::{Facts, hex};
@@ -111,6 +115,8 @@ pub struct Certificate {
     pub hosts: Vec<String>,
     /// What the server's own certificate says.
     pub facts: Facts,
+    /// What is sent along of the file `ocsp`.
+    pub staple: Staple,
     /// Chain, key and OCSP answer, ready for handshakes.
     pub ready: Arc<CertifiedKey>,
 }
@@ -144,6 +150,7 @@ impl PartialEq for Certificate {
         self.files == other.files
             && self.hosts == other.hosts
             && self.ready.cert == other.ready.cert
+            && self.staple == other.staple
             && self.ready.ocsp == other.ready.ocsp
     }
 }

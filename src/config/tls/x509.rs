@@ -4,8 +4,8 @@
 use std::net::IpAddr;
 
 use super::der::{
-    BMP_STRING, Elements, GENERALIZED_TIME, INTEGER, OCTET_STRING, OID, SEQUENCE, SET, T61_STRING,
-    Tag, UTC_TIME, UTF8_STRING,
+    BMP_STRING, CONTEXT_0, Elements, GENERALIZED_TIME, INTEGER, OCTET_STRING, OID, SEQUENCE, SET,
+    T61_STRING, Tag, UTC_TIME, UTF8_STRING,
 };
 
 /// What a certificate says.
@@ -29,7 +29,6 @@ pub struct Facts {
     issuer_der: Vec<u8>,
 }
 
-const CONTEXT_0: Tag = 0xa0;
 const CONTEXT_3: Tag = 0xa3;
 const DNS_NAME: Tag = 0x82;
 const IP_ADDRESS: Tag = 0x87;
@@ -77,6 +76,23 @@ impl Facts {
     /// Whether this one names `issuer` as its issuer.
     pub fn is_issued_by(&self, issuer: &Self) -> bool {
         self.issuer_der == issuer.subject_der
+    }
+
+    /// Its issuer's name as encoded, whole: answers of OCSP have a hash of it.
+    pub(super) fn issuer_as_encoded(&self) -> Vec<u8> {
+        let length = self.issuer_der.len().to_be_bytes();
+        let zeros = length.iter().take_while(|byte| **byte == 0).count();
+        let length = length.get(zeros..).unwrap_or_default();
+        let mut whole = vec![SEQUENCE];
+        match length {
+            [short] if *short < 0x80 => whole.push(*short),
+            long => {
+                whole.push(0x80 | u8::try_from(long.len()).unwrap_or(0));
+                whole.extend_from_slice(long);
+            }
+        }
+        whole.extend_from_slice(&self.issuer_der);
+        whole
     }
 
     /// Whether it names itself as its issuer, as roots do.
@@ -253,7 +269,7 @@ pub fn hex(bytes: &[u8], between: &str) -> String {
 }
 
 /// Seconds since 1970 of either kind of time, which end in `Z`.
-fn time((tag, content): (Tag, &[u8])) -> Option<i64> {
+pub(super) fn time((tag, content): (Tag, &[u8])) -> Option<i64> {
     let text = std::str::from_utf8(content).ok()?.strip_suffix('Z')?;
     let (year, rest) = match tag {
         UTC_TIME => {

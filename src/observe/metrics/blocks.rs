@@ -11,7 +11,7 @@ use super::kinds::{
     AgentResult, BackendState, Binding, CheckResult, ConnectionRefusal, Direction, EjectionCause,
     ErrorReason, EvacuationEnd, Handshake, HeaderFault, Http2Error, LossCause, ParseError,
     RefusalReason, RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage, StatusClass,
-    StoreLook, TunnelEnd, Verdict,
+    StoreLook, TlsFault, TunnelEnd, Verdict,
 };
 
 /// Answers by the first digit of their status.
@@ -106,8 +106,12 @@ pub struct ListenerCells {
     pub header_faults: ByKind<HeaderFault, { HeaderFault::COUNT }>,
     /// Request heads given up.
     pub parse_errors: ByKind<ParseError, { ParseError::COUNT }>,
+    /// TLS handshakes under way.
+    pub handshakes_under_way: Gauge,
     /// TLS handshakes.
     pub handshakes: ByKind<Handshake, { Handshake::COUNT }>,
+    /// Connections closed after their handshake, for what came below HTTP.
+    pub tls_faults: ByKind<TlsFault, { TlsFault::COUNT }>,
     /// `accept` failed: out of file descriptors or memory.
     pub accept_errors: Counter,
     /// Connections that speak HTTP/2.

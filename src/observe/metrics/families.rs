@@ -162,6 +162,12 @@ impl Scrape {
             &cell.parse_errors
         });
         self.kinds(names::HANDSHAKES, labels, cells, |cell| &cell.handshakes);
+        self.gauge(
+            names::HANDSHAKES_UNDER_WAY,
+            labels,
+            cells.sum(|cell| cell.handshakes_under_way.value()),
+        );
+        self.kinds(names::TLS_FAULTS, labels, cells, |cell| &cell.tls_faults);
         let failures = cells.sum(|cell| cell.accept_errors.value());
         self.counter(names::ACCEPT_ERRORS, labels, failures);
         let sum = |of: fn(&ListenerCells) -> &Counter| cells.sum(|cell| of(cell).value());
@@ -176,19 +182,22 @@ impl Scrape {
         self.counter(names::HTTP2_STREAMS_STUCK, labels, stuck);
     }
 
-    /// Adds when a listener's certificates expire, and what became of changes of their files.
+    /// Adds when the certificates of a listener or cluster (the other one is empty) expire, and what
+    /// became of changes of their files.
     pub fn certificates(
         &mut self,
-        listener: &str,
+        (listener, cluster): (&str, &str),
         reloads: &CertificateReloads,
         ends: impl Iterator<Item = (String, u64)>,
     ) {
+        let of = [("listener", listener), ("cluster", cluster)];
         for (result, count) in reloads.iter() {
-            let labels: Labels<'_> = &[("listener", listener), ("result", result.label())];
-            self.counter(names::CERTIFICATE_RELOADS, labels, count.value());
+            let labels = with(names::CERTIFICATE_RELOADS, &of, result.label());
+            self.counter(names::CERTIFICATE_RELOADS, &labels, count.value());
         }
         for (certificate, end) in ends {
-            let labels: Labels<'_> = &[("listener", listener), ("certificate", &certificate)];
+            let [listener, cluster] = of;
+            let labels: Labels<'_> = &[listener, cluster, ("certificate", &certificate)];
             self.gauge(names::CERTIFICATE_END, labels, end);
         }
     }

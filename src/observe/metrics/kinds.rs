@@ -56,7 +56,7 @@ mod connections;
 mod http2;
 mod tunnels;
 
-pub use connections::{ConnectionRefusal, Handshake, HeaderFault, ParseError};
+pub use connections::{ConnectionRefusal, Handshake, HeaderFault, ParseError, TlsFault};
 pub use http2::Http2Error;
 pub use tunnels::TunnelEnd;
 

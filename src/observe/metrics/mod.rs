@@ -30,7 +30,7 @@ pub use kinds::{
     AgentResult, BackendState, Binding, CheckResult, ConnectionRefusal, Direction, EjectionCause,
     EntryKind, ErrorReason, EvacuationEnd, EvictedKind, Handshake, HeaderFault, Http2Error, Kind,
     LossCause, ParseError, RefusalReason, RejectedId, ReloadResult, RetryReason, RouteAlarm, Stage,
-    StatusClass, StoreLook, TunnelEnd, Verdict,
+    StatusClass, StoreLook, TlsFault, TunnelEnd, Verdict,
 };
 pub use scrape::{Labels, Scrape};
 pub use sessions::{LedgerStatus, SessionCounts, StoreStatus};

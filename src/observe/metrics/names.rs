@@ -188,9 +188,13 @@ metrics! {
         "Request heads given up, by the reason.";
     HANDSHAKES = Counter "cattail_tls_handshakes_total" ["listener", "result"]
         "TLS handshakes, by what became of them.";
-    CERTIFICATE_END = Gauge "cattail_tls_certificate_not_after_timestamp_seconds" ["listener", "certificate"]
+    HANDSHAKES_UNDER_WAY = Gauge "cattail_tls_handshakes_under_way" ["listener"]
+        "TLS handshakes that have begun and are not done.";
+    TLS_FAULTS = Counter "cattail_tls_connections_broken_total" ["listener", "reason"]
+        "Connections closed after their TLS handshake for what came below HTTP, by the reason.";
+    CERTIFICATE_END = Gauge "cattail_tls_certificate_not_after_timestamp_seconds" ["listener", "cluster", "certificate"]
         "When the certificate expires, in seconds since 1970.";
-    CERTIFICATE_RELOADS = Counter "cattail_tls_certificate_reloads_total" ["listener", "result"]
+    CERTIFICATE_RELOADS = Counter "cattail_tls_certificate_reloads_total" ["listener", "cluster", "result"]
         "Changes of files of certificates that were seen, by whether they could be used.";
     HTTP2_CONNECTIONS = Counter "cattail_http2_connections_total" ["listener"]
         "Client connections that speak HTTP/2.";

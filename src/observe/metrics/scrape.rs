@@ -121,7 +121,9 @@ fn sample(metric: Metric, labels: Labels<'_>) -> proto::Metric {
         metric.name,
         metric.labels
     );
-    let pairs = labels.iter().map(|(name, value)| {
+    // To Prometheus one that is empty is the same as none.
+    let told = labels.iter().filter(|(_, value)| !value.is_empty());
+    let pairs = told.map(|(name, value)| {
         let mut pair = proto::LabelPair::default();
         pair.set_name((*name).to_owned());
         pair.set_value((*value).to_owned());

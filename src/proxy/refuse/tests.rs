@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use http::Request;
 
-use crate::config::{ByteSize, Http2Limits};
+use crate::config::{ByteSize, HandshakeLimits, Http2Limits};
 
 use super::*;
 
@@ -20,6 +20,11 @@ fn limits() -> Limits {
         body_idle: time,
         send_idle: time,
         idle_time: time,
+        handshakes: HandshakeLimits {
+            per_client: 0,
+            in_all: 0,
+            under_way: 1,
+        },
         http2: Http2Limits {
             streams: 1,
             stream_window: 1,

@@ -1,7 +1,7 @@
 use rcgen::KeyPair;
 
 use super::*;
-use crate::config::tls::{CertificateFiles, Facts};
+use crate::config::tls::{CertificateFiles, Facts, Staple};
 
 /// A certificate for `names` whose key is of this kind.
 fn certificate(names: &[&str], algorithm: &'static rcgen::SignatureAlgorithm) -> Certificate {
@@ -23,6 +23,7 @@ fn certificate(names: &[&str], algorithm: &'static rcgen::SignatureAlgorithm) ->
         hosts: None,
     };
     Certificate {
+        staple: Staple::None,
         files,
         hosts,
         facts,

@@ -263,9 +263,11 @@ def _cattail(proxy, folder, site):
     settings = proxy.settings
     log = "" if settings.access_log == "off" else f"access_log: {{ path: {folder}/access.log, format: combined }}"
     token = f", token_file: {_write(folder, 'token', TOKEN)}" if settings.emptied else ""
-    secure = ""
+    secure, handshakes = "", ""
     if settings.secure:
         both = _certificate(folder)
+        # All come from one address.
+        handshakes = "handshakes: { per_client: 0, in_all: 0 }"
         secure = f"- {{ address: '127.0.0.1:{proxy.secure_port}', tls: {{ certificates: [{{ cert: {both}, key: {both} }}] }} }}"
     emptied = "replicated: true\n    slow_start: 2s" if settings.emptied else ""
     return [site.binary, "run", "--config", _write(folder, "cattail.yaml", f"""
@@ -280,6 +282,7 @@ limits:
   connections_per_client: {site.connections}
   requests_per_connection: {REQUESTS_PER_CONNECTION}
   ledger: {settings.ledger}
+  {handshakes}
 clusters:
   shop:
     affinity: {settings.affinity}

@@ -131,7 +131,8 @@ impl Raw {
         self.try_secure(config, host).expect("shakes hands")
     }
 
-    fn try_secure(self, config: &ClientConfig, host: &str) -> io::Result<Self> {
+    /// The same, or why not.
+    pub(crate) fn try_secure(self, config: &ClientConfig, host: &str) -> io::Result<Self> {
         let mut raw = self;
         raw.socket.set_read_timeout(Some(patience()))?;
         let mut tls = secure::connection(config, host);
@@ -148,6 +149,21 @@ impl Raw {
     pub(crate) fn renew_keys(&mut self) {
         let tls = self.tls.as_mut().expect("a connection by TLS");
         tls.refresh_traffic_keys().expect("TLS 1.3");
+    }
+
+    /// Sends what TLS has to say by itself, or says why not.
+    pub(crate) fn try_flush_tls(&mut self) -> io::Result<()> {
+        let tls = self.tls.as_mut().expect("a connection by TLS");
+        while tls.wants_write() {
+            tls.write_tls(&mut &self.socket)?;
+        }
+        Ok(())
+    }
+
+    /// The connection below TLS, and TLS.
+    pub(crate) fn into_parts(mut self) -> (Self, ClientConnection) {
+        let tls = self.tls.take().expect("a connection by TLS");
+        (self, *tls)
     }
 
     /// What both sides agreed on.
@@ -302,6 +318,13 @@ impl Raw {
     #[track_caller]
     pub(crate) fn expect_reset(&mut self) {
         self.expect_end(End::Reset);
+    }
+
+    /// The other side ends the connection somehow, without another byte.
+    #[track_caller]
+    pub(crate) fn expect_end_of_any_kind(&mut self) {
+        let (bytes, _) = self.read_to_end();
+        assert!(bytes.is_empty(), "{}", shown(&bytes));
     }
 
     #[track_caller]

@@ -6,6 +6,8 @@
 //!   answers strictly; `browser` keeps cookies and the connection
 //! - `agent`: fake agents of Tomcats
 //! - `secure`: TLS as clients speak it, and authorities
+//! - `judge`: a client that judges what a server shows; `staple`: answers of OCSP responders
+//! - `records`: TLS record by record, as no honest client sends it
 //! - `tls_front`: TLS in front of a fake Tomcat
 //! - `metrics`: scrape and match
 //! - `http2`: a client that speaks HTTP/2; `frames`: the same frame by frame
@@ -30,15 +32,18 @@ pub(crate) mod findings;
 pub(crate) mod frames;
 pub(crate) mod http2;
 pub(crate) mod http2_server;
+pub(crate) mod judge;
 mod lane;
 pub(crate) mod load;
 pub(crate) mod metrics;
 mod porter;
 pub(crate) mod proxy;
 pub(crate) mod pulse;
+pub(crate) mod records;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod secure;
+pub(crate) mod staple;
 mod store;
 mod switch;
 mod tls_front;

@@ -91,7 +91,7 @@ fn what_is_broken_stays_as_it_was_and_is_told_at_the_second_look() {
     let told_of = |place: usize| {
         format!(
             "certificates[{place}].key: {key}: found the key of another certificate; expected a \
-             PEM file with the private key of the certificate"
+             PEM file with the private key of the certificate; what was read before stays in force"
         )
     };
     assert_eq!(told, [told_of(0), told_of(1)]);

@@ -12,6 +12,10 @@ kind!(
         LimitClient = "limit_client",
         /// The listener's `access` does not allow the address.
         Access = "access",
+        /// This address has begun as many TLS handshakes as `limits.handshakes.per_client` allows.
+        HandshakesClient = "handshakes_client",
+        /// All clients have begun as many as `limits.handshakes.in_all` allows.
+        Handshakes = "handshakes",
         /// The listener wants a PROXY header, and the peer is none of those who may send one.
         ProxyProtocol = "proxy_protocol",
     }
@@ -83,6 +87,8 @@ kind!(
         Resumed = "resumed",
         /// Not done in time.
         Timeout = "timeout",
+        /// Not done when `limits.handshakes.under_way` newer ones had begun.
+        Displaced = "displaced",
         /// The client spoke HTTP without TLS.
         PlainHttp = "plain_http",
         /// The client spoke something else.
@@ -100,6 +106,26 @@ kind!(
         /// The client closed.
         Closed = "closed",
         /// What the client sent broke TLS's rules.
+        Malformed = "malformed",
+    }
+);
+
+kind!(
+    /// Why a connection was closed after its TLS handshake, for what it sent below HTTP.
+    TlsFault {
+        /// 256 KiB of records in turn that carry nothing.
+        Barren = "barren",
+        /// Records without content, one after the other.
+        Empty = "empty",
+        /// New keys, again and again.
+        Keys = "keys",
+        /// Another handshake was wanted, again and again.
+        Renegotiation = "renegotiation",
+        /// Warnings, again and again.
+        Warnings = "warnings",
+        /// An alert that ends it.
+        Alert = "alert",
+        /// Anything else that breaks the rules of TLS.
         Malformed = "malformed",
     }
 );
