@@ -172,7 +172,7 @@ fn an_offer_that_is_under_way_at_a_stop_becomes_a_tunnel() {
     let backend = Switch::open();
     let text = backend.cluster("");
     let proxy = Proxy::start(&format!(
-        "shutdown: {{ deadline: 1h, tunnel_deadline: 1s }}\n{text}"
+        "shutdown: {{ deadline: 1h, tunnel_deadline: 2s }}\n{text}"
     ));
     let mut client = Http2::connect(proxy.address());
     let mut stream = client.switch(websocket("/ws"));

@@ -25,8 +25,8 @@ fn ended(proxy: &Proxy, reason: &str) {
 
 /// What bounds a tunnel, what it is then counted as.
 const BOUNDS: [(&str, &str); 2] = [
-    ("tunnel_idle: 300ms", "idle"),
-    ("tunnel_lifetime: 300ms", "lifetime"),
+    ("tunnel_idle: 700ms", "idle"),
+    ("tunnel_lifetime: 700ms", "lifetime"),
 ];
 
 #[test]
@@ -117,6 +117,38 @@ fn a_second_signal_ends_a_tunnel_that_a_stop_lets_be() {
     client.read_to_end();
     far.read_to_end();
     eventually("the end", || proxy.running().has_ended());
+}
+
+#[test]
+fn the_other_side_of_one_that_breaks_has_what_was_said_and_an_end() {
+    let backend = Switch::open();
+    for (reason, client_breaks) in [("client_lost", true), ("backend_lost", false)] {
+        let proxy = Proxy::start(&backend.cluster(""));
+        let [client, far] = tunnel(Raw::connect(proxy.address()), &backend);
+        let [mut broken, mut other] = if client_breaks {
+            [client, far]
+        } else {
+            [far, client]
+        };
+        broken.send("goodbye");
+        assert_eq!(other.read_exactly(7), b"goodbye");
+        broken.reset();
+        other.expect_closed();
+        ended(&proxy, reason);
+    }
+}
+
+#[test]
+fn a_client_by_tls_that_ends_without_its_word_has_broken() {
+    let ca = Authority::new("ca");
+    let shop = ca.issue(&["shop.example"]);
+    let backend = Switch::open();
+    let proxy = Proxy::start(&(Issued::listener(&[&shop], "") + &backend.cluster("")));
+    let client = Raw::connect_tls(proxy.address(), &ca.clients(), "shop.example");
+    let [client, mut far] = tunnel(client, &backend);
+    drop(client);
+    far.expect_closed();
+    ended(&proxy, "client_lost");
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn an_offer_that_is_under_way_at_a_stop_becomes_a_tunnel() {
     let backend = Switch::open();
     let text = backend.cluster("");
     let proxy = Proxy::start(&format!(
-        "workers: 1\nshutdown: {{ deadline: 1h, tunnel_deadline: 1s }}\n{text}"
+        "workers: 1\nshutdown: {{ deadline: 1h, tunnel_deadline: 2s }}\n{text}"
     ));
     let mut client = Raw::connect(proxy.address());
     client.send(offer("websocket").bytes());
