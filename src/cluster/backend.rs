@@ -2,6 +2,7 @@
 
 mod open;
 mod share;
+mod tunnels;
 
 pub use open::OpenRequest;
 
@@ -40,6 +41,8 @@ pub struct Backend {
     pub changed: Notify,
     load: CacheLine<Load>,
     settings: ArcSwap<config::Backend>,
+    /// Tunnels among its requests in flight.
+    tunnels: AtomicUsize,
     /// Who waits for a place, in the whole cluster.
     queue: Arc<Queue>,
     state: AtomicU8,
@@ -123,6 +126,7 @@ impl Backend {
                 places: Limit::new(settings.max_requests),
                 debt: AtomicU32::new(0),
             }),
+            tunnels: AtomicUsize::new(0),
             queue,
             ordered_weight: AtomicU32::new(0),
             agent_weight: AtomicU32::new(0),

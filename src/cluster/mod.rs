@@ -249,6 +249,12 @@ impl Cluster {
             .sum()
     }
 
+    /// Those of them that are requests still: a tunnel says nothing of how much is asked.
+    pub fn requests_alone(&self) -> usize {
+        let backends = self.backends.iter();
+        backends.map(|backend| backend.requests_alone()).sum()
+    }
+
     /// Counts a retry that `retry.on` allowed, until the guard is dropped.
     pub fn begin_retry(cluster: &Arc<Self>) -> Retrying {
         cluster.retrying.fetch_add(1, Ordering::Relaxed);

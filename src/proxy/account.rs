@@ -317,7 +317,7 @@ impl Account {
         }
         let duration = self.started.elapsed();
         self.count(duration);
-        self.log(duration);
+        self.log(duration, &self.view);
     }
 
     fn count(&self, duration: Duration) {
@@ -332,8 +332,9 @@ impl Account {
         }
     }
 
-    fn log(&self, duration: Duration) {
-        if let (Some(entry), Some(log)) = (&self.entry, &self.view.log) {
+    /// Writes its line into the log of `view`.
+    fn log(&self, duration: Duration, view: &View) {
+        if let (Some(entry), Some(log)) = (&self.entry, &view.log) {
             log.write(&self.record(entry, duration));
         }
     }
@@ -348,12 +349,13 @@ impl Account {
         Some(self)
     }
 
-    /// Writes the line of a tunnel.
+    /// Writes the line of a tunnel, into the log that is in force: that of its request may be of
+    /// last week.
     pub(super) fn tunnel_ended(&mut self, (bytes_in, bytes_out): (u64, u64), end: TunnelEnd) {
         self.bytes_in = bytes_in;
         self.bytes_out = bytes_out;
         self.error = end.error();
-        self.log(self.started.elapsed());
+        self.log(self.started.elapsed(), &self.caller.worker.view());
     }
 
     fn record<'a>(&'a self, entry: &'a Entry, duration: Duration) -> Record<'a> {

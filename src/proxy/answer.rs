@@ -92,21 +92,24 @@ pub(super) async fn answer(
         }
         Err(error) => Err((error, account)),
     };
-    outcome.unwrap_or_else(|(error, mut account)| {
-        if decision::is_asked_for(view) {
-            decision::failed(&mut account, &client, error);
-        }
-        answer_failed(caller, head, (error, account), &id)
-    })
+    outcome.unwrap_or_else(|failed| answer_failed(caller, (head, &client), failed, &id))
+}
+
+/// The same for one that was read.
+pub(super) fn refuse(asked: &Asked<'_>, failed: Failed) -> Response<ResponseBody> {
+    answer_failed(asked.caller, (asked.head, asked.client), failed, asked.id)
 }
 
 /// The answer to a request that failed here.
 fn answer_failed(
     caller: &Rc<Caller>,
-    head: &Parts,
+    (head, client): (&Parts, &Client),
     (error, mut account): Failed,
     id: &RequestIdSlot<'_>,
 ) -> Response<ResponseBody> {
+    if decision::is_asked_for(account.view()) {
+        decision::failed(&mut account, client, error);
+    }
     account.failed(error);
     tell(caller, error);
     let asked = errors::Asked {

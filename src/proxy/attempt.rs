@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, Version};
 use tokio::time::Instant;
 
 use super::conversation::Conversation;
@@ -353,9 +353,13 @@ fn says_farewell(status: StatusCode) -> bool {
 /// Why a head is not believed. Hyper has parsed it; what it lets pass and two readers could read
 /// in two ways is refused here.
 fn disbelief<B>(response: &Response<B>, offer: Option<&Offer>) -> Option<Reason> {
-    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-    if switches && !offer.is_some_and(|offer| offer.is_taken_up(response)) {
-        return Some(Reason::Unasked101);
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        // HTTP/1.0 knows no switch.
+        let is_taken_up = response.version() == Version::HTTP_11
+            && offer.is_some_and(|offer| offer.is_taken_up(response));
+        if !is_taken_up {
+            return Some(Reason::Unasked101);
+        }
     }
     let headers = response.headers();
     if let Some(coding) = headers.get(TRANSFER_ENCODING) {

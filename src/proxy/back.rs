@@ -6,12 +6,13 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use http::header::SET_COOKIE;
 use http::response::Parts;
 use http::{Response, StatusCode};
 
 use super::account::Account;
 use super::affinity::{self, Answered};
-use super::answer::Failed;
+use super::answer::{self, Asked, Failed};
 use super::conversation::Conversation;
 use super::decision;
 use super::errors::{self, ProxyError};
@@ -32,10 +33,8 @@ type BackendBody = <upstream::Chosen as Carrier>::Body;
 
 /// How a response goes back.
 pub(super) enum Passed {
-    /// The connection switches protocols.
-    Switched(Response<ResponseBody>),
-    /// Not at all: the client would take it for a switch.
-    Misleading(Box<Account>),
+    /// Nothing follows: a switch of protocols, or an answer of ours in its place.
+    Whole(Response<ResponseBody>),
     /// Its body follows.
     Relayed(Parts, Rc<RefCell<Exchange>>),
 }
@@ -53,13 +52,13 @@ pub(super) fn pass_back(
     } = won;
     let asked = forwarding.asked;
     let status = response.status();
-    if outgoing.would_mislead(status) {
-        return Passed::Misleading(forwarding.account);
-    }
     forwarding.account.responded(status, at);
     let found = fields::scan(response.headers());
     let verdict = conclude(&mut forwarding, &chosen, found, &mut response);
     edit(&forwarding, &chosen, &mut response);
+    if outgoing.would_mislead(status) {
+        return Passed::Whole(refuse(&response, (asked, forwarding.account)));
+    }
     if decision::is_asked_for(asked.view) {
         decision::tell(&mut forwarding, verdict, response.headers_mut());
     }
@@ -70,14 +69,18 @@ pub(super) fn pass_back(
         offer.answer(&mut response);
         let cluster = &forwarding.cluster.cluster;
         let account = forwarding.account.switch();
+        let mut in_flight = chosen.in_flight;
+        // It has its whole answer, and what follows is none.
+        in_flight.tell(affinity::Pin::completed);
+        in_flight.sit_in_tunnel();
         let tunnel = Tunnel {
             lease,
-            in_flight: chosen.in_flight,
+            in_flight,
             tally: Tally::open(&asked.caller.worker, cluster, account),
             stream: asked.head.extensions.get().cloned(),
         };
-        asked.caller.talk.switch(tunnel);
-        return Passed::Switched(response.map(|_| ResponseBody::Whole(None)));
+        asked.caller.talk.switch(Box::new(tunnel));
+        return Passed::Whole(response.map(|_| ResponseBody::Whole(None)));
     }
     respond::end_if_due(asked.caller, asked.view, response.headers_mut());
     let source = outgoing.source.as_ref();
@@ -99,6 +102,20 @@ pub(super) fn pass_back(
     head.extensions.clear();
     let exchange = Exchange::begin(begun, body, &asked.caller.talk);
     Passed::Relayed(head, Rc::new(RefCell::new(exchange)))
+}
+
+/// The client would take it for a switch. What it says of cookies, and so of its session, is so all
+/// the same.
+#[cold]
+fn refuse(
+    response: &Response<BackendBody>,
+    (asked, account): (&Asked<'_>, Box<Account>),
+) -> Response<ResponseBody> {
+    let mut page = answer::refuse(asked, (ProxyError::UpgradeRefused, account));
+    for cookie in response.headers().get_all(SET_COOKIE) {
+        page.headers_mut().append(SET_COOKIE, cookie.clone());
+    }
+    page
 }
 
 /// A gRPC call that ends with its head has no body that could be cut off, whatever follows it.

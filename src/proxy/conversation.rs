@@ -10,6 +10,8 @@ use std::rc::Rc;
 use std::task::Context;
 use std::time::Duration;
 
+use http::StatusCode;
+
 use super::relay::{Asked, Exchange};
 use super::tunnel::Tunnel;
 use crate::clock::{Clock, Deadline};
@@ -76,9 +78,12 @@ pub struct Conversation {
     phase: Cell<Phase>,
     blocked: Cell<bool>,
     owed: Cell<bool>,
+    offers: Cell<bool>,
+    ending: Cell<bool>,
     requests: Cell<u64>,
     relayed: RefCell<Option<Rc<RefCell<Exchange>>>>,
-    tunnel: RefCell<Option<Tunnel>>,
+    /// On the heap: next to no conversation has one.
+    tunnel: RefCell<Option<Box<Tunnel>>>,
 }
 
 impl Conversation {
@@ -101,6 +106,8 @@ impl Conversation {
             phase: Cell::new(Phase::New),
             blocked: Cell::new(false),
             owed: Cell::new(false),
+            offers: Cell::new(false),
+            ending: Cell::new(false),
             requests: Cell::new(0),
             relayed: RefCell::default(),
             tunnel: RefCell::default(),
@@ -135,6 +142,7 @@ impl Conversation {
     pub fn begin_request(&self) -> u64 {
         let number = self.requests.get() + 1;
         self.requests.set(number);
+        self.no_switch();
         self.enter(Phase::Busy);
         number
     }
@@ -203,14 +211,57 @@ impl Conversation {
         }
     }
 
+    /// The request offers a switch of protocols to its backend.
+    pub(super) fn offer(&self) {
+        self.offers.set(true);
+    }
+
+    /// Whether the request may become a tunnel still.
+    pub fn has_offer(&self) -> bool {
+        self.offers.get()
+    }
+
     /// The backend has switched protocols: once the client's side has, the tunnel runs.
-    pub(super) fn switch(&self, tunnel: Tunnel) {
+    pub(super) fn switch(&self, tunnel: Box<Tunnel>) {
         self.tunnel.replace(Some(tunnel));
     }
 
+    /// The request is answered otherwise.
+    pub(super) fn no_switch(&self) {
+        self.offers.set(false);
+        self.tunnel.replace(None);
+    }
+
+    /// This is what the client is told in the end, whatever the backend has said.
+    pub(super) fn answered(&self, status: StatusCode) {
+        let is_switch = if self.is_stream() {
+            status.is_success()
+        } else {
+            status == StatusCode::SWITCHING_PROTOCOLS
+        };
+        if !is_switch {
+            self.no_switch();
+        }
+    }
+
+    /// Whether a tunnel waits for the client's side.
+    pub fn has_tunnel(&self) -> bool {
+        self.tunnel.borrow().is_some()
+    }
+
     /// The tunnel that waits for the client's side, if there is one.
-    pub fn take_tunnel(&self) -> Option<Tunnel> {
+    pub fn take_tunnel(&self) -> Option<Box<Tunnel>> {
         self.tunnel.take()
+    }
+
+    /// The protocol machine ends the connection.
+    pub fn say_end(&self) {
+        self.ending.set(true);
+    }
+
+    /// Whether it has begun to.
+    pub fn has_said_end(&self) -> bool {
+        self.ending.get()
     }
 
     /// The response that is on its way to this client; it is read ahead while the client is slow.

@@ -32,7 +32,7 @@ pub(super) fn consider(
         elapsed: forwarding.account.elapsed().saturating_sub(history.began),
         past: history.past,
         load: Load {
-            in_flight: cluster.in_flight(),
+            in_flight: cluster.requests_alone(),
             retrying: cluster.retrying(),
         },
     };

@@ -133,8 +133,7 @@ pub(super) async fn forward(
             // What the answer said of the session is known now: the next one may go.
             drop(turn);
             let (head, exchange) = match passed {
-                Passed::Switched(response) => return Ok(response),
-                Passed::Misleading(account) => return Err((ProxyError::UpgradeRefused, account)),
+                Passed::Whole(response) => return Ok(response),
                 Passed::Relayed(head, exchange) => (head, exchange),
             };
             first_piece(&exchange, &talk).await;

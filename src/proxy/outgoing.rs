@@ -16,6 +16,7 @@ use super::affinity::{self, Renewed};
 use super::answer::Asked;
 use super::errors::ProxyError;
 use super::facts::Facts;
+use super::headers::fields::Field;
 use super::headers::{forwarding, hop};
 use super::http2;
 use super::plan::{ClusterPlan, RulePlan};
@@ -99,10 +100,15 @@ impl Outgoing {
             .map(|source| source.borrow_mut().hold_for_continue());
         // A switch within a body, or one that HTTP/1.0 does not know, would be read in two ways.
         let may_switch = source.is_none() && head.version != Version::HTTP_10;
-        let offer = Offer::read(head, &plans.config.upgrades).filter(|_| may_switch);
+        let offers = may_switch && asked.checked.fields.present.has(Field::Upgrade);
+        let offer = offers.then(|| Offer::read(head, &plans.config.upgrades));
+        let offer = offer.flatten();
         if offer.is_none() && http2::is_connect(head) {
             // There is no request that could go on without.
             return Err(ProxyError::UpgradeRefused);
+        }
+        if offer.is_some() {
+            asked.caller.talk.offer();
         }
         Ok(Self {
             target,

@@ -95,6 +95,7 @@ pub(super) fn end_if_due(caller: &Caller, view: &View, headers: &mut HeaderMap) 
     if caller.talk.is_stream() {
         return;
     }
+    caller.talk.no_switch();
     if caller.worker.is_stopping() || caller.talk.requests() >= limit {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }

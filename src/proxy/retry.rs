@@ -62,7 +62,7 @@ pub struct Past {
 /// What the budget is measured against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Load {
-    /// Requests in flight in the cluster.
+    /// Requests in flight in the cluster, without tunnels.
     pub in_flight: usize,
     /// Retries in flight that `retry.on` allowed.
     pub retrying: usize,

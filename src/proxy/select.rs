@@ -14,12 +14,23 @@ use crate::cluster::{Balancing, Cluster};
 use crate::config::{Balance, HashKey};
 use crate::upstream::Upstream;
 
+/// What has a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// A request.
+    Request,
+    /// The tunnel that it has become.
+    Tunnel,
+    /// Nothing any more.
+    Left,
+}
+
 /// A request's place among those in flight at a backend. Given back on drop at the latest.
 #[derive(Debug)]
 pub struct InFlight {
     upstream: Rc<Upstream>,
     scope: Scope,
-    left: bool,
+    stage: Stage,
     /// Holds the request's session there, where it is not at its owner's.
     pin: Option<Box<Pin>>,
 }
@@ -27,10 +38,22 @@ pub struct InFlight {
 impl InFlight {
     /// Gives the place back; the second time does nothing.
     pub fn leave(&mut self) {
-        if !self.left {
-            self.left = true;
-            self.upstream.backend.leave(self.scope);
-            self.pin = None;
+        let stage = std::mem::replace(&mut self.stage, Stage::Left);
+        if stage == Stage::Left {
+            return;
+        }
+        if stage == Stage::Tunnel {
+            self.upstream.backend.tunnel_ended();
+        }
+        self.upstream.backend.leave(self.scope);
+        self.pin = None;
+    }
+
+    /// The request has become a tunnel.
+    pub fn sit_in_tunnel(&mut self) {
+        if self.stage == Stage::Request {
+            self.stage = Stage::Tunnel;
+            self.upstream.backend.tunnel_began();
         }
     }
 
@@ -258,7 +281,7 @@ fn chosen(slot: Slot, upstream: &Rc<Upstream>, scope: Scope) -> Chosen {
     let in_flight = InFlight {
         upstream: Rc::clone(upstream),
         scope,
-        left: false,
+        stage: Stage::Request,
         pin: None,
     };
     Chosen {

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
+use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 
 use super::{Caller, ResponseBody, handle};
@@ -59,7 +60,19 @@ where
         + 'static,
     B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
 {
-    move |caller| TowerToHyperService::new(layers(caller))
+    move |caller: Rc<Caller>| {
+        let talk = Rc::clone(&caller.talk);
+        let service = TowerToHyperService::new(layers(caller));
+        hyper::service::service_fn(move |request| {
+            let (talk, answer) = (Rc::clone(&talk), service.call(request));
+            async move {
+                let answer = answer.await?;
+                // What layers make of an answer is what counts.
+                talk.answered(answer.status());
+                Ok::<_, Infallible>(answer)
+            }
+        })
+    }
 }
 
 /// Makes the service of each client connection, and by HTTP/2 of each stream; every worker has a

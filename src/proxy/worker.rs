@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -188,7 +188,7 @@ pub struct View {
     /// In the order of the file.
     pub clusters: Vec<ClusterView>,
     /// This worker's part of the access log.
-    pub log: Option<WorkerLog>,
+    pub log: Option<Rc<WorkerLog>>,
 }
 
 /// One worker: its clock, its view, its connections, its counters.
@@ -201,6 +201,8 @@ pub struct Worker {
     /// What all workers share.
     pub published: Arc<Published>,
     view: RefCell<Rc<View>>,
+    /// Of views that were replaced: requests that began then log there.
+    old_logs: RefCell<Vec<Weak<WorkerLog>>>,
     /// Makes ids for requests.
     pub request_ids: RequestIds,
     changes_seen: Cell<u64>,
@@ -220,6 +222,7 @@ impl Worker {
         Rc::new(Self {
             id,
             view: RefCell::new(Rc::new(view)),
+            old_logs: RefCell::default(),
             ledger_time: Cell::new(published.common.now()),
             changes_seen: Cell::new(published.common.changes.count()),
             published,
@@ -239,6 +242,11 @@ impl Worker {
             return Rc::clone(&view);
         }
         let next = Rc::new(View::of(&self.published, self.id, &self.clock, Some(&view)));
+        if let Some(log) = &view.log
+            && !next.log.as_ref().is_some_and(|it| Rc::ptr_eq(it, log))
+        {
+            self.old_logs.borrow_mut().push(Rc::downgrade(log));
+        }
         drop(view);
         self.view.replace(Rc::clone(&next));
         next
@@ -299,6 +307,13 @@ impl Worker {
         if let Some(log) = &view.log {
             log.flush();
         }
+        self.old_logs.borrow_mut().retain(|log| {
+            let log = log.upgrade();
+            if let Some(log) = &log {
+                log.flush();
+            }
+            log.is_some()
+        });
     }
 
     /// A random number for balancing (xorshift64*): fast, and nothing secret hangs on it.
@@ -357,13 +372,23 @@ impl View {
             })
             .collect();
         close_what_left(before, &clusters);
-        let log = snapshot.access_log.as_ref().map(AccessLogHandle::worker);
+        let log = worker_log(before, &snapshot);
         Self {
             generation,
             snapshot,
             clusters,
             log,
         }
+    }
+}
+
+/// This worker's part of the log: the one that it has, if that is the same log still.
+fn worker_log(before: Option<&View>, now: &Snapshot) -> Option<Rc<WorkerLog>> {
+    let handle = now.access_log.as_ref()?;
+    let before = before.and_then(|view| Some((view.snapshot.access_log.as_ref()?, &view.log)));
+    match before {
+        Some((other, Some(log))) if handle.is_same(other) => Some(Rc::clone(log)),
+        _ => Some(Rc::new(handle.worker())),
     }
 }
 

@@ -89,6 +89,11 @@ impl AccessLogHandle {
         WorkerLog::new(Arc::clone(&self.shared), self.batches.clone())
     }
 
+    /// Whether both are of one log.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// Opens the path anew, as after a rotation (SIGUSR1). Returns at once; if the path cannot be
     /// opened, the old file stays in use, and the writer tries again with each buffer.
     pub fn reopen(&self) {

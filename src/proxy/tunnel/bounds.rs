@@ -25,10 +25,10 @@ impl Standing {
             let at = since.saturating_add(ms(limit));
             (!limit.is_zero()).then_some((at, end))
         };
-        let silence = if self.is_half_closed {
-            (timeouts.tunnel_half_closed, TunnelEnd::HalfClosed)
+        let half_closed = if self.is_half_closed {
+            timeouts.tunnel_half_closed
         } else {
-            (timeouts.tunnel_idle, TunnelEnd::Idle)
+            Duration::ZERO
         };
         let removed = self.removed.map(|since| {
             let at = since.saturating_add(ms(timeouts.tunnel_removed));
@@ -37,7 +37,8 @@ impl Standing {
         [
             removed,
             bounded(self.began, timeouts.tunnel_lifetime, TunnelEnd::Lifetime),
-            bounded(self.moved, silence.0, silence.1),
+            bounded(self.moved, half_closed, TunnelEnd::HalfClosed),
+            bounded(self.moved, timeouts.tunnel_idle, TunnelEnd::Idle),
         ]
         .into_iter()
         .flatten()
@@ -82,6 +83,34 @@ mod tests {
                 removed,
             };
             assert_eq!(standing.end(&TIMEOUTS), expected, "{standing:?}");
+        }
+    }
+
+    #[test]
+    fn a_half_may_be_silent_no_longer_than_the_whole() {
+        let ms = Duration::from_millis;
+        let table = [
+            (ms(100), ms(20), Some((20, TunnelEnd::HalfClosed))),
+            (ms(20), ms(100), Some((20, TunnelEnd::Idle))),
+            (ms(20), ms(20), Some((20, TunnelEnd::HalfClosed))),
+            (ms(20), ms(0), Some((20, TunnelEnd::Idle))),
+            (ms(0), ms(20), Some((20, TunnelEnd::HalfClosed))),
+            (ms(0), ms(0), None),
+        ];
+        for (tunnel_idle, tunnel_half_closed, expected) in table {
+            let timeouts = Timeouts {
+                tunnel_idle,
+                tunnel_half_closed,
+                tunnel_lifetime: Duration::ZERO,
+                ..TIMEOUTS
+            };
+            let standing = Standing {
+                began: 0,
+                moved: 0,
+                is_half_closed: true,
+                removed: None,
+            };
+            assert_eq!(standing.end(&timeouts), expected, "{timeouts:?}");
         }
     }
 

@@ -127,19 +127,14 @@ where
         let (client, backend) = &mut self.sides;
         let up = self.up.poll(cx, client, backend);
         if self.up.has_ended() {
-            self.first.get_or_insert(match up {
-                Poll::Ready(Err(Broken::Sink(_))) => TunnelEnd::BackendLost,
-                Poll::Ready(Err(Broken::Source(_))) => TunnelEnd::ClientLost,
-                _ => TunnelEnd::Client,
-            });
+            let [own, other] = [TunnelEnd::ClientLost, TunnelEnd::BackendLost];
+            self.note(&up, TunnelEnd::Client, [own, other]);
         }
+        let (client, backend) = &mut self.sides;
         let down = self.down.poll(cx, backend, client);
         if self.down.has_ended() {
-            self.first.get_or_insert(match down {
-                Poll::Ready(Err(Broken::Sink(_))) => TunnelEnd::ClientLost,
-                Poll::Ready(Err(Broken::Source(_))) => TunnelEnd::BackendLost,
-                _ => TunnelEnd::Backend,
-            });
+            let [own, other] = [TunnelEnd::BackendLost, TunnelEnd::ClientLost];
+            self.note(&down, TunnelEnd::Backend, [own, other]);
         }
         let is_cut = [up, down].into_iter().any(|flow| match flow {
             Poll::Ready(Err(Broken::Source(error))) => {
@@ -155,6 +150,30 @@ where
         });
         let is_over = is_cut || (self.up.is_over() && self.down.is_over());
         self.first.filter(|_| is_over)
+    }
+
+    /// Who ended or broke: the first one, or whoever breaks after another has ended in order, since
+    /// something may be lost then. One that takes nothing more has not broken.
+    fn note(
+        &mut self,
+        flow: &Poll<Result<(), Broken>>,
+        in_order: TunnelEnd,
+        [source, sink]: [TunnelEnd; 2],
+    ) {
+        match flow {
+            Poll::Ready(Err(Broken::Source(_))) => {
+                let first = self.first.get_or_insert(source);
+                if matches!(first, TunnelEnd::Client | TunnelEnd::Backend) {
+                    *first = source;
+                }
+            }
+            Poll::Ready(Err(Broken::Sink(_))) => {
+                self.first.get_or_insert(sink);
+            }
+            Poll::Ready(Ok(())) | Poll::Pending => {
+                self.first.get_or_insert(in_order);
+            }
+        }
     }
 
     /// Whether it has lasted, or been silent, for too long; if not, the task is woken when it has.

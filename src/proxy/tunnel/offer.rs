@@ -4,7 +4,8 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, TE, TRANSFER_ENCODING,
+    UPGRADE,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -25,7 +26,11 @@ impl Offer {
     /// the fields of the connection, and the request goes on without.
     pub fn read(head: &Parts, allowed: &[String]) -> Option<Self> {
         let headers = &head.headers;
-        let protocol = headers.get(UPGRADE)?;
+        let mut lines = headers.get_all(UPGRADE).iter();
+        // More than one is a list, as one line with commas is.
+        let (Some(protocol), None) = (lines.next(), lines.next()) else {
+            return None;
+        };
         let is_allowed = allowed
             .iter()
             .any(|name| protocol.as_bytes().eq_ignore_ascii_case(name.as_bytes()));
@@ -36,8 +41,10 @@ impl Offer {
         })
     }
 
-    /// Puts it into a head, after the fields of the other connection are gone.
+    /// Puts it into a head, after the fields of the other connection are gone. What answers it has
+    /// no trailers that could be asked for.
     pub fn apply(&self, headers: &mut HeaderMap) {
+        headers.remove(TE);
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, self.protocol.clone());
     }

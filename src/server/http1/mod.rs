@@ -81,7 +81,7 @@ pub(super) async fn serve(
             told_to_end = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
-        if let Poll::Ready(outcome) = Pin::new(&mut connection).poll(cx) {
+        if let Poll::Ready(outcome) = poll_to_its_end(&mut connection, &talk, cx) {
             return Poll::Ready(Some(outcome));
         }
         watch(&talk, cx)
@@ -99,7 +99,7 @@ pub(super) async fn serve(
     let (read, stream) = (parts.read_buf, parts.io.into_inner());
     if let Some(tunnel) = tunnel {
         let socket = Rewound::new(read, stream.into_inner());
-        return Some(Next::Tunnel(Box::new(tunnel), socket));
+        return Some(Next::Tunnel(tunnel, socket));
     } else if let Some(kept) = stream.kept() {
         let mut all = BytesMut::from(&*read);
         all.extend_from_slice(kept);
@@ -116,9 +116,29 @@ pub(super) async fn serve(
 }
 
 /// Told to end before its first request was read, hyper would close a connection whose request
-/// is already in the socket. So a new one is given the time that a head may take.
+/// is already in the socket. So a new one is given the time that a head may take. Nor is it told
+/// while a switch is offered: it would put its `close` into the 101.
 fn may_end(talk: &Conversation) -> bool {
-    !matches!(talk.phase(), Phase::New | Phase::Head) || talk.requests() > 0
+    match talk.phase() {
+        Phase::New | Phase::Head => talk.requests() > 0,
+        Phase::Busy => !talk.has_offer(),
+        Phase::Idle => true,
+    }
+}
+
+/// After any request with an `Upgrade`, whatever became of it, hyper leaves the socket as it is
+/// when it comes to the end, for whoever has switched. Asked once more, it ends the connection.
+fn poll_to_its_end(
+    connection: &mut (impl Future<Output = hyper::Result<()>> + Unpin),
+    talk: &Conversation,
+    cx: &mut Context<'_>,
+) -> Poll<hyper::Result<()>> {
+    let polled = Pin::new(&mut *connection).poll(cx);
+    let is_over = matches!(polled, Poll::Ready(Ok(())));
+    if is_over && !talk.has_said_end() && !talk.has_tunnel() {
+        return Pin::new(connection).poll(cx);
+    }
+    polled
 }
 
 /// After the protocol machine came to rest: what it does not see by itself.

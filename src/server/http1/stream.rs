@@ -131,6 +131,7 @@ impl AsyncWrite for ClientStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        this.talk.say_end();
         if matches!(this.lookout, Lookout::Found(_)) {
             // Only hyper's part of it ends.
             return Poll::Ready(Ok(()));

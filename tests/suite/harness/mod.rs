@@ -66,6 +66,6 @@ pub(crate) use request::{Request, get};
 pub(crate) use response::{Broken, Framing, Response};
 pub(crate) use secure::{Authority, Issued};
 pub(crate) use store::{Items, Store};
-pub(crate) use switch::Switch;
+pub(crate) use switch::{SWITCHED, Switch};
 pub(crate) use tls_front::TlsFront;
 pub(crate) use wait::{eventually, in_parallel, scaled, stays};
