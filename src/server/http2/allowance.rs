@@ -73,7 +73,7 @@ impl Allowance {
                 return Ok(());
             }
             Frame::Reset => (self.resets.take(now_ms), Http2Error::Resets),
-            Frame::Control => (self.take_control(now_ms), Http2Error::ControlFrames),
+            Frame::Terms | Frame::Control => (self.take_control(now_ms), Http2Error::ControlFrames),
         };
         if may { Ok(()) } else { Err(why) }
     }
