@@ -398,11 +398,8 @@ pub struct Http2Pool {
 }
 
 impl Http2Pool {
-    /// Bytes of all responses that come unasked: as much as each of them may, so that a client that
-    /// takes nothing keeps nobody else waiting.
-    ///
-    /// And several times as much, which the windows of the streams never let come: `h2` takes half of
-    /// it for what small pieces cost beside their bytes, and beyond that ends the connection.
+    /// More bytes than the windows of all streams let come: a client that takes nothing keeps nobody
+    /// else waiting, and half of it is `h2`'s bound on what unread small pieces cost.
     pub fn connection_window(&self) -> u32 {
         const TIMES: u32 = 4;
         // The largest that HTTP/2 knows.
@@ -410,13 +407,6 @@ impl Http2Pool {
             .saturating_mul(self.stream_window)
             .saturating_mul(TIMES)
             .min((1 << 31) - 1)
-    }
-
-    /// Streams that were given up and are remembered at a time: a client that cancels all it has on a
-    /// connection, and does so again and again, hurts nobody else on it.
-    pub fn remembered(&self) -> usize {
-        const TIMES: u32 = 16;
-        usize::try_from(self.streams.saturating_mul(TIMES)).unwrap_or(usize::MAX)
     }
 }
 

@@ -14,5 +14,4 @@ pub mod sockets;
 
 pub use door::Door;
 pub use http1::protocol;
-pub use http2::frames;
 pub use listener::accept;

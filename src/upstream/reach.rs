@@ -10,7 +10,7 @@ use super::pool::Upstream;
 use super::shared::Life;
 use super::stream::{BackendStream, Wire};
 use crate::clock::Deadline;
-use crate::server::frames::Frames;
+use crate::frames::Frames;
 
 /// How a socket came to be connected.
 #[derive(Debug, Clone, Copy)]

@@ -139,7 +139,7 @@ impl Shared {
             .initial_stream_window_size(settings.stream_window)
             .initial_connection_window_size(settings.connection_window())
             .max_send_buf_size(usize::try_from(settings.send_buffer).unwrap_or(usize::MAX))
-            .max_concurrent_reset_streams(settings.remembered())
+            .max_concurrent_reset_streams(remembered(settings.streams))
             .reset_stream_duration(REMEMBERED)
             .max_local_error_reset_streams(STRAYS)
             .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX));
@@ -306,6 +306,13 @@ impl Drop for SharedCarrier {
             shared.count_idle(!shared.is_given_up());
         }
     }
+}
+
+/// Streams that were given up and are remembered at a time: a client that cancels all it has on a
+/// connection, and does so again and again, hurts nobody else on it.
+fn remembered(streams: u32) -> usize {
+    const TIMES: u32 = 16;
+    usize::try_from(streams.saturating_mul(TIMES)).unwrap_or(usize::MAX)
 }
 
 /// A request in the words of HTTP/2: `Host` is `:authority`, and what is of one connection of

@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connection::{HEAD_ALLOWANCE, Heard};
 use crate::cluster::Backend;
+use crate::frames::{Frame, Frames};
 use crate::observe::metrics::WorkerId;
-use crate::server::frames::{Frame, Frames};
 use crate::session::ledger::Key;
 use crate::socket::Socket;
 

@@ -1,7 +1,7 @@
 //! How much of what costs us and brings nobody anything a client may send.
 
-use super::frames::Frame;
 use crate::config::Http2Limits;
+use crate::frames::Frame;
 use crate::observe::metrics::Http2Error;
 
 /// Frames without content that come with a request: its priority, its windows.

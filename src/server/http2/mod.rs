@@ -8,7 +8,6 @@
 
 mod allowance;
 mod farewell;
-pub mod frames;
 mod streams;
 mod switched;
 mod unended;
