@@ -18,7 +18,7 @@
 //! - [`config`] is what the administrator wrote, checked.
 //! - [`observe`] is what the outside sees of us.
 //!
-//! [`clock`], [`socket`] and [`proxy_protocol`] stand below all of them; [`standin`] is a Tomcat for demonstrations
+//! [`clock`], [`socket`], [`frames`] and [`proxy_protocol`] stand below all of them; [`standin`] is a Tomcat for demonstrations
 //! and tests that imports nothing of the rest.
 
 pub mod admin;
@@ -28,6 +28,7 @@ pub mod cli;
 pub mod clock;
 pub mod cluster;
 pub mod config;
+pub mod frames;
 pub mod health;
 pub mod observe;
 pub mod proxy;

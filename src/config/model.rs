@@ -398,12 +398,14 @@ pub struct Http2Pool {
 }
 
 impl Http2Pool {
-    /// Bytes of all responses that come unasked: as much as each of them may, so that a client that
-    /// takes nothing keeps nobody else waiting.
+    /// More bytes than the windows of all streams let come: a client that takes nothing keeps nobody
+    /// else waiting, and half of it is `h2`'s bound on what unread small pieces cost.
     pub fn connection_window(&self) -> u32 {
+        const TIMES: u32 = 4;
         // The largest that HTTP/2 knows.
         self.streams
             .saturating_mul(self.stream_window)
+            .saturating_mul(TIMES)
             .min((1 << 31) - 1)
     }
 }

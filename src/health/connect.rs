@@ -75,10 +75,18 @@ pub struct Way {
 }
 
 impl Way {
-    /// Shakes hands, at `deadline` at the latest.
-    pub async fn secured(&self, stream: Stream, deadline: Instant) -> Result<Stream, ProbeFailure> {
+    /// Shakes hands, at `deadline` at the latest. `spoken`: what both ends must agree upon.
+    pub async fn secured(
+        &self,
+        stream: Stream,
+        spoken: Option<&[u8]>,
+        deadline: Instant,
+    ) -> Result<Stream, ProbeFailure> {
         let shaken = timeout_at(deadline, secure(stream, &self.tls, &self.to)).await;
         match shaken {
+            Ok(Ok(stream)) if spoken.is_some() && stream.get_ref().1.alpn_protocol() != spoken => {
+                Err(ProbeFailure::Tls(io::Error::other("no HTTP/2 agreed upon")))
+            }
             Ok(Ok(stream)) => Ok(Box::new(stream)),
             Ok(Err(error)) => Err(ProbeFailure::Tls(error)),
             Err(_) => Err(ProbeFailure::TlsTimeout),

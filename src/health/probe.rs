@@ -181,7 +181,7 @@ impl Network {
         let mut stream = reach(
             endpoint,
             self.introduction(),
-            self.ways.check.as_ref(),
+            (self.ways.check.as_ref(), ANY),
             patience.until,
         )
         .await?;
@@ -213,6 +213,7 @@ impl Network {
         let way = self.ways.check.as_ref();
         let request = question.request(way.is_some());
         let request = request.ok_or(ProbeFailure::NoAddress)?;
+        let way = (way, HTTP2);
         let stream = reach(endpoint, self.introduction(), way, patience.until).await?;
         let is_session = |line: &[u8]| question.is_session(line);
         let wants_body = |status| question.judge_status(status).is_none();
@@ -256,6 +257,7 @@ impl Probe for Network {
         let Some(question) = self.question.take() else {
             let deadline = Instant::now() + self.time;
             let way = self.ways.check.as_ref();
+            let way = (way, ANY);
             let connected = reach(endpoint, self.introduction(), way, deadline).await;
             return Found {
                 verdict: connected.map(|_| Verdict::Passes),
@@ -284,6 +286,7 @@ impl Probe for Network {
         let (patience, hello) = (Patience::of(self.time), &self.hello);
         let asked = async {
             let way = self.ways.request.as_ref();
+            let way = (way, if self.ways.http2 { HTTP2 } else { ANY });
             let mut stream = reach(endpoint, &self.introduction, way, patience.until).await?;
             if self.ways.http2 {
                 return http2::greet(stream).await;
@@ -310,11 +313,16 @@ impl Probe for Network {
     }
 }
 
+/// What both ends must agree upon in a handshake, if anything.
+type Spoken = Option<&'static [u8]>;
+const HTTP2: Spoken = Some(b"h2");
+const ANY: Spoken = None;
+
 /// Connects, says first what is to be said first, and secures what is to be secured.
 async fn reach(
     endpoint: &Endpoint,
     introduction: &[u8],
-    way: Option<&Way>,
+    (way, spoken): (Option<&Way>, Spoken),
     deadline: Instant,
 ) -> Result<Stream, ProbeFailure> {
     let mut stream = connect(endpoint, deadline).await?;
@@ -326,7 +334,7 @@ async fn reach(
     }
     match way {
         None => Ok(stream),
-        Some(way) => way.secured(stream, deadline).await,
+        Some(way) => way.secured(stream, spoken, deadline).await,
     }
 }
 

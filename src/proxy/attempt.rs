@@ -20,8 +20,8 @@ use crate::cluster::machine::Event;
 use crate::cluster::{Backend, Cluster};
 use crate::observe::metrics::Stage;
 use crate::upstream::{
-    self, BodySource, Carrier, Connection, FailureKind, Heard, Introduced, Lease, Reason,
-    SendFailure, Sent, UpstreamFailure,
+    self, BodySource, Carrier, Connection, FailureKind, Heard, Introduced, Lease, NotShared,
+    Reason, SendFailure, Sent, UpstreamFailure,
 };
 
 type BackendBody = <upstream::Chosen as Carrier>::Body;
@@ -81,8 +81,7 @@ impl Attempt<'_> {
     pub(super) async fn connect(&self) -> Result<Lease, UpstreamFailure> {
         let upstream = &self.chosen.upstream;
         upstream.cells().attempts.inc();
-        // Where they are shared, one that failed is given up, and what is there is another.
-        if self.connections == Connections::Any || upstream.is_shared() {
+        if self.connections == Connections::Any {
             while let Some(lease) = upstream.take_kept(self.introduced.as_deref()) {
                 if self.repeat == Repeat::Idempotent {
                     return Ok(lease);
@@ -101,13 +100,21 @@ impl Attempt<'_> {
         let connected = if upstream.is_shared() {
             Box::pin(upstream.share(timeout, &self.talk.upstream)).await
         } else {
-            Box::pin(upstream.connect(timeout, &self.talk.upstream, introduced)).await
+            let connected = upstream.connect(timeout, &self.talk.upstream, introduced);
+            Box::pin(connected).await.map_err(NotShared::Failed)
         };
-        if let Err(failure) = &connected {
+        connected.map_err(|failure| {
+            let failure = match failure {
+                NotShared::Failed(failure) => {
+                    self.report(&failure);
+                    failure
+                }
+                // What befell one connection is told once.
+                NotShared::Waited(failure) => failure,
+            };
             upstream.cells().failures.inc(failure.stage);
-            self.report(failure);
-        }
-        connected
+            failure
+        })
     }
 
     /// The cluster hears of a connection that could not be made.
@@ -166,7 +173,7 @@ impl Attempt<'_> {
                 Connection::Reused
             }
             Connections::Any => connection,
-            // If others have used it: it is not the one that was stale.
+            // Made since then, by this request or by another that waited for one as well.
             Connections::Fresh => Connection::Fresh,
         };
         UpstreamFailure {

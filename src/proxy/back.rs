@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use http::header::SET_COOKIE;
 use http::response::Parts;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 
 use super::account::Account;
 use super::affinity::{self, Answered};
+use super::ahead::Bounds;
 use super::answer::{self, Asked, Failed};
 use super::conversation::Conversation;
 use super::decision;
@@ -25,6 +26,7 @@ use super::relay::{Begun, Exchange, ResponseBody};
 use super::respond::{self, ResponseEdit};
 use super::select::Chosen;
 use super::tunnel::{Tally, Tunnel};
+use crate::config::Cluster;
 use crate::observe::LogField;
 use crate::observe::metrics::Verdict;
 use crate::upstream::{self, Carrier, Framing};
@@ -94,7 +96,12 @@ pub(super) fn pass_back(
         in_flight: chosen.in_flight,
         request: outgoing.source,
         idle: config.timeouts.body_idle,
-        ahead_limit: config.buffers.response.as_usize(),
+        ahead: Bounds {
+            bytes: config.buffers.response.as_usize(),
+            crumbs: crumbs(config),
+        },
+        is_bodiless: asked.head.method == Method::HEAD
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED),
         account: forwarding.account,
     };
     let (mut head, body) = response.into_parts();
@@ -120,10 +127,16 @@ fn refuse(
 
 /// A gRPC call that ends with its head has no body that could be cut off, whatever follows it.
 fn framing(response: &Response<BackendBody>) -> Framing {
-    if response.headers().contains_key(errors::GRPC_STATUS) {
-        return Framing::Http1;
+    match Framing::from(response.version()) {
+        Framing::Http2 if response.headers().contains_key(errors::GRPC_STATUS) => Framing::Http1,
+        framing => framing,
     }
-    Framing::from(response.version())
+}
+
+/// As much of what comes in small pieces as the backend may send unasked.
+fn crumbs(config: &Cluster) -> usize {
+    let window = config.pool.http2.map(|it| it.stream_window);
+    window.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
 fn conclude(

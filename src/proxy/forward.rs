@@ -469,6 +469,6 @@ async fn attempt(
         chosen.upstream.backend.note_bad();
     }
     attempt.take_back();
-    lease.failed(failure.stage);
+    lease.failed(failure.stage, failure.fault());
     Err(failure)
 }

@@ -5,6 +5,7 @@
 
 mod account;
 pub mod affinity;
+mod ahead;
 mod answer;
 mod attempt;
 pub mod authority;
@@ -12,6 +13,7 @@ mod back;
 pub mod client;
 pub mod client_address;
 pub mod conversation;
+mod cut;
 mod dead;
 mod decision;
 pub mod errors;
@@ -46,7 +48,8 @@ use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 
-pub use relay::{Cut, ResponseBody};
+pub use cut::Cut;
+pub use relay::ResponseBody;
 pub use service::{Front, bare, layered, service};
 pub use worker::{ClusterView, Published, Snapshot, TlsFailure, View, Worker};
 

@@ -91,7 +91,7 @@ impl Outgoing {
         let cleaned = asked_for.and_then(|target| affinity::clean_target(target, cluster));
         let target = cleaned.or(target);
         let repeat = Repeat::of(&head.method);
-        let source = source(asked, plans.config, repeat, body);
+        let source = source(asked, plans, repeat, body);
         // Of HTTP/2 hyper tells no interim answer: the body is asked for at once.
         let is_shared = plans.config.pool.http2.is_some();
         let continues = source
@@ -242,13 +242,14 @@ fn tell_certificate(headers: &mut HeaderMap, asked: &Asked<'_>) {
 
 fn source(
     asked: &Asked<'_>,
-    cluster: &Cluster,
+    plans: Plans<'_>,
     repeat: Repeat,
     body: Incoming,
 ) -> Option<Rc<RefCell<BodySource>>> {
     match asked.checked.body {
         DeclaredBody::None | DeclaredBody::Length(0) => None,
         DeclaredBody::Length(_) | DeclaredBody::Chunked => {
+            let cluster = plans.config;
             let limits = &asked.view.snapshot.config.limits;
             let limits = BodyLimits {
                 bytes: limits.body_bytes.0,
@@ -260,12 +261,11 @@ fn source(
                     0
                 },
             };
-            let untold = Arc::clone(&asked.view.snapshot.client_headers);
             Some(BodySource::new(
                 (body, Framing::from(asked.head.version)),
                 limits,
                 asked.caller.worker.clock.deadline(),
-                (hop::strip_request_trailers, untold),
+                (hop::strip_request_trailers, Arc::clone(&plans.rule.decided)),
             ))
         }
     }

@@ -1,13 +1,15 @@
 //! What rules and clusters ask for, compiled when a configuration is loaded, so that requests
 //! only apply it.
 
-use http::HeaderValue;
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
 
 use super::headers::cookies::CookieRewrites;
 use super::headers::edit::HeaderEdits;
 use super::headers::host::{UpstreamHost, own_host};
 use super::prefix::Replacement;
-use crate::config::{Action, BackendAddr, Cluster, Rule};
+use crate::config::{Action, BackendAddr, Cluster, Config, ProxyAction, Rule};
 
 /// A rule's part.
 #[derive(Debug, Default)]
@@ -20,11 +22,13 @@ pub struct RulePlan {
     pub request: HeaderEdits,
     /// After the cluster's.
     pub response: HeaderEdits,
+    /// What backends are told in request heads by us alone, so that no trailer may say it.
+    pub decided: Arc<[HeaderName]>,
 }
 
 impl RulePlan {
-    /// Compiles a rule.
-    pub fn new(rule: &Rule) -> Self {
+    /// Compiles a rule. `told`: headers by which backends are told of certificates.
+    pub fn new(rule: &Rule, config: &Config, told: &[HeaderName]) -> Self {
         let Action::Proxy(action) = &rule.action else {
             return Self::default();
         };
@@ -37,8 +41,25 @@ impl RulePlan {
             way_there,
             request: HeaderEdits::new(&action.request_headers),
             response: HeaderEdits::new(&action.response_headers),
+            decided: decided(action, config, told),
         }
     }
+}
+
+fn decided(action: &ProxyAction, config: &Config, told: &[HeaderName]) -> Arc<[HeaderName]> {
+    let cluster = config.clusters.get(action.cluster);
+    let state = cluster.and_then(|it| it.drain.state_header.as_ref());
+    let of_cluster = cluster.map(|it| &it.request_headers);
+    let rules = of_cluster.into_iter().chain([&action.request_headers]);
+    let edited = rules.flat_map(|rules| {
+        let set = rules.set.iter().chain(&rules.add).map(|(name, _)| name);
+        set.chain(&rules.remove)
+    });
+    let single = config.request_id.iter().chain(state);
+    let mut names: Vec<_> = told.iter().chain(single).chain(edited).cloned().collect();
+    names.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+    names.dedup();
+    names.into()
 }
 
 /// A cluster's part.

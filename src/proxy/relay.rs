@@ -5,10 +5,9 @@
 //! log. The backend is let go as soon as its part is over, even if the client still reads.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,14 +16,13 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::account::Account;
 use super::affinity;
+use super::ahead::{Ahead, Bounds};
 use super::conversation::Conversation;
+use super::cut::{Cut, CutOff};
 use super::headers::{hop, own};
 use super::select::InFlight;
-use crate::observe::metrics::{ErrorReason, Stage};
+use crate::observe::metrics::Stage;
 use crate::upstream::{BodySource, Carrier, Chosen, Framing, Lease};
-
-/// What a piece that is held costs beside its bytes, in our queue and in its own.
-const PER_PIECE: usize = 64;
 
 type BackendBody = <Chosen as Carrier>::Body;
 
@@ -38,10 +36,9 @@ pub struct Exchange {
     idle: Duration,
     framing: Framing,
     length: SizeHint,
-    ahead: VecDeque<Bytes>,
-    ahead_bytes: usize,
-    ahead_limit: usize,
+    ahead: Ahead,
     trailers: Option<HeaderMap>,
+    is_bodiless: bool,
     asked: Asked,
     cut: Option<Cut>,
     account: Box<Account>,
@@ -72,35 +69,11 @@ pub struct Begun {
     /// Longest pause of the backend.
     pub idle: Duration,
     /// How much is read ahead of the client.
-    pub ahead_limit: usize,
+    pub ahead: Bounds,
+    /// Whether it has no body, whatever its head says.
+    pub is_bodiless: bool,
     /// Where the request is accounted.
     pub(super) account: Box<Account>,
-}
-
-/// Why a response is cut off. It must look cut off to the client too.
-#[derive(Debug, thiserror::Error)]
-pub enum Cut {
-    /// The backend's connection ended or broke within the body.
-    #[error("the backend cut its response off")]
-    Backend(#[source] hyper::Error),
-    /// The backend gave its response up, without an error.
-    #[error("the backend reset its response")]
-    Reset,
-    /// The backend paused for too long.
-    #[error("the backend's response timed out")]
-    TimedOut,
-    /// An earlier poll has already said why.
-    #[error("the response was cut off")]
-    Before,
-}
-
-impl Cut {
-    fn reason(&self) -> ErrorReason {
-        match self {
-            Self::Backend(_) | Self::Reset | Self::Before => ErrorReason::Closed,
-            Self::TimedOut => ErrorReason::ResponseTimeout,
-        }
-    }
 }
 
 impl Exchange {
@@ -115,10 +88,9 @@ impl Exchange {
             request: begun.request,
             idle: begun.idle,
             framing: begun.framing,
-            ahead: VecDeque::new(),
-            ahead_bytes: 0,
-            ahead_limit: begun.ahead_limit,
+            ahead: Ahead::new(begun.ahead),
             trailers: None,
+            is_bodiless: begun.is_bodiless,
             asked: Asked::Nothing,
             cut: None,
             account: begun.account,
@@ -142,7 +114,7 @@ impl Exchange {
         }
         match self.poll_piece(cx, talk) {
             Poll::Ready(Some(Ok(data))) => {
-                self.hold(data);
+                self.ahead.hold(data);
                 Poll::Ready(())
             }
             Poll::Ready(_) => Poll::Ready(()),
@@ -170,17 +142,15 @@ impl Exchange {
         if std::mem::replace(&mut self.asked, Asked::Nothing) == Asked::InVain {
             return;
         }
-        while self.body.is_some() && self.ahead_bytes < self.ahead_limit {
+        while self.body.is_some() && self.ahead.has_room() {
             match self.poll_backend(cx, talk) {
-                Poll::Ready(Some(Ok(data))) => self.hold(data),
+                Poll::Ready(Some(Ok(data))) => self.ahead.hold(data),
                 Poll::Ready(_) | Poll::Pending => return,
             }
+            if self.ahead.is_overfull() {
+                self.cut_off(Cut::Left, talk);
+            }
         }
-    }
-
-    fn hold(&mut self, data: Bytes) {
-        self.ahead_bytes += data.len() + PER_PIECE;
-        self.ahead.push_back(data);
     }
 
     fn poll_next(
@@ -189,8 +159,7 @@ impl Exchange {
         talk: &Conversation,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         self.asked = Asked::AndGiven;
-        if let Some(data) = self.ahead.pop_front() {
-            self.ahead_bytes -= data.len() + PER_PIECE;
+        if let Some(data) = self.ahead.take() {
             return self.hand_out(data);
         }
         match self.poll_backend(cx, talk) {
@@ -246,9 +215,10 @@ impl Exchange {
             match ready!(Pin::new(body).poll_frame(cx)) {
                 None if self.is_given_up() => self.cut_off(Cut::Reset, talk),
                 None => self.backend_done(talk),
-                Some(Err(error)) => self.cut_off(Cut::Backend(error), talk),
+                Some(Err(error)) => self.cut_off(Cut::Backend(CutOff(error)), talk),
                 Some(Ok(frame)) => {
                     if let Some(data) = self.accept(frame, talk) {
+                        self.look_for_end(cx, talk);
                         return Poll::Ready(Some(Ok(data)));
                     }
                 }
@@ -256,14 +226,37 @@ impl Exchange {
         }
     }
 
+    /// Nobody may ask again after the last byte of a known length; by HTTP/2 its end, or trailers,
+    /// come by themselves.
+    fn look_for_end(&mut self, cx: &mut Context<'_>, talk: &Conversation) {
+        while self.is_full() {
+            let Some(body) = self.body.as_mut() else {
+                return;
+            };
+            match Pin::new(body).poll_frame(cx) {
+                Poll::Pending => return,
+                Poll::Ready(None) => self.backend_done(talk),
+                Poll::Ready(Some(Err(error))) => {
+                    self.cut_off(Cut::Backend(CutOff(error)), talk);
+                }
+                Poll::Ready(Some(Ok(frame))) => drop(self.accept(frame, talk)),
+            }
+        }
+    }
+
+    /// Whether all bytes are there of a response that has not ended yet.
+    fn is_full(&self) -> bool {
+        let is_full = |body: &BackendBody| body.size_hint().exact() == Some(0);
+        self.framing == Framing::Http2
+            && (self.body.as_ref()).is_some_and(|body| self.is_bodiless || is_full(body))
+    }
+
     /// Whether a body that has no more to give was not ended. A backend that has answered before it
     /// had the whole request may say so with a reset; hyper hides whether the end came before it, so
     /// what has all that it said it would have, or trailers, is whole.
     fn is_given_up(&self) -> bool {
-        let is_whole = |body: &BackendBody| {
-            body.is_end_stream() || body.size_hint().exact() == Some(0) || self.trailers.is_some()
-        };
-        self.framing == Framing::Http2 && !self.body.as_ref().is_some_and(is_whole)
+        let is_ended = self.body.as_ref().is_some_and(Body::is_end_stream);
+        self.framing == Framing::Http2 && !is_ended && !self.is_full() && self.trailers.is_none()
     }
 
     fn accept(&mut self, frame: Frame<Bytes>, talk: &Conversation) -> Option<Bytes> {
@@ -275,7 +268,8 @@ impl Exchange {
                 if self.body.as_ref().is_some_and(Body::is_end_stream) {
                     self.backend_done(talk);
                 }
-                Some(data)
+                // An end that came by itself.
+                Some(data).filter(|data| !data.is_empty())
             }
             Err(frame) => {
                 self.trailers = frame.into_trailers().ok();
@@ -309,8 +303,14 @@ impl Exchange {
 
     fn cut_off(&mut self, cut: Cut, talk: &Conversation) {
         talk.upstream.disarm();
+        let fault = self.request.as_ref().and_then(|it| it.borrow().fault());
+        let cut = match (cut, fault) {
+            // Its stream, or its connection, was given up for the request's sake.
+            (Cut::Backend(_), Some(fault)) => Cut::Request(fault),
+            (cut, _) => cut,
+        };
         if let Some(lease) = self.lease.take() {
-            lease.failed(Stage::Body);
+            lease.failed(Stage::Body, cut.fault());
         }
         self.cut = Some(cut);
         self.body = None;
@@ -345,12 +345,28 @@ impl Exchange {
         *self.account
     }
 
-    /// The client has all of it, or has gone.
-    fn finish(&mut self, talk: &Conversation) {
-        let complete = self.body.is_none()
+    /// Whether the client has all of it.
+    fn is_over(&self) -> bool {
+        self.body.is_none()
             && self.cut.is_none()
             && self.ahead.is_empty()
-            && self.trailers.is_none();
+            && self.trailers.is_none()
+    }
+
+    /// The client has all of it, or has gone.
+    fn finish(&mut self, talk: &Conversation) {
+        self.look_for_end(&mut Context::from_waker(Waker::noop()), talk);
+        // A client of HTTP/1.1 asks for no more than its length, and gets no trailers behind it.
+        if self.is_bodiless || !talk.is_stream() {
+            if self.is_full() {
+                self.backend_done(talk);
+            }
+            self.trailers = self
+                .trailers
+                .take()
+                .filter(|_| self.length.exact().is_none());
+        }
+        let complete = self.is_over();
         talk.upstream.disarm();
         self.body = None;
         self.lease = None;
@@ -428,10 +444,7 @@ impl Body for ResponseBody {
             Self::Whole(bytes) => bytes.is_none(),
             Self::Relayed(relayed) => {
                 let exchange = relayed.exchange.borrow();
-                exchange.body.is_none()
-                    && exchange.cut.is_none()
-                    && exchange.ahead.is_empty()
-                    && exchange.trailers.is_none()
+                exchange.is_over()
             }
         }
     }

@@ -89,15 +89,17 @@ impl Snapshot {
         });
         let sessions = config.clusters.iter().map(|cluster| &cluster.sessions);
         let names = sessions.flat_map(|of| of.cookies.iter().chain(&of.parameters));
+        let client_headers = client_headers(&config);
+        let rule_plan = |rule| RulePlan::new(rule, &config, &client_headers);
         Ok(Self {
             rules: RuleTable::new(&config.rules),
-            rule_plans: config.rules.iter().map(RulePlan::new).collect(),
+            rule_plans: config.rules.iter().map(rule_plan).collect(),
             clusters: clusters.collect(),
             cluster_plans: config.clusters.iter().map(ClusterPlan::new).collect(),
             error_pages: ErrorPages::new(&config.errors),
             redactor: Redactor::new(names.map(String::as_str)),
             access_log,
-            client_headers: client_headers(&config),
+            client_headers,
             tls,
             introduces: config
                 .clusters

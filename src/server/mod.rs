@@ -17,5 +17,4 @@ mod under_way;
 pub use connection::Crowd;
 pub use door::Door;
 pub use http1::protocol;
-pub use http2::frames;
 pub use listener::accept;

@@ -17,6 +17,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::body_fault::{BodyFault, GivenUp};
+use super::upload::Beginning;
 use crate::clock::Deadline;
 
 /// Bounds on a request body.
@@ -269,6 +270,7 @@ impl BodySource {
                 Poll::Ready(Some(Err(error))) => self.fail(BodyFault::of(&error)),
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Some(data) = self.accept(frame) {
+                        self.look_for_end(cx);
                         return Poll::Ready(Some(data));
                     }
                 }
@@ -310,7 +312,7 @@ impl BodySource {
                 }
                 self.keep(&data);
                 // A body with a length is not asked again after its last byte.
-                if self.incoming.as_ref().is_some_and(Body::is_end_stream) || self.is_full() {
+                if self.incoming.as_ref().is_some_and(Body::is_end_stream) {
                     self.end();
                 }
                 Some(data)
@@ -325,8 +327,22 @@ impl BodySource {
         }
     }
 
-    /// Whether all bytes of a body with a length are there. The end of its stream may come later,
-    /// by itself, and nothing else can come before it.
+    /// A body with a length ends with its last byte. The end of its stream may come later, by
+    /// itself; trailers are taken if they are there.
+    fn look_for_end(&mut self, cx: &mut Context<'_>) {
+        if self.ended || self.fault.is_some() || !self.is_full() {
+            return;
+        }
+        let frame = self.incoming.as_mut().map(|it| Pin::new(it).poll_frame(cx));
+        if let Some(Poll::Ready(Some(Ok(frame)))) = frame
+            && frame.is_trailers()
+        {
+            self.accept(frame);
+        }
+        self.end();
+    }
+
+    /// Whether all bytes of a body with a length are there.
     fn is_full(&self) -> bool {
         self.framing == Framing::Http2 && self.hint.exact() == Some(self.seen)
     }
@@ -375,6 +391,8 @@ pub struct Attempted {
     position: usize,
     /// Whether this attempt has given out the trailers or the end.
     finished: bool,
+    /// Who is to hear that it was asked for the first time.
+    beginning: Option<Beginning>,
 }
 
 impl RequestBody {
@@ -385,12 +403,28 @@ impl RequestBody {
             holder: source.borrow().holder,
             position: 0,
             finished: false,
+            beginning: None,
         })
+    }
+
+    /// Whether there is anything to send.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+
+    /// Has it tell when it is asked for the first time.
+    pub(super) fn tell(&mut self, beginning: Beginning) {
+        if let Self::Stream(attempted) = self {
+            attempted.beginning = Some(beginning);
+        }
     }
 }
 
 impl Attempted {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, GivenUp>>> {
+        if let Some(beginning) = self.beginning.take() {
+            beginning.tell();
+        }
         if self.finished {
             return Poll::Ready(None);
         }
@@ -413,7 +447,7 @@ impl Attempted {
         };
         if let Some(data) = taken {
             self.position = source.kept.len();
-            self.finished = source.ended;
+            self.finished = source.ended && source.trailers.is_none();
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
         self.finished = true;

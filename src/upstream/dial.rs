@@ -11,28 +11,35 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::Instant;
 
 use super::failure::{FailureKind, UpstreamFailure};
 use crate::clock::Deadline;
 use crate::cluster::{Addresses, Backend};
 use crate::config::tls::ClusterTls;
+use crate::observe::metrics::Stage;
 use crate::socket::{Ciphertext, Socket};
 use crate::tls::secure;
 
-/// A connected socket, or why none of the addresses gave one.
+/// A connected socket, and since when its address was tried; or why none of the addresses gave one.
 pub(super) async fn dial(
     addresses: &Addresses,
     timeout: Duration,
     deadline: &Deadline,
     header: &[u8],
-) -> Result<Socket, UpstreamFailure> {
+) -> Result<(Socket, Instant), UpstreamFailure> {
     match addresses {
-        Addresses::Unix(path) => within(timeout, deadline, unix(path, header)).await,
+        Addresses::Unix(path) => {
+            let began = Instant::now();
+            let socket = within(timeout, deadline, unix(path, header)).await?;
+            Ok((socket, began))
+        }
         Addresses::Ip(addresses) => {
             let mut failure = None;
             for address in addresses {
+                let began = Instant::now();
                 match within(timeout, deadline, tcp(*address, header)).await {
-                    Ok(socket) => return Ok(socket),
+                    Ok(socket) => return Ok((socket, began)),
                     Err(error) => failure = Some(error),
                 }
             }
@@ -65,29 +72,45 @@ async fn introduced(mut socket: Socket, header: &[u8]) -> Socket {
     socket
 }
 
-/// The connection, secured. Given up when its backend goes down: one that hangs still takes
-/// connections.
+/// The connection, secured.
 pub(super) async fn secured(
     socket: Socket,
     tls: &ClusterTls,
     backend: &Backend,
-    (timeout, deadline): (Duration, &Deadline),
+    bounds: (Duration, &Deadline),
 ) -> Result<Socket, UpstreamFailure> {
-    let was_down = backend.is_down();
-    let mut handshake = pin!(async {
-        let stream = secure(Ciphertext::new(socket), tls, &backend.address).await?;
+    let handshake = async {
+        let stream = secure(Ciphertext::new(socket), tls, &backend.address).await;
+        let stream = stream.map_err(UpstreamFailure::from_tls_error)?;
         Ok(Socket::Tls(Box::new(stream.into())))
-    });
+    };
+    while_up(handshake, backend, bounds, Stage::Tls).await
+}
+
+/// What follows a connect. Given up when it takes too long, or when the backend goes down: one that
+/// hangs still takes connections.
+pub(super) async fn while_up<T>(
+    what: impl Future<Output = Result<T, UpstreamFailure>>,
+    backend: &Backend,
+    (timeout, deadline): (Duration, &Deadline),
+    stage: Stage,
+) -> Result<T, UpstreamFailure> {
+    let was_down = backend.is_down();
+    let mut what = pin!(what);
+    let failure = |kind| UpstreamFailure {
+        stage,
+        ..UpstreamFailure::connect(kind)
+    };
     deadline.arm(timeout);
     let outcome = poll_fn(|cx| {
-        if let Poll::Ready(outcome) = handshake.as_mut().poll(cx) {
-            return Poll::Ready(outcome.map_err(UpstreamFailure::from_tls_error));
+        if let Poll::Ready(outcome) = what.as_mut().poll(cx) {
+            return Poll::Ready(outcome);
         }
         if !was_down && backend.is_down() {
-            return Poll::Ready(Err(UpstreamFailure::no_session(FailureKind::WentDown)));
+            return Poll::Ready(Err(failure(FailureKind::WentDown)));
         }
         if deadline.is_over(cx) {
-            return Poll::Ready(Err(UpstreamFailure::no_session(FailureKind::TimedOut)));
+            return Poll::Ready(Err(failure(FailureKind::TimedOut)));
         }
         Poll::Pending
     })
@@ -101,17 +124,6 @@ async fn within(
     deadline: &Deadline,
     connect: impl Future<Output = io::Result<Socket>>,
 ) -> Result<Socket, UpstreamFailure> {
-    in_time(timeout, deadline, connect)
-        .await
-        .map_err(UpstreamFailure::from_connect_error)
-}
-
-/// What `connect` comes to, or that it took too long.
-pub(super) async fn in_time<T>(
-    timeout: Duration,
-    deadline: &Deadline,
-    connect: impl Future<Output = io::Result<T>>,
-) -> io::Result<T> {
     let mut connect = pin!(connect);
     deadline.arm(timeout);
     let outcome = poll_fn(|cx| {
@@ -119,11 +131,11 @@ pub(super) async fn in_time<T>(
             return Poll::Ready(outcome);
         }
         if deadline.is_over(cx) {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            return Poll::Ready(Err(io::Error::from(io::ErrorKind::TimedOut)));
         }
         Poll::Pending
     })
     .await;
     deadline.disarm();
-    outcome
+    outcome.map_err(UpstreamFailure::from_connect_error)
 }

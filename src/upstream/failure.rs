@@ -33,6 +33,15 @@ pub enum Sent {
     Perhaps,
 }
 
+/// Whose fault it is that an exchange failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The backend's, or its connection's.
+    Backend,
+    /// The client's.
+    Client,
+}
+
 /// What kind of connection an attempt used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Connection {
@@ -84,6 +93,23 @@ pub enum FailureKind {
     /// The request's own body failed: the client's fault, never the backend's.
     #[error("the client's request body failed")]
     RequestBody,
+}
+
+impl FailureKind {
+    /// The same for others who waited for the connection that could not be made.
+    fn of_another(&self) -> Self {
+        let told = |error: &io::Error| io::Error::new(error.kind(), error.to_string());
+        match self {
+            Self::Refused(error) => Self::Refused(told(error)),
+            Self::Unreachable(error) => Self::Unreachable(told(error)),
+            Self::Local(error) => Self::Local(told(error)),
+            Self::Tls(error) => Self::Tls(told(error)),
+            Self::TimedOut => Self::TimedOut,
+            Self::WentDown => Self::WentDown,
+            // No connect ends in another way.
+            _ => Self::NoHttp2(None),
+        }
+    }
 }
 
 /// Why an answer is not believed.
@@ -140,6 +166,23 @@ impl UpstreamFailure {
             | FailureKind::RequestBody
             | FailureKind::Farewell(_)
             | FailureKind::Status(_) => false,
+        }
+    }
+
+    /// The same for others who waited for the connection that could not be made.
+    #[must_use]
+    pub fn of_another(&self) -> Self {
+        Self {
+            kind: self.kind.of_another(),
+            ..*self
+        }
+    }
+
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        match self.kind {
+            FailureKind::RequestBody => Fault::Client,
+            _ => Fault::Backend,
         }
     }
 

@@ -14,12 +14,14 @@ mod reach;
 mod share;
 mod shared;
 mod stream;
+mod upload;
 
 pub use body::{
     BodyLimits, BodySource, CONTINUE_WAIT, ContinueSignal, Framing, RequestBody, UnfitTrailers,
 };
 pub use body_fault::{BodyFault, GivenUp};
 pub use connection::{Carrier, Chosen, Heard, SendFailure};
-pub use failure::{Connection, FailureKind, Reason, Sent, UpstreamFailure};
+pub use failure::{Connection, FailureKind, Fault, Reason, Sent, UpstreamFailure};
 pub use pool::{Introduced, Lease, TunnelLease, Upstream};
+pub use share::NotShared;
 pub use stream::Seat;

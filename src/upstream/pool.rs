@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::connection::{Carrier, Chosen, HyperCarrier};
 use super::dial::dial;
-use super::failure::{Connection, FailureKind, UpstreamFailure};
+use super::failure::{Connection, FailureKind, Fault, UpstreamFailure};
 use super::oldest::oldest;
 use super::share::Sharing;
 use super::stream::{Seat, Wire};
@@ -264,7 +264,7 @@ impl Upstream {
         deadline: &Deadline,
         introduced: Option<&Introduced>,
     ) -> Result<(), UpstreamFailure> {
-        if self.tls.borrow().is_some() {
+        if self.tls.borrow().is_some() || self.is_shared() {
             dial(&self.backend.addresses(), timeout, deadline, &[]).await?;
         } else {
             self.connect(timeout, deadline, introduced)
@@ -453,10 +453,11 @@ impl Lease {
     }
 
     /// The exchange failed at `stage`: the connection is closed. One that is shared is given up if
-    /// it takes no more, or says nothing at all.
-    pub fn failed(self, stage: Stage) {
+    /// it takes no more, or says nothing at all, unless the client was to blame.
+    pub fn failed(self, stage: Stage, fault: Fault) {
         self.upstream.cells().failures.inc(stage);
         if let Chosen::Shared(carrier) = &self.carrier
+            && fault == Fault::Backend
             && (stage == Stage::Send || carrier.heard_nothing())
         {
             carrier.give_up();

@@ -4,14 +4,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::dial::{dial, secured};
 use super::failure::UpstreamFailure;
 use super::pool::Upstream;
 use super::shared::Life;
 use super::stream::{BackendStream, Wire};
 use crate::clock::Deadline;
+use crate::frames::Frames;
 
 /// How a socket came to be connected.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +31,6 @@ impl Upstream {
         header: &[u8],
     ) -> Result<(BackendStream, Reached), UpstreamFailure> {
         let addresses = self.backend.addresses();
-        let began = Instant::now();
         let outcome = dial(&addresses, timeout, deadline, header).await;
         if outcome.is_err() {
             self.cells().connect_failures.inc();
@@ -41,12 +39,14 @@ impl Upstream {
         let born_ms = self.clock.now_ms();
         let tls = self.tls.borrow().clone();
         let is_secured = tls.is_some();
+        // Each address has had the whole time, and what follows has what this one left.
+        let (socket, began) = outcome?;
         let socket = match tls {
-            None => outcome?,
+            None => socket,
             Some(tls) => {
                 let left = timeout.saturating_sub(began.elapsed());
                 // On the heap: a handshake is far larger than what every request needs.
-                let secured = Box::pin(secured(outcome?, &tls, &self.backend, (left, deadline)));
+                let secured = Box::pin(secured(socket, &tls, &self.backend, (left, deadline)));
                 secured
                     .await
                     .inspect_err(|_| self.cells().connect_failures.inc())?
@@ -60,6 +60,7 @@ impl Upstream {
             backend: Arc::clone(&self.backend),
             worker: self.worker,
             is_counted: false,
+            frames: None,
         };
         self.cells().connects.inc();
         self.cells().bytes_sent.add(header.len() as u64);
@@ -71,10 +72,11 @@ impl Upstream {
         Ok((stream, reached))
     }
 
-    /// It is open until it is dropped.
-    pub(super) fn count_open(&self, stream: &mut BackendStream) {
+    /// Requests share it. It is open until it is dropped, and its frames are looked at.
+    pub(super) fn is_to_be_shared(&self, stream: &mut BackendStream) {
         self.cells().connections_open.inc();
         stream.is_counted = true;
+        stream.frames = Some(Box::new(Frames::of_server()));
     }
 
     /// What a connection is part of that was begun then, in that life of the backend.

@@ -4,15 +4,16 @@
 //! made. It is made by one request while the others that need it wait: a hundred that come at once
 //! need one connection, not a hundred.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use http::uri::Scheme;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::connection::Chosen;
-use super::dial::in_time;
+use super::dial::while_up;
 use super::failure::{Connection, UpstreamFailure};
 use super::pool::{Lease, Upstream};
 use super::shared::{Shared, Terms};
@@ -24,26 +25,58 @@ use crate::observe::metrics::Stage;
 #[derive(Debug, Default)]
 pub(super) struct Sharing {
     open: RefCell<Vec<Rc<Shared>>>,
-    /// Whether one is being made, and who waits for it.
-    is_dialling: Cell<bool>,
-    dialled: Notify,
+    /// The one that is being made.
+    making: RefCell<Option<Rc<Making>>>,
+}
+
+/// A connection that is being made by one request, while others wait for it.
+#[derive(Debug, Default)]
+struct Making {
+    outcome: RefCell<Outcome>,
+    over: Notify,
+}
+
+#[derive(Debug, Default)]
+enum Outcome {
+    /// Who made it has given up.
+    #[default]
+    Abandoned,
+    Made,
+    Failed(UpstreamFailure),
 }
 
 /// One is being made until this is dropped.
-struct Dialling<'a>(&'a Sharing);
+struct Dialling<'a> {
+    sharing: &'a Sharing,
+    making: Rc<Making>,
+}
 
 impl<'a> Dialling<'a> {
     fn begin(sharing: &'a Sharing) -> Self {
-        sharing.is_dialling.set(true);
-        Self(sharing)
+        let making = Rc::new(Making::default());
+        sharing.making.replace(Some(Rc::clone(&making)));
+        Self { sharing, making }
+    }
+
+    fn tell(&self, outcome: Outcome) {
+        self.making.outcome.replace(outcome);
     }
 }
 
 impl Drop for Dialling<'_> {
     fn drop(&mut self) {
-        self.0.is_dialling.set(false);
-        self.0.dialled.notify_waiters();
+        self.sharing.making.replace(None);
+        self.making.over.notify_waiters();
     }
+}
+
+/// Why there is no place on a connection.
+#[derive(Debug)]
+pub enum NotShared {
+    /// This request has tried to make one, and tells the cluster.
+    Failed(UpstreamFailure),
+    /// It waited for another's, which is told by that one.
+    Waited(UpstreamFailure),
 }
 
 impl Sharing {
@@ -87,23 +120,41 @@ impl Upstream {
         self: &Rc<Self>,
         timeout: Duration,
         deadline: &Deadline,
-    ) -> Result<Lease, UpstreamFailure> {
+    ) -> Result<Lease, NotShared> {
         let Some(settings) = self.settings().http2 else {
-            return self.connect(timeout, deadline, None).await;
+            let connected = self.connect(timeout, deadline, None).await;
+            return connected.map_err(NotShared::Failed);
         };
-        while self.sharing.is_dialling.get() {
-            let made = self.sharing.dialled.notified();
-            let waited = in_time(timeout, deadline, async {
-                made.await;
+        let mut began = Instant::now();
+        loop {
+            let Some(making) = self.sharing.making.borrow().clone() else {
+                break;
+            };
+            let over = making.over.notified();
+            let over = async {
+                over.await;
                 Ok(())
-            });
-            waited.await.map_err(UpstreamFailure::from_connect_error)?;
+            };
+            let left = timeout.saturating_sub(began.elapsed());
+            let waited = while_up(over, &self.backend, (left, deadline), Stage::Http2);
+            waited.await.map_err(NotShared::Waited)?;
+            match &*making.outcome.borrow() {
+                // As long as they are made, each brings the turn of this one nearer.
+                Outcome::Made => began = Instant::now(),
+                Outcome::Failed(failure) => return Err(NotShared::Waited(failure.of_another())),
+                Outcome::Abandoned => {}
+            }
             if let Some(lease) = self.take_shared(&settings) {
                 return Ok(lease);
             }
         }
-        let _dialling = Dialling::begin(&self.sharing);
-        self.connect_shared(settings, timeout, deadline).await
+        let dialling = Dialling::begin(&self.sharing);
+        let outcome = self.connect_shared(settings, timeout, deadline).await;
+        dialling.tell(match &outcome {
+            Ok(_) => Outcome::Made,
+            Err(failure) => Outcome::Failed(failure.of_another()),
+        });
+        outcome.map_err(NotShared::Failed)
     }
 
     /// A new connection, and the first place on it.
@@ -116,9 +167,10 @@ impl Upstream {
         let epoch = self.backend.epoch();
         let (mut stream, reached) = self.reach(timeout, deadline, &[]).await?;
         if reached.is_secured && !stream.socket.speaks_http2() {
-            return Err(self.no_http2(None));
+            self.cells().connect_failures.inc();
+            return Err(UpstreamFailure::no_http2(None));
         }
-        self.count_open(&mut stream);
+        self.is_to_be_shared(&mut stream);
         let terms = Terms {
             settings,
             scheme: if reached.is_secured {
@@ -129,27 +181,16 @@ impl Upstream {
             answer: timeout,
         };
         let life = self.life(reached.born_ms, epoch);
-        let begun = in_time(reached.left, deadline, async {
-            Ok(Shared::start(stream, terms, life).await)
-        });
-        let shared = match begun.await {
-            Ok(Ok(shared)) => shared,
-            Ok(Err(error)) => return Err(self.no_http2(error)),
-            Err(error) => {
-                self.cells().connect_failures.inc();
-                return Err(UpstreamFailure {
-                    stage: Stage::Http2,
-                    ..UpstreamFailure::from_connect_error(error)
-                });
-            }
+        let begun = async {
+            let shared = Shared::start(stream, terms, life).await;
+            shared.map_err(UpstreamFailure::no_http2)
         };
+        let bounds = (reached.left, deadline);
+        let shared = while_up(begun, &self.backend, bounds, Stage::Http2)
+            .await
+            .inspect_err(|_| self.cells().connect_failures.inc())?;
         self.sharing.open.borrow_mut().push(Rc::clone(&shared));
         Ok(self.lease(&shared, Connection::Fresh))
-    }
-
-    fn no_http2(&self, error: Option<hyper::Error>) -> UpstreamFailure {
-        self.cells().connect_failures.inc();
-        UpstreamFailure::no_http2(error)
     }
 
     /// Lets go of those that are not to carry more, and of idle ones that are too many. Those in

@@ -17,12 +17,12 @@ use http::{HeaderValue, Request, Response, Uri, Version, header};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http2::{Builder, Connection, SendRequest};
-use hyper::rt::Executor;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::body::RequestBody;
 use super::connection::{HEAD_BYTES, HEAD_FIELDS, Heard, OnDrop, SendFailure};
 use super::stream::{BackendStream, Seat, Wire};
+use super::upload::{Tasks, Upload};
 use crate::clock::Clock;
 use crate::cluster::Backend;
 use crate::config::Http2Pool;
@@ -30,23 +30,20 @@ use crate::observe::metrics::WorkerId;
 
 /// What a field costs beside its bytes, as HTTP/2 counts.
 const PER_FIELD: usize = 32;
+/// How long a stream that was given up is remembered: what a slow backend still sends of it is
+/// passed over.
+const REMEMBERED: Duration = Duration::from_secs(10);
+/// Frames of streams that are forgotten, in a connection's life. Each is answered with a reset, and
+/// these may pile up; a connection with more ends.
+const STRAYS: usize = 50_000;
 /// How many streams the backend allows, while it has not said so. Nothing is sent before.
 const UNSAID: usize = 0;
-
-/// Runs hyper's tasks on this worker.
-#[derive(Debug, Clone, Copy)]
-struct Here;
-
-impl<F: Future<Output = ()> + 'static> Executor<F> for Here {
-    fn execute(&self, task: F) {
-        tokio::task::spawn_local(task);
-    }
-}
 
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Shared {
     sender: RefCell<SendRequest<RequestBody>>,
+    tasks: Tasks,
     wire: Rc<Wire>,
     allowed: Rc<Allowed>,
     scheme: Scheme,
@@ -97,7 +94,7 @@ impl Allowed {
     }
 }
 
-type Machine = Connection<TokioIo<BackendStream>, RequestBody, Here>;
+type Machine = Connection<TokioIo<BackendStream>, RequestBody, Tasks>;
 
 /// Hands requests to the connection, to its end.
 async fn drive(mut machine: Machine, wire: Rc<Wire>, allowed: Rc<Allowed>) {
@@ -109,9 +106,9 @@ async fn drive(mut machine: Machine, wire: Rc<Wire>, allowed: Rc<Allowed>) {
     let outcome = poll_fn(|cx| {
         let polled = Pin::new(&mut machine).poll(cx);
         allowed.streams.set(machine.current_max_send_streams());
-        if allowed.streams.get() == UNSAID {
-            wire.listen(cx);
-        } else {
+        // The machine looks after what was agreed only if it has something to send.
+        wire.listen(cx);
+        if allowed.streams.get() != UNSAID {
             allowed.tell();
         }
         polled
@@ -134,13 +131,17 @@ impl Shared {
         let wire = Rc::clone(&stream.wire);
         wire.head_done();
         let head = HEAD_BYTES + HEAD_FIELDS * PER_FIELD;
-        let mut builder = Builder::new(Here);
+        let tasks = Tasks::default();
+        let mut builder = Builder::new(tasks.clone());
         builder
             .timer(TokioTimer::new())
             .initial_max_send_streams(UNSAID)
             .initial_stream_window_size(settings.stream_window)
             .initial_connection_window_size(settings.connection_window())
             .max_send_buf_size(usize::try_from(settings.send_buffer).unwrap_or(usize::MAX))
+            .max_concurrent_reset_streams(remembered(settings.streams))
+            .reset_stream_duration(REMEMBERED)
+            .max_local_error_reset_streams(STRAYS)
             .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX));
         if !settings.ping.is_zero() {
             builder
@@ -152,6 +153,7 @@ impl Shared {
         tokio::task::spawn_local(drive(machine, Rc::clone(&wire), Rc::clone(&allowed)));
         let shared = Self {
             sender: RefCell::new(sender),
+            tasks,
             wire,
             allowed,
             scheme: terms.scheme,
@@ -231,6 +233,7 @@ impl Shared {
             reads: self.wire.reads(),
             shared: Rc::clone(self),
             seat,
+            upload: None,
         };
         (carrier, made)
     }
@@ -249,6 +252,8 @@ pub struct SharedCarrier {
     seat: Rc<Wire>,
     /// What had been read of the connection when the request was sent.
     reads: u64,
+    /// The sending of the request's body.
+    upload: Option<Rc<Upload>>,
 }
 
 impl SharedCarrier {
@@ -257,7 +262,13 @@ impl SharedCarrier {
         request: Request<RequestBody>,
     ) -> impl Future<Output = Result<Response<Incoming>, SendFailure>> + 'static {
         self.reads = self.shared.wire.reads();
-        let request = translated(request, &self.shared.scheme);
+        self.shared.wire.expect_heads(self.shared.streams.get());
+        let mut request = translated(request, &self.shared.scheme);
+        if !request.body().is_empty() {
+            let (upload, beginning) = self.shared.tasks.upload();
+            request.body_mut().tell(beginning);
+            self.upload = Some(upload);
+        }
         let sent = self.shared.sender.borrow_mut().try_send_request(request);
         async move { sent.await.map_err(judged) }
     }
@@ -283,6 +294,9 @@ impl SharedCarrier {
 
 impl Drop for SharedCarrier {
     fn drop(&mut self) {
+        if let Some(upload) = &self.upload {
+            upload.end();
+        }
         let shared = &self.shared;
         shared.streams.set(shared.streams.get() - 1);
         self.seat.sit(None);
@@ -292,6 +306,13 @@ impl Drop for SharedCarrier {
             shared.count_idle(!shared.is_given_up());
         }
     }
+}
+
+/// Streams that were given up and are remembered at a time: a client that cancels all it has on a
+/// connection, and does so again and again, hurts nobody else on it.
+fn remembered(streams: u32) -> usize {
+    const TIMES: u32 = 16;
+    usize::try_from(streams.saturating_mul(TIMES)).unwrap_or(usize::MAX)
 }
 
 /// A request in the words of HTTP/2: `Host` is `:authority`, and what is of one connection of
@@ -329,7 +350,8 @@ fn judged(mut failure: TrySendError<Request<RequestBody>>) -> SendFailure {
                 Heard::Reset
             }
         }
-        Some(error) if error.is_library() => Heard::Nonsense,
+        // Of a connection that ends here nobody knows whose response broke it.
+        Some(error) if error.is_library() && error.is_reset() => Heard::Nonsense,
         _ => Heard::Nothing,
     };
     SendFailure {

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connection::{HEAD_ALLOWANCE, Heard};
 use crate::cluster::Backend;
+use crate::frames::{Frame, Frames};
 use crate::observe::metrics::WorkerId;
 use crate::session::ledger::Key;
 use crate::socket::Socket;
@@ -31,9 +32,16 @@ pub(super) struct Wire {
     reads: Cell<u64>,
     /// Whether the backend has closed it.
     is_ended: Cell<bool>,
-    /// Who wants to hear of the next read.
+    /// Who wants to hear of SETTINGS and GOAWAY.
     listener: RefCell<Option<Waker>>,
+    /// Whether one of these has begun, and perhaps not ended.
+    has_terms: Cell<bool>,
+    /// Heads that may still come on a connection that is shared.
+    heads: Cell<u32>,
 }
+
+/// Heads for each request on a connection that is shared: interim ones, and the last.
+const HEADS: u32 = 100;
 
 /// A request, or what has become of it, on a connection.
 #[derive(Debug, Clone, Copy)]
@@ -103,9 +111,39 @@ impl Wire {
         self.is_ended.get()
     }
 
-    /// Wakes the task when something was read.
+    /// One more request goes out on a connection that is shared, which has `streams` now.
+    pub(super) fn expect_heads(&self, streams: usize) {
+        let streams = u32::try_from(streams).unwrap_or(u32::MAX);
+        let most = HEADS.saturating_mul(streams);
+        self.heads
+            .set(self.heads.get().saturating_add(HEADS).min(most));
+    }
+
+    /// Takes in what was read of a connection that is shared.
+    fn pass(&self, frames: &mut Frames, bytes: &[u8]) -> io::Result<()> {
+        let mut left = Some(self.heads.get());
+        frames.pass(bytes, |head| match head.frame {
+            Frame::Terms => self.has_terms.set(true),
+            Frame::Fields if !head.is_last => left = left.and_then(|left| left.checked_sub(1)),
+            _ => {}
+        });
+        if self.has_terms.get() {
+            self.has_terms.set(frames.unfinished().is_some());
+            if let Some(listener) = self.listener.take() {
+                listener.wake();
+            }
+        }
+        let endless = || io::Error::new(io::ErrorKind::InvalidData, "too many interim responses");
+        self.heads.set(left.ok_or_else(endless)?);
+        Ok(())
+    }
+
+    /// Wakes the task when SETTINGS or GOAWAY were read.
     pub(super) fn listen(&self, cx: &Context<'_>) {
-        self.listener.replace(Some(cx.waker().clone()));
+        let mut listener = self.listener.borrow_mut();
+        if !listener.as_ref().is_some_and(|it| it.will_wake(cx.waker())) {
+            *listener = Some(cx.waker().clone());
+        }
     }
 
     /// Whether it was cut; who asks is woken when it is.
@@ -135,9 +173,6 @@ impl Wire {
 
     fn take(&self, bytes: usize) -> io::Result<()> {
         self.reads.set(self.reads.get() + 1);
-        if let Some(listener) = self.listener.take() {
-            listener.wake();
-        }
         let left = self.head_allowance.get();
         if left == usize::MAX {
             return Ok(());
@@ -162,6 +197,8 @@ pub struct BackendStream {
     pub(super) worker: WorkerId,
     /// Whether it counts as open until it is dropped.
     pub(super) is_counted: bool,
+    /// The frames that come, where it is shared.
+    pub(super) frames: Option<Box<Frames>>,
 }
 
 impl Drop for BackendStream {
@@ -194,6 +231,10 @@ impl AsyncRead for BackendStream {
                 .bytes_received
                 .add(read as u64);
             this.wire.take(read)?;
+            if let Some(frames) = &mut this.frames {
+                this.wire
+                    .pass(frames, buf.filled().get(before..).unwrap_or_default())?;
+            }
         } else if buf.remaining() > 0 {
             this.wire.is_ended.set(true);
         }

@@ -138,7 +138,7 @@ async fn secured(stream: Stream, webhook: &Webhook, until: Instant) -> Result<St
         tls: Arc::clone(tls),
         to,
     };
-    Ok(way.secured(stream, until).await?)
+    Ok(way.secured(stream, None, until).await?)
 }
 
 async fn hear_out(mut stream: Stream, head: Head, begun: &[u8]) {

@@ -1,7 +1,7 @@
 //! gRPC through the proxy: calls of every kind, their trailers, and what the proxy says by itself.
 
 use super::harness::*;
-use super::http2_backends::in_front_of;
+use super::http2_backends::{cluster, in_front_of};
 
 fn call(path: &str) -> Ask {
     Ask::new("POST", path)
@@ -12,10 +12,22 @@ fn call(path: &str) -> Ask {
 #[test]
 fn a_call_ends_with_its_trailers() {
     let server = Http2Server::start();
-    let proxy = in_front_of(&[&server], "");
+    let more = "    drain: { state_header: X-State }\n    request_headers: { set: { X-Set: y } }\n";
+    let text = cluster(&[&server], more);
+    let proxy = Proxy::start(&format!("request_id: X-SSL-Cert\n{text}"));
     let mut client = Http2::connect(proxy.address());
     let ask = call("/call").piece("question").trailer("x-sum", "7");
-    let reply = client.ask(ask.trailer("host", "x")).expect(200);
+    let mut ask = ask.trailer("te", "trailers");
+    for name in [
+        "host",
+        "x-forwarded-prefix",
+        "x-ssl-cert",
+        "x-state",
+        "x-set",
+    ] {
+        ask = ask.trailer(name, "x");
+    }
+    let reply = client.ask(ask).expect(200);
     assert_eq!(reply.body, b"question");
     let trailers = reply.trailers.expect("trailers");
     assert_eq!(trailers["grpc-status"], "0");
@@ -26,6 +38,17 @@ fn a_call_ends_with_its_trailers() {
     let trailers = seen.trailers.expect("those of the request");
     assert_eq!(trailers["x-sum"], "7");
     assert_eq!(trailers.len(), 1);
+}
+
+#[test]
+fn trailers_follow_a_body_with_a_length_too() {
+    let server = Http2Server::start();
+    let proxy = in_front_of(&[&server], "");
+    let mut client = Http2::connect(proxy.address());
+    let ask = call("/call").body("question").trailer("x-sum", "7");
+    assert_eq!(client.ask(ask).expect(200).body, b"question");
+    let trailers = server.last().trailers.expect("those of the request");
+    assert_eq!(trailers["x-sum"], "7");
 }
 
 #[test]

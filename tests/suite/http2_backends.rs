@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
+use super::administer_stage::Administered;
 use super::harness::http2_server::Settings;
 use super::harness::*;
 
@@ -265,6 +268,13 @@ fn by_tls_both_ends_must_agree_upon_it() {
         let failures = proxy.metrics();
         let failures = failures.value("cattail_backend_failures_total", &[("stage", stage)]);
         assert_eq!(failures, 1, "{stage}");
+        // What gets no request does not pass its check either.
+        let health = "    health: { path: /status-only, interval: 50ms, fall: 1, rise: 1 }\n";
+        let proxy = in_front_of(&[server], &format!("{tls}{health}"));
+        eventually("it is found bad", || {
+            let metrics = proxy.metrics();
+            metrics.exactly("cattail_backend_up", &[("backend", "b1")]) == 0
+        });
     }
 }
 
@@ -325,4 +335,59 @@ fn what_is_at_a_backend_is_told_of_each_request() {
     wait::stays("they go on", Duration::from_millis(300), || {
         server.seen().is_empty()
     });
+}
+
+#[test]
+fn what_is_there_at_the_deadline_of_an_evacuation_is_ended_each_for_itself() {
+    let servers = [Http2Server::start(), Http2Server::start()];
+    let backends = (1..).zip(&servers).map(|(number, server)| {
+        let address = server.address();
+        format!("      - {{ jvm_route: jvm{number}, address: '{address}' }}\n")
+    });
+    let backends: String = backends.collect();
+    let text = format!(
+        "workers: 1\nclusters:\n  shop:\n    affinity: sticky\n    replicated: true\n    protocol: h2\n    backends:\n{backends}"
+    );
+    let proxy = Administered::start(&text);
+    let mut client = Http2::connect(proxy.address());
+    let of = |ask: Ask, id: &str| ask.header("cookie", &format!("JSESSIONID={id}.jvm1"));
+    let mut calls = ["A1", "A2"].map(|id| {
+        let mut call = client.begin(of(Ask::new("POST", "/call").piece("a"), id));
+        assert_eq!(client.head(&mut call), 200);
+        client.read(&mut call, 1).unwrap();
+        call
+    });
+    let _repeated = client.begin(of(Ask::get("/hang"), "A3"));
+    servers[0].wait_for_begun(3);
+    assert_eq!(servers[0].connections(), 1);
+    let order = json!({ "state": "evacuating", "deadline_s": 2 });
+    proxy.put("jvm1", "state", &order).expect(200);
+    eventually("all are named", || {
+        let open = &proxy.backend("jvm1")["open"];
+        open.as_array().is_some_and(|open| open.len() == 3)
+    });
+    eventually("it is over", || {
+        proxy.backend("jvm1")["evacuation"]["stage"] == "cut_off"
+    });
+    for call in &mut calls {
+        assert!(client.read(call, 1).is_err(), "it was cut off");
+    }
+    eventually("nothing is there", || {
+        proxy.backend("jvm1")["requests_in_flight"] == 0
+    });
+    servers[0].wait_for_open(0);
+}
+
+#[test]
+fn a_tunnel_asked_for_by_http2_is_refused() {
+    let server = Http2Server::start();
+    let proxy = in_front_of(&[&server], "");
+    let mut client = Http2::connect(proxy.address());
+    let stream = client.switch(Ask::connect("websocket", "/echo"));
+    let reply = client.finish(stream).expect("an answer");
+    assert_eq!(reply.status, 403, "{reply:?}");
+    let metrics = proxy.metrics();
+    let refused = [("reason", "upgrade_refused")];
+    assert_eq!(metrics.value("cattail_errors_total", &refused), 1);
+    assert_eq!(server.connections(), 0);
 }

@@ -61,6 +61,7 @@ mod health_checks;
 mod http2;
 mod http2_backends;
 mod http2_backends_broken;
+mod http2_backends_shared;
 mod http2_bounds;
 mod http2_ends;
 mod http2_memory;

@@ -88,27 +88,32 @@ pub fn strip(headers: &mut HeaderMap, found: Scan) {
 /// frames or routes a message.
 pub fn strip_trailers(trailers: &mut HeaderMap) {
     strip(trailers, fields::scan(trailers));
-    for name in [header::CONTENT_LENGTH, header::HOST, header::TRAILER] {
+    // A head may say which trailers are wanted; trailers may not, and HTTP/2 refuses them.
+    for name in [
+        header::CONTENT_LENGTH,
+        header::HOST,
+        header::TRAILER,
+        header::TE,
+        header::CONNECTION,
+    ] {
         trailers.remove(name);
     }
 }
 
 /// The same of a request, and what is believed of heads alone, from us: who the client is.
-/// `untold`: headers by which backends are told of certificates.
-pub fn strip_request_trailers(trailers: &mut HeaderMap, untold: &[HeaderName]) {
+/// `decided`: what the configuration decides besides.
+pub fn strip_request_trailers(trailers: &mut HeaderMap, decided: &[HeaderName]) {
     strip_trailers(trailers);
+    let is_forwarded = |name: &&HeaderName| name.as_str().starts_with("x-forwarded-");
+    let forwarded: Vec<HeaderName> = trailers.keys().filter(is_forwarded).cloned().collect();
     let ours = [
-        fields::X_FORWARDED_FOR,
-        fields::X_FORWARDED_PROTO,
-        fields::X_FORWARDED_HOST,
-        fields::X_FORWARDED_PORT,
         fields::X_REAL_IP,
         header::FORWARDED,
         header::VIA,
         header::COOKIE,
         header::AUTHORIZATION,
     ];
-    for name in ours.iter().chain(untold) {
+    for name in ours.iter().chain(&forwarded).chain(decided) {
         trailers.remove(name);
     }
 }

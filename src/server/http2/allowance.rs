@@ -1,7 +1,7 @@
 //! How much of what costs us and brings nobody anything a client may send.
 
-use super::frames::Frame;
 use crate::config::Http2Limits;
+use crate::frames::Frame;
 use crate::observe::metrics::Http2Error;
 
 /// Frames without content that come with a request: its priority, its windows.
@@ -73,7 +73,7 @@ impl Allowance {
                 return Ok(());
             }
             Frame::Reset => (self.resets.take(now_ms), Http2Error::Resets),
-            Frame::Control => (self.take_control(now_ms), Http2Error::ControlFrames),
+            Frame::Terms | Frame::Control => (self.take_control(now_ms), Http2Error::ControlFrames),
         };
         if may { Ok(()) } else { Err(why) }
     }

@@ -8,7 +8,6 @@
 
 mod allowance;
 mod farewell;
-pub mod frames;
 mod outlet;
 mod streams;
 mod switched;

@@ -3,7 +3,7 @@
 //! The last piece of an answer may wait for the client's window in `h2`, where nothing bounds its
 //! wait: its task is over by then. So the ends are counted at the socket.
 
-use super::frames::{Frame, Head};
+use crate::frames::{Frame, Head};
 
 /// The streams that a client has opened and that neither side has ended.
 #[derive(Debug)]

@@ -11,12 +11,12 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::allowance::Allowance;
-use super::frames::{Frame, Frames};
 use super::outlet::Outlet;
 use super::unended::Unended;
 use super::waits::{Overdue, Waiting, Waits};
 use crate::clock::Clock;
 use crate::config::Http2Limits;
+use crate::frames::{Frame, Frames};
 use crate::observe::metrics::Http2Error;
 use crate::proxy::conversation::Patience;
 use crate::server::linger::Linger;

@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use cattail::server::frames::{Frames, Head};
+use cattail::frames::{Frames, Head};
 use libfuzzer_sys::fuzz_target;
 
 fn seen(frames: &mut Frames, bytes: &[u8]) -> Vec<Head> {

@@ -5,19 +5,24 @@
 //! | `/call` | each piece of the body as it comes, then trailers `grpc-status: 0` |
 //! | `/status-only` | a head that ends the stream, with `grpc-status: 7`; the body unread |
 //! | `/early` | 200 and `early`, the body unread |
+//! | `/unread` | a head; the body unread, and nothing more |
 //! | `/refuse` | refused as often as was ordered, else as any other |
 //! | `/reset` | reset before a head |
 //! | `/cut/REASON` | 1000 bytes, then a reset with this reason |
 //! | `/bytes/N` | N bytes |
+//! | `/pieces/N/SIZE` | N pieces of so many bytes, one by one |
+//! | `/apart/STATUS` | a head; the end by itself |
+//! | `/apart` | a head with a length, five bytes; the end by itself |
+//! | `/late` | the same without the end |
 //! | `/head/N` | a head with a field of N bytes |
-//! | `/interim` | 103 twice before the answer |
+//! | `/interim/N` | 103 so often before the answer |
 //! | `/hang` | nothing |
 //! | `/bye` | the connection ends in good order |
 //! | `/drop` | the connection ends at once |
 //! | anything else | 200, and the body once more |
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -63,6 +68,19 @@ pub(crate) enum First {
     SentAway,
     /// All begin, and nothing comes on them after that.
     Silent,
+    /// Each of the first follows its own script, and the others are served.
+    Scripted(&'static [&'static [Step]]),
+}
+
+/// What is done on a connection, frame by frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// So many frames of a kind have come.
+    Await(u8, usize),
+    /// A frame: its kind, its flags, its stream, and what is in it.
+    Send(u8, u8, u32, &'static [u8]),
+    /// It is told how far the script has come, see [`Http2Server::wait_for_told`].
+    Tell,
 }
 
 #[derive(Default)]
@@ -73,6 +91,9 @@ struct State {
     peak: AtomicUsize,
     begun: AtomicUsize,
     refusals: AtomicUsize,
+    told: AtomicUsize,
+    /// Whether new connections are taken and nothing is said on them.
+    is_mute: AtomicBool,
     seen: Mutex<Vec<Seen>>,
     stop: Notify,
 }
@@ -180,6 +201,19 @@ impl Http2Server {
         self.seen().pop().expect("a request")
     }
 
+    /// On connections from now on nothing is said.
+    pub(crate) fn fall_silent(&self) {
+        self.state.is_mute.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits until scripts have told so often how far they are.
+    #[track_caller]
+    pub(crate) fn wait_for_told(&self, count: usize) {
+        eventually("scripts get there", || {
+            self.state.told.load(Ordering::SeqCst) >= count
+        });
+    }
+
     /// The next so many requests to `/refuse` are.
     pub(crate) fn refuse(&self, count: usize) {
         self.state.refusals.store(count, Ordering::SeqCst);
@@ -214,9 +248,15 @@ async fn accept(listener: TcpListener, settings: Settings, state: Arc<State>) {
         let (first, streams) = (settings.first, settings.streams);
         clients.spawn_local(async move {
             state.open.fetch_add(1, Ordering::SeqCst);
-            match (first, acceptor) {
-                (First::SentAway, _) if number == 0 => send_away(client).await,
-                (First::Silent, _) => be_silent(client).await,
+            let script: Option<&[Step]> = match first {
+                _ if state.is_mute.load(Ordering::SeqCst) => Some(&[]),
+                First::SentAway if number == 0 => Some(SENT_AWAY),
+                First::Silent => Some(&[HELLO]),
+                First::Scripted(scripts) => scripts.get(number).copied(),
+                First::Served | First::SentAway => None,
+            };
+            match (script, acceptor) {
+                (Some(script), _) => follow(client, script, &state).await,
                 (_, None) => serve(client, streams, &state).await,
                 (_, Some(acceptor)) => {
                     if let Ok(client) = acceptor.accept(client).await {
@@ -229,38 +269,59 @@ async fn accept(listener: TcpListener, settings: Settings, state: Arc<State>) {
     }
 }
 
-/// Reads the preface and frames until one of this kind came.
-async fn read_until(client: &mut TcpStream, kind: u8) -> Option<()> {
-    let mut preface = vec![0; PREFACE.len()];
-    client.read_exact(&mut preface).await.ok()?;
-    loop {
+/// What each connection begins with.
+pub(crate) const HELLO: Step = Step::Send(frames::SETTINGS, 0, 0, b"");
+
+const SENT_AWAY: &[Step] = &[
+    HELLO,
+    Step::Await(frames::HEADERS, 1),
+    // The last that was looked at: none.
+    Step::Send(frames::GOAWAY, 0, 0, &[0; 8]),
+];
+
+/// Does what the script says, and reads on until the other end closes.
+async fn follow(mut client: TcpStream, script: &[Step], state: &State) {
+    let mut is_begun = false;
+    for step in script {
+        let done = match *step {
+            Step::Await(kind, count) => await_frames(&mut client, &mut is_begun, kind, count).await,
+            Step::Send(kind, flags, stream, payload) => {
+                let frame = frames::frame(kind, flags, stream, payload);
+                client.write_all(&frame).await.ok()
+            }
+            Step::Tell => {
+                state.told.fetch_add(1, Ordering::SeqCst);
+                Some(())
+            }
+        };
+        if done.is_none() {
+            return;
+        }
+    }
+    let mut rest = Vec::new();
+    drop(client.read_to_end(&mut rest).await);
+}
+
+/// Reads the preface, if it was not yet, and frames until so many of this kind came.
+async fn await_frames(
+    client: &mut TcpStream,
+    is_begun: &mut bool,
+    kind: u8,
+    mut count: usize,
+) -> Option<()> {
+    if !std::mem::replace(is_begun, true) {
+        let mut preface = vec![0; PREFACE.len()];
+        client.read_exact(&mut preface).await.ok()?;
+    }
+    while count > 0 {
         let mut head = [0; 9];
         client.read_exact(&mut head).await.ok()?;
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
         let mut rest = vec![0; length as usize];
         client.read_exact(&mut rest).await.ok()?;
-        if head[3] == kind {
-            return Some(());
-        }
+        count -= usize::from(head[3] == kind);
     }
-}
-
-async fn send_away(mut client: TcpStream) {
-    let hello = frames::frame(frames::SETTINGS, 0, 0, b"");
-    client.write_all(&hello).await.unwrap();
-    read_until(&mut client, frames::HEADERS).await;
-    // The last that was looked at: none.
-    let goaway = frames::frame(frames::GOAWAY, 0, 0, &[0; 8]);
-    client.write_all(&goaway).await.unwrap();
-    let mut rest = Vec::new();
-    drop(client.read_to_end(&mut rest).await);
-}
-
-async fn be_silent(mut client: TcpStream) {
-    let hello = frames::frame(frames::SETTINGS, 0, 0, b"");
-    client.write_all(&hello).await.unwrap();
-    let mut rest = Vec::new();
-    drop(client.read_to_end(&mut rest).await);
+    Some(())
 }
 
 async fn serve(
@@ -340,6 +401,12 @@ async fn answer(
                 .insert("grpc-status", "7".parse().unwrap());
             respond.send_response(head, true).unwrap();
         }
+        "unread" => {
+            let mut send = respond.send_response(head(), false).unwrap();
+            seen.reset = until_reset(&mut send).await;
+        }
+        "apart" | "late" => end_apart(&mut seen, respond, what, rest).await,
+        "pieces" => seen.reset = write_pieces(respond, rest).await,
         "early" => {
             let mut send = respond.send_response(head(), false).unwrap();
             send.send_data("early".into(), true).unwrap();
@@ -352,7 +419,7 @@ async fn answer(
         }
         "cut" => cut_off(respond, rest.parse().unwrap()).await?,
         "bytes" => write_bytes(respond, rest.parse().unwrap()).await?,
-        _ => echo(&mut seen, &mut body, respond, what).await,
+        _ => echo(&mut seen, &mut body, respond, (what, rest)).await,
     }
     Some(seen)
 }
@@ -361,12 +428,15 @@ async fn echo(
     seen: &mut Seen,
     body: &mut RecvStream,
     mut respond: SendResponse<Bytes>,
-    what: &str,
+    (what, rest): (&str, &str),
 ) {
     if what == "interim" {
-        for _ in 0..2 {
+        for _ in 0..rest.parse().unwrap() {
             let early = Response::builder().status(103).body(()).unwrap();
-            respond.send_informational(early).unwrap();
+            if respond.send_informational(early).is_err() {
+                return;
+            }
+            tokio::task::yield_now().await;
         }
     }
     let mut send = respond.send_response(head(), false).unwrap();
@@ -393,6 +463,51 @@ async fn echo(
     } else {
         send.send_data(Bytes::new(), true).ok();
     }
+}
+
+/// Why the proxy gave a response up.
+async fn until_reset(send: &mut SendStream<Bytes>) -> Option<Reason> {
+    let end = std::future::poll_fn(|cx| send.poll_reset(cx)).await;
+    end.ok()
+}
+
+async fn write_pieces(mut respond: SendResponse<Bytes>, what: &str) -> Option<Reason> {
+    let (count, size) = what.split_once('/').unwrap();
+    let mut send = respond.send_response(head(), false).unwrap();
+    let piece = Bytes::from(vec![b'x'; size.parse().unwrap()]);
+    for _ in 0..count.parse::<usize>().unwrap() {
+        if write(&mut send, piece.clone()).await.is_none() {
+            return until_reset(&mut send).await;
+        }
+        // Or one frame would have many.
+        tokio::task::yield_now().await;
+    }
+    send.send_data(Bytes::new(), true).ok();
+    None
+}
+
+async fn end_apart(seen: &mut Seen, mut respond: SendResponse<Bytes>, what: &str, status: &str) {
+    let mut head = head();
+    if let Ok(status) = status.parse() {
+        *head.status_mut() = status;
+    } else {
+        let length = "5".parse().unwrap();
+        head.headers_mut().insert("content-length", length);
+    }
+    let has_body = status.is_empty() && seen.method != "HEAD";
+    let mut send = respond.send_response(head, false).unwrap();
+    if has_body && write(&mut send, "whole".into()).await.is_none() {
+        return;
+    }
+    if what == "late" {
+        seen.reset = until_reset(&mut send).await;
+        return;
+    }
+    // The end leaves after what was there before it.
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    send.send_data(Bytes::new(), true).ok();
 }
 
 async fn cut_off(mut respond: SendResponse<Bytes>, reason: u32) -> Option<()> {

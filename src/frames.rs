@@ -50,8 +50,10 @@ pub enum Frame {
     MoreFields,
     /// A stream is given up.
     Reset,
-    /// What carries no part of a request or a response: PING, SETTINGS, `WINDOW_UPDATE` and so on;
-    /// also a piece of a body with nothing in it.
+    /// SETTINGS or GOAWAY: from now on other requests may come, or none.
+    Terms,
+    /// What else carries no part of a request or a response: PING, `WINDOW_UPDATE` and so on; also
+    /// a piece of a body with nothing in it.
     Control,
 }
 
@@ -141,6 +143,7 @@ impl Frames {
                 Frame::Fields
             }
             3 => Frame::Reset,
+            4 | 7 => Frame::Terms,
             9 => {
                 self.in_block = flags & END_HEADERS == 0;
                 Frame::MoreFields

@@ -27,9 +27,10 @@ fn each_kind_is_told() {
         (frame(1, 4, 1, 20), Frame::Fields),
         (frame(2, 0, 1, 5), Frame::Control),
         (frame(3, 0, 1, 4), Frame::Reset),
-        (frame(4, 0, 0, 6), Frame::Control),
-        (frame(4, 1, 0, 0), Frame::Control),
+        (frame(4, 0, 0, 6), Frame::Terms),
+        (frame(4, 1, 0, 0), Frame::Terms),
         (frame(6, 0, 0, 8), Frame::Control),
+        (frame(7, 0, 0, 8), Frame::Terms),
         (frame(8, 0, 0, 4), Frame::Control),
         (frame(9, 4, 1, 20), Frame::MoreFields),
         (frame(0xff, 0, 1, 3), Frame::Control),
@@ -65,7 +66,7 @@ fn the_preface_is_no_frame() {
     let mut frames = Frames::of_client();
     assert_eq!(seen(&mut frames, PREFACE_TEXT), []);
     assert!(!frames.has_begun());
-    assert_eq!(seen(&mut frames, &frame(4, 0, 0, 0)), [Frame::Control]);
+    assert_eq!(seen(&mut frames, &frame(4, 0, 0, 0)), [Frame::Terms]);
     assert!(frames.has_begun());
 }
 
