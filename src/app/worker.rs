@@ -79,9 +79,8 @@ fn run(start: Start, front: impl Front) -> io::Result<()> {
     ended
 }
 
-/// Tasks between two looks at the sockets. Each look is a system call, and what is found ready together
-/// is sent together where requests share a connection.
-const EVENT_INTERVAL: u32 = 256;
+/// Tasks between two looks at the sockets: tokio's own default.
+const EVENT_INTERVAL: u32 = 61;
 
 async fn serve(start: Start, front: impl Front) -> io::Result<()> {
     let Start {

@@ -255,6 +255,28 @@ fn many_answers_on_a_slow_line_are_not_given_up() {
 }
 
 #[test]
+fn who_takes_nothing_and_talks_all_the_while_is_closed() {
+    let tomcat = Tomcat::start("jvm1");
+    let proxy = start(&tomcat, "send_idle: 500ms, idle: 60s");
+    // A socket that is full refuses large frames as a whole.
+    let settings = [
+        (frames::INITIAL_WINDOW, 1 << 30),
+        (frames::MAX_FRAME_SIZE, 1 << 20),
+    ];
+    for streams in [1, 2, 4, 6, 7] {
+        let raw = Raw::connect_narrow(proxy.address());
+        let mut client = Frames::over(raw, &settings);
+        client.send(frames::WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes());
+        for number in 0..streams {
+            client.get(2 * number + 1, "/bytes/3000000");
+        }
+        let talk = |client: &mut Frames| client.try_send(frames::PING, 0, 0, b"are you?");
+        eventually("it is closed", || talk(&mut client).is_err());
+    }
+    tomcat.wait_for("all given up", |counts| counts.in_progress == 0);
+}
+
+#[test]
 fn a_stop_lets_requests_finish_and_takes_no_more() {
     let tomcat = Tomcat::start("jvm1");
     let proxy = Proxy::in_front_of(&[&tomcat], "");

@@ -4,17 +4,27 @@
 //! what was said for as long as a connection lives (HPACK): a short value would hold 16 KiB and more
 //! for a client that is idle.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue};
 
-/// Copies all values into one piece of memory that nothing else is in.
+/// Up to here values share a piece of memory: one that is remembered keeps all of them.
+const SHORT: usize = 64;
+
+/// Copies the short values into one piece of memory that nothing else is in, and each other into its
+/// own.
 pub fn apply(headers: &mut HeaderMap) {
-    let length = headers.values().map(HeaderValue::len).sum();
+    let lengths = headers.values().map(HeaderValue::len);
+    let length = lengths.filter(|length| *length <= SHORT).sum();
     let mut copies = BytesMut::with_capacity(length);
     for value in headers.values_mut() {
-        copies.extend_from_slice(value.as_bytes());
+        let copied = if value.len() <= SHORT {
+            copies.extend_from_slice(value.as_bytes());
+            copies.split().freeze()
+        } else {
+            Bytes::copy_from_slice(value.as_bytes())
+        };
         // It was a value before; were it none, it would stay as it is.
-        if let Ok(mut copy) = HeaderValue::from_maybe_shared(copies.split().freeze()) {
+        if let Ok(mut copy) = HeaderValue::from_maybe_shared(copied) {
             copy.set_sensitive(value.is_sensitive());
             *value = copy;
         }
@@ -23,8 +33,6 @@ pub fn apply(headers: &mut HeaderMap) {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::super::map;
     use super::*;
 
@@ -43,5 +51,17 @@ mod tests {
         assert!(headers["secret"].is_sensitive());
         drop(before);
         assert!(read.is_unique());
+    }
+
+    #[test]
+    fn a_short_value_keeps_no_long_one() {
+        let long = "x".repeat(SHORT + 1);
+        let mut headers = map(&[("date", "now"), ("set-cookie", &long), ("server", "x")]);
+        apply(&mut headers);
+        let place = |name| headers[name].as_bytes().as_ptr().addr();
+        assert_eq!(place("server"), place("date") + 3, "in one piece");
+        let start = place("set-cookie");
+        assert!(!(start..start + long.len()).contains(&(place("date") + 4)));
+        assert!(!(place("date")..place("date") + 5).contains(&start));
     }
 }

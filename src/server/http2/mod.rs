@@ -89,10 +89,12 @@ pub(super) async fn serve(line: &Line, begun: (Bytes, Socket), front: impl Front
     let mut connection = builder.serve_connection(stream, requests);
     let end = poll_fn(|cx| {
         loop {
-            if let Poll::Ready(outcome) = Pin::new(&mut connection).poll(cx) {
+            let ended = Pin::new(&mut connection).poll(cx);
+            let sent = wire.send(cx);
+            if let Poll::Ready(outcome) = ended {
                 return Poll::Ready(End::Ended(outcome));
             }
-            if wire.send(cx).is_err() {
+            if sent.is_err() {
                 return Poll::Ready(End::Silent(None));
             }
             let overdue = wire.overdue(cx, streams.used(cx, farewell.is_said()));
@@ -113,6 +115,7 @@ pub(super) async fn serve(line: &Line, begun: (Bytes, Socket), front: impl Front
     })
     .await;
     drop(connection);
+    wire.close();
     let error = match end {
         End::Ended(outcome) => wire
             .flood()

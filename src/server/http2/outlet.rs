@@ -3,7 +3,7 @@
 //! `h2` writes and flushes after each piece of a body. Sent like that, every answer costs a system
 //! call and a record of TLS of its own; gathered, all that are ready share one.
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -23,7 +23,7 @@ thread_local! {
 /// A client's socket, with what is to be sent on it.
 #[derive(Debug)]
 pub(super) struct Outlet {
-    socket: RefCell<Socket>,
+    socket: RefCell<Option<Socket>>,
     gathered: RefCell<Gathered>,
 }
 
@@ -39,13 +39,31 @@ struct Gathered {
 impl Outlet {
     pub(super) fn new(socket: Socket) -> Self {
         Self {
-            socket: RefCell::new(socket),
+            socket: RefCell::new(Some(socket)),
             gathered: RefCell::default(),
         }
     }
 
-    pub(super) fn socket(&self) -> RefMut<'_, Socket> {
-        self.socket.borrow_mut()
+    /// Asks the socket, while it is there.
+    pub(super) fn ask<T>(
+        &self,
+        what: impl FnOnce(&mut Socket) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        match &mut *self.socket.borrow_mut() {
+            Some(socket) => what(socket),
+            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    /// Closes the socket, whoever still knows of it.
+    pub(super) fn close(&self) {
+        self.socket.take();
+    }
+
+    /// Whether there is something to send, as far as is known here.
+    pub(super) fn has_some(&self) -> bool {
+        let gathered = self.gathered.borrow();
+        !gathered.bytes.is_empty() || gathered.is_unflushed
     }
 
     /// Takes what is to be sent; how much of it. `Pending`: there is no room, and the socket takes
@@ -61,7 +79,8 @@ impl Outlet {
         if there + total > MOST {
             ready!(self.poll_send(cx, &mut sent))?;
             if total >= MOST {
-                let count = ready!(Pin::new(&mut *self.socket()).poll_write_vectored(cx, bufs))?;
+                let write = |socket: &mut Socket| Pin::new(socket).poll_write_vectored(cx, bufs);
+                let count = ready!(self.ask(write))?;
                 self.gathered.borrow_mut().is_unflushed = true;
                 sent(count);
                 return Poll::Ready(Ok(count));
@@ -85,16 +104,19 @@ impl Outlet {
         cx: &mut Context<'_>,
         mut sent: impl FnMut(usize),
     ) -> Poll<io::Result<()>> {
-        let mut gathered = self.gathered.borrow_mut();
-        if gathered.bytes.is_empty() && !gathered.is_unflushed {
+        if !self.has_some() {
             return Poll::Ready(Ok(()));
         }
-        let gathered = &mut *gathered;
-        let mut socket = self.socket();
+        let gathered = &mut *self.gathered.borrow_mut();
+        // One that is secured takes what is written, and may keep it: no more than it has.
+        if gathered.is_unflushed {
+            ready!(self.ask(|socket| Pin::new(socket).poll_flush(cx)))?;
+            gathered.is_unflushed = false;
+        }
         while let Some(rest) = gathered.bytes.get(gathered.sent..)
             && !rest.is_empty()
         {
-            let count = ready!(Pin::new(&mut *socket).poll_write(cx, rest))?;
+            let count = ready!(self.ask(|socket| Pin::new(socket).poll_write(cx, rest)))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -108,8 +130,7 @@ impl Outlet {
             room.clear();
             SPARE.set(room);
         }
-        // One that is secured takes what is written, and may keep it.
-        ready!(Pin::new(&mut *socket).poll_flush(cx))?;
+        ready!(self.ask(|socket| Pin::new(socket).poll_flush(cx)))?;
         gathered.is_unflushed = false;
         Poll::Ready(Ok(()))
     }

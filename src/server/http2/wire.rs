@@ -109,9 +109,13 @@ impl Wire {
 
     /// After the protocol machine came to rest: sends what it has written. `Err`: the client is gone.
     pub(super) fn send(&self, cx: &mut Context<'_>) -> io::Result<()> {
+        // With nothing in hand nothing is learned: what was blocked may be a large piece, which `h2` keeps.
+        let has_some = self.outlet.has_some();
         match self.outlet.poll_send(cx, |count| self.sent(count)) {
             Poll::Ready(outcome) => {
-                self.blocked.set(false);
+                if has_some {
+                    self.blocked.set(false);
+                }
                 outcome
             }
             Poll::Pending => {
@@ -119,6 +123,11 @@ impl Wire {
                 Ok(())
             }
         }
+    }
+
+    /// Closes the client's socket.
+    pub(super) fn close(&self) {
+        self.outlet.close();
     }
 
     fn block(&self) {
@@ -214,7 +223,8 @@ impl AsyncRead for FrameStream {
         let this = self.get_mut();
         let before = buf.filled().len();
         if this.read.is_empty() {
-            ready!(Pin::new(&mut *this.wire.outlet.socket()).poll_read(cx, buf))?;
+            let outlet = &this.wire.outlet;
+            ready!(outlet.ask(|socket| Pin::new(socket).poll_read(cx, buf)))?;
         } else {
             let count = this.read.len().min(buf.remaining());
             buf.put_slice(&this.read.split_to(count));
@@ -277,7 +287,7 @@ impl AsyncWrite for FrameStream {
                 this.wire.block();
                 return Poll::Pending;
             }
-            ready!(Pin::new(&mut *outlet.socket()).poll_shutdown(cx))?;
+            ready!(outlet.ask(|socket| Pin::new(socket).poll_shutdown(cx)))?;
             // What we said last must not be lost since the client is still sending.
             this.wire.waits.enter(Waiting::Linger);
         }
@@ -285,6 +295,6 @@ impl AsyncWrite for FrameStream {
             return Poll::Ready(Ok(()));
         }
         let linger = this.lingering.get_or_insert_with(Linger::new);
-        linger.poll(&mut *outlet.socket(), cx)
+        outlet.ask(|socket| linger.poll(socket, cx))
     }
 }

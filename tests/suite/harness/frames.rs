@@ -20,6 +20,8 @@ pub(crate) const CONTINUATION: u8 = 9;
 
 /// `SETTINGS_INITIAL_WINDOW_SIZE`
 pub(crate) const INITIAL_WINDOW: u16 = 4;
+/// `SETTINGS_MAX_FRAME_SIZE`
+pub(crate) const MAX_FRAME_SIZE: u16 = 5;
 
 pub(crate) const END_STREAM: u8 = 1;
 pub(crate) const END_HEADERS: u8 = 4;
