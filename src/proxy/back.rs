@@ -96,12 +96,8 @@ pub(super) fn pass_back(
         in_flight: chosen.in_flight,
         request: outgoing.source,
         idle: config.timeouts.body_idle,
-        ahead: Bounds {
-            bytes: config.buffers.response.as_usize(),
-            crumbs: crumbs(config),
-        },
-        is_bodiless: asked.head.method == Method::HEAD
-            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED),
+        ahead: ahead(config),
+        is_bodiless: is_bodiless(&asked.head.method, status),
         account: forwarding.account,
     };
     let (mut head, body) = response.into_parts();
@@ -133,10 +129,19 @@ fn framing(response: &Response<BackendBody>) -> Framing {
     }
 }
 
-/// As much of what comes in small pieces as the backend may send unasked.
-fn crumbs(config: &Cluster) -> usize {
+/// What is read ahead of the client: of what comes in small pieces as much as the backend may send
+/// unasked.
+fn ahead(config: &Cluster) -> Bounds {
     let window = config.pool.http2.map(|it| it.stream_window);
-    window.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
+    Bounds {
+        bytes: config.buffers.response.as_usize(),
+        crumbs: window.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+    }
+}
+
+/// Whether no body follows, whatever the head says of its length.
+fn is_bodiless(method: &Method, status: StatusCode) -> bool {
+    *method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
 fn conclude(

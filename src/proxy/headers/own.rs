@@ -17,14 +17,14 @@ pub fn apply(headers: &mut HeaderMap) {
     let length = lengths.filter(|length| *length <= SHORT).sum();
     let mut copies = BytesMut::with_capacity(length);
     for value in headers.values_mut() {
-        let copied = if value.len() <= SHORT {
+        let bytes = if value.len() <= SHORT {
             copies.extend_from_slice(value.as_bytes());
             copies.split().freeze()
         } else {
             Bytes::copy_from_slice(value.as_bytes())
         };
         // It was a value before; were it none, it would stay as it is.
-        if let Ok(mut copy) = HeaderValue::from_maybe_shared(copied) {
+        if let Ok(mut copy) = HeaderValue::from_maybe_shared(bytes) {
             copy.set_sensitive(value.is_sensitive());
             *value = copy;
         }

@@ -75,8 +75,7 @@ pub(super) async fn serve(line: &Line, begun: (Bytes, Socket), front: impl Front
     let most = limits.requests_per_connection;
     let at_last = most.saturating_add(u64::from(limits.http2.streams));
     let mut farewell = Farewell::new(patience, at_last);
-    let (read, socket) = begun;
-    let wire = Wire::new(socket, &worker.clock, patience, &limits.http2);
+    let wire = Wire::new(begun.1, &worker.clock, patience, &limits.http2);
     let streams = Streams::new(line, &wire);
     let builder = protocol(limits, streams.clone());
     drop(view);
@@ -85,7 +84,7 @@ pub(super) async fn serve(line: &Line, begun: (Bytes, Socket), front: impl Front
         patience,
         front,
     };
-    let stream = TokioIo::new(FrameStream::new(read, Rc::clone(&wire)));
+    let stream = TokioIo::new(FrameStream::new(begun.0, Rc::clone(&wire)));
     let mut connection = builder.serve_connection(stream, requests);
     let end = poll_fn(|cx| {
         loop {
