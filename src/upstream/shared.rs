@@ -36,6 +36,8 @@ const REMEMBERED: Duration = Duration::from_secs(10);
 /// Frames of streams that are forgotten, in a connection's life. Each is answered with a reset, and
 /// these may pile up; a connection with more ends.
 const STRAYS: usize = 50_000;
+/// How long a connection that nobody uses any more may take to say what it still has to.
+const LEAVING: Duration = Duration::from_secs(5);
 /// How many streams the backend allows, while it has not said so. Nothing is sent before.
 const UNSAID: usize = 0;
 
@@ -97,12 +99,12 @@ impl Allowed {
 type Machine = Connection<TokioIo<BackendStream>, RequestBody, Tasks>;
 
 /// Hands requests to the connection, to its end.
-async fn drive(mut machine: Machine, wire: Rc<Wire>, allowed: Rc<Allowed>) {
+async fn drive(mut machine: Machine, wire: Rc<Wire>, allowed: Rc<Allowed>, clock: Rc<Clock>) {
     let at_end = || {
         allowed.is_over.set(true);
         allowed.tell();
     };
-    let _over = OnDrop(Some(at_end));
+    let over = OnDrop(Some(at_end));
     let outcome = poll_fn(|cx| {
         let polled = Pin::new(&mut machine).poll(cx);
         allowed.streams.set(machine.current_max_send_streams());
@@ -117,6 +119,19 @@ async fn drive(mut machine: Machine, wire: Rc<Wire>, allowed: Rc<Allowed>) {
     if let Err(error) = outcome {
         tracing::debug!(%error, "connection to a backend ended");
     }
+    drop(over);
+    // hyper's own task sends what is left, for as long as a backend that hangs does not take it.
+    let deadline = clock.deadline();
+    deadline.arm(LEAVING);
+    poll_fn(|cx| {
+        if deadline.is_over(cx) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+    wire.cut();
 }
 
 impl Shared {
@@ -150,7 +165,13 @@ impl Shared {
         }
         let (sender, machine) = builder.handshake(TokioIo::new(stream)).await?;
         let allowed = Rc::new(Allowed::default());
-        tokio::task::spawn_local(drive(machine, Rc::clone(&wire), Rc::clone(&allowed)));
+        let driven = drive(
+            machine,
+            Rc::clone(&wire),
+            Rc::clone(&allowed),
+            Rc::clone(&life.clock),
+        );
+        tokio::task::spawn_local(driven);
         let shared = Self {
             sender: RefCell::new(sender),
             tasks,

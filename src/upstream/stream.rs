@@ -146,11 +146,16 @@ impl Wire {
         }
     }
 
-    /// Whether it was cut; who asks is woken when it is.
-    fn is_cut(&self, cx: &Context<'_>) -> bool {
+    /// Nothing goes either way on a connection that was cut.
+    fn refuse_if_cut(&self) -> io::Result<()> {
         if self.cut.get() {
-            return true;
+            return Err(io::ErrorKind::ConnectionAborted.into());
         }
+        Ok(())
+    }
+
+    /// Wakes the task when it is cut.
+    fn listen_for_cut(&self, cx: &Context<'_>) {
         let mut reader = self.reader.borrow_mut();
         // A connection has one task as a rule, and another one after a 101.
         if !reader
@@ -159,7 +164,6 @@ impl Wire {
         {
             *reader = Some(cx.waker().clone());
         }
-        false
     }
 
     /// What came since a head was expected.
@@ -218,9 +222,8 @@ impl AsyncRead for BackendStream {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
-        if this.wire.is_cut(cx) {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        }
+        this.wire.listen_for_cut(cx);
+        this.wire.refuse_if_cut()?;
         ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
         let read = buf.filled().len() - before;
         if read > 0 {
@@ -262,6 +265,7 @@ impl AsyncWrite for BackendStream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.wire.refuse_if_cut()?;
         let written = Pin::new(&mut this.socket).poll_write(cx, buf);
         this.count(written)
     }
@@ -272,6 +276,7 @@ impl AsyncWrite for BackendStream {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.wire.refuse_if_cut()?;
         let written = Pin::new(&mut this.socket).poll_write_vectored(cx, bufs);
         this.count(written)
     }

@@ -343,3 +343,25 @@ fn a_port_that_takes_connections_is_enough_for_its_check() {
     eventually("it is back", || is_up(&proxy, "b1"));
     get(proxy.address(), "/echo").expect(200);
 }
+
+#[test]
+fn a_connection_that_hangs_is_closed_when_nobody_uses_it_any_more() {
+    // Windows are no matter; the line is full.
+    const WIDE: &[u8] = &[0, 4, 0x7f, 0xff, 0xff, 0xff];
+    let server = scripted(&[&[
+        Step::Send(frames::SETTINGS, 0, 0, WIDE),
+        Step::Send(frames::WINDOW_UPDATE, 0, 0, &[0x40, 0, 0, 0]),
+        Step::Await(frames::HEADERS, 1),
+        Step::Hang,
+    ]]);
+    let more = "    timeouts: { response: 500ms, body_idle: 1s }\n    http2: { ping: 0s }\n";
+    let proxy = in_front_of(&[&server], more);
+    let mut client = Http2::connect(proxy.address());
+    let mut stream = client.begin(Ask::new("POST", "/upload").piece(vec![0; 30_000_000]));
+    assert_eq!(client.head(&mut stream), 504);
+    let open = || {
+        let metrics = proxy.metrics();
+        metrics.value("cattail_backend_connections_open", &[])
+    };
+    eventually("it is closed", || open() == 0);
+}
