@@ -4,6 +4,7 @@
 //! at what is at a backend sees as many as there are. What is of the connection is the socket's.
 
 use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
 use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -18,6 +19,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http2::{Builder, Connection, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::oneshot;
 
 use super::body::RequestBody;
 use super::connection::{HEAD_BYTES, HEAD_FIELDS, Heard, OnDrop, SendFailure};
@@ -59,6 +61,10 @@ pub(super) struct Shared {
     idle_since_ms: Cell<u64>,
     /// Whether it counts as idle.
     is_idle: Cell<bool>,
+    /// Exchanges whose heads may be under way, those that were given up among them.
+    most_heads: u32,
+    /// Dropped with it: then nobody uses it any more.
+    _used: oneshot::Sender<Infallible>,
 }
 
 /// Whose connection it is, and since when.
@@ -98,36 +104,45 @@ impl Allowed {
 
 type Machine = Connection<TokioIo<BackendStream>, RequestBody, Tasks>;
 
-/// Hands requests to the connection, to its end.
-async fn drive(mut machine: Machine, wire: Rc<Wire>, allowed: Rc<Allowed>, clock: Rc<Clock>) {
+/// Hands requests to the connection, to its end. hyper has a task of its own for the rest, which
+/// goes on with the exchanges that are there when the backend has said goodbye. When nobody uses the
+/// connection any more, it ends in good order, or is cut: a backend that hangs takes nothing of that.
+async fn drive(
+    machine: Machine,
+    (wire, allowed): (Rc<Wire>, Rc<Allowed>),
+    (clock, mut used): (Rc<Clock>, oneshot::Receiver<Infallible>),
+) {
     let at_end = || {
         allowed.is_over.set(true);
         allowed.tell();
     };
-    let over = OnDrop(Some(at_end));
-    let outcome = poll_fn(|cx| {
-        let polled = Pin::new(&mut machine).poll(cx);
-        allowed.streams.set(machine.current_max_send_streams());
-        // The machine looks after what was agreed only if it has something to send.
-        wire.listen(cx);
-        if allowed.streams.get() != UNSAID {
-            allowed.tell();
-        }
-        polled
-    })
-    .await;
-    if let Err(error) = outcome {
-        tracing::debug!(%error, "connection to a backend ended");
-    }
-    drop(over);
-    // hyper's own task sends what is left, for as long as a backend that hangs does not take it.
-    let deadline = clock.deadline();
-    deadline.arm(LEAVING);
+    let mut running = Some((machine, OnDrop(Some(at_end))));
+    let mut leaving = None;
     poll_fn(|cx| {
-        if deadline.is_over(cx) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
+        if let Some((machine, _)) = &mut running {
+            let polled = Pin::new(&mut *machine).poll(cx);
+            allowed.streams.set(machine.current_max_send_streams());
+            // The machine looks after what was agreed only if it has something to send.
+            wire.listen(cx);
+            if allowed.streams.get() != UNSAID {
+                allowed.tell();
+            }
+            if let Poll::Ready(outcome) = polled {
+                if let Err(error) = outcome {
+                    tracing::debug!(%error, "connection to a backend ended");
+                }
+                // It holds the connection open.
+                running = None;
+            }
+        }
+        if leaving.is_none() && Pin::new(&mut used).poll(cx).is_ready() {
+            let deadline = clock.deadline();
+            deadline.arm(LEAVING);
+            leaving = Some(deadline);
+        }
+        match &leaving {
+            Some(deadline) if deadline.is_over(cx) => Poll::Ready(()),
+            _ => Poll::Pending,
         }
     })
     .await;
@@ -154,7 +169,9 @@ impl Shared {
             .initial_stream_window_size(settings.stream_window)
             .initial_connection_window_size(settings.connection_window())
             .max_send_buf_size(usize::try_from(settings.send_buffer).unwrap_or(usize::MAX))
-            .max_concurrent_reset_streams(remembered(settings.streams))
+            .max_concurrent_reset_streams(
+                usize::try_from(remembered(settings.streams)).unwrap_or(usize::MAX),
+            )
             .reset_stream_duration(REMEMBERED)
             .max_local_error_reset_streams(STRAYS)
             .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX));
@@ -165,13 +182,12 @@ impl Shared {
         }
         let (sender, machine) = builder.handshake(TokioIo::new(stream)).await?;
         let allowed = Rc::new(Allowed::default());
-        let driven = drive(
+        let (used, is_used) = oneshot::channel();
+        tokio::task::spawn_local(drive(
             machine,
-            Rc::clone(&wire),
-            Rc::clone(&allowed),
-            Rc::clone(&life.clock),
-        );
-        tokio::task::spawn_local(driven);
+            (Rc::clone(&wire), Rc::clone(&allowed)),
+            (Rc::clone(&life.clock), is_used),
+        ));
         let shared = Self {
             sender: RefCell::new(sender),
             tasks,
@@ -183,7 +199,9 @@ impl Shared {
             is_given_up: Cell::new(false),
             idle_since_ms: Cell::new(life.clock.now_ms()),
             is_idle: Cell::new(false),
+            most_heads: remembered(settings.streams).saturating_add(settings.streams),
             life,
+            _used: used,
         };
         shared.begun().await;
         if shared.is_closed() {
@@ -283,7 +301,7 @@ impl SharedCarrier {
         request: Request<RequestBody>,
     ) -> impl Future<Output = Result<Response<Incoming>, SendFailure>> + 'static {
         self.reads = self.shared.wire.reads();
-        self.shared.wire.expect_heads(self.shared.streams.get());
+        self.shared.wire.expect_heads(self.shared.most_heads);
         let mut request = translated(request, &self.shared.scheme);
         if !request.body().is_empty() {
             let (upload, beginning) = self.shared.tasks.upload();
@@ -331,9 +349,9 @@ impl Drop for SharedCarrier {
 
 /// Streams that were given up and are remembered at a time: a client that cancels all it has on a
 /// connection, and does so again and again, hurts nobody else on it.
-fn remembered(streams: u32) -> usize {
+fn remembered(streams: u32) -> u32 {
     const TIMES: u32 = 16;
-    usize::try_from(streams.saturating_mul(TIMES)).unwrap_or(usize::MAX)
+    streams.saturating_mul(TIMES)
 }
 
 /// A request in the words of HTTP/2: `Host` is `:authority`, and what is of one connection of

@@ -111,12 +111,11 @@ impl Wire {
         self.is_ended.get()
     }
 
-    /// One more request goes out on a connection that is shared, which has `streams` now.
-    pub(super) fn expect_heads(&self, streams: usize) {
-        let streams = u32::try_from(streams).unwrap_or(u32::MAX);
-        let most = HEADS.saturating_mul(streams);
-        self.heads
-            .set(self.heads.get().saturating_add(HEADS).min(most));
+    /// One more request goes out on a connection that is shared, where heads of so many may be under
+    /// way.
+    pub(super) fn expect_heads(&self, most: u32) {
+        let heads = self.heads.get().saturating_add(HEADS);
+        self.heads.set(heads.min(HEADS.saturating_mul(most)));
     }
 
     /// Takes in what was read of a connection that is shared.
@@ -286,10 +285,12 @@ impl AsyncWrite for BackendStream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.wire.refuse_if_cut()?;
         Pin::new(&mut self.get_mut().socket).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.wire.refuse_if_cut()?;
         Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
     }
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::Reason;
@@ -64,6 +65,8 @@ pub(crate) enum Step {
     Await(u8, usize),
     /// A frame: its kind, its flags, its stream, and what is in it.
     Send(u8, u8, u32, &'static [u8]),
+    /// Nothing happens for a while.
+    Pause(Duration),
     /// Nothing is read any more, for as long as the test lasts.
     Hang,
     /// It is told how far the script has come, see [`Http2Server::wait_for_told`].
@@ -275,6 +278,10 @@ async fn follow(mut client: TcpStream, script: &[Step], state: &State) {
             Step::Send(kind, flags, stream, payload) => {
                 let frame = frames::frame(kind, flags, stream, payload);
                 client.write_all(&frame).await.ok()
+            }
+            Step::Pause(time) => {
+                tokio::time::sleep(time).await;
+                Some(())
             }
             Step::Hang => std::future::pending().await,
             Step::Tell => {
