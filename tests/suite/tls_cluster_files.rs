@@ -119,7 +119,8 @@ fn our_own_certificate_is_renewed_and_half_a_renewal_changes_nothing() {
     eventually("is shown", || status(&proxy) != 200);
     stage.own.replace(&renewed);
     eventually("is shown", || status(&proxy) == 200);
-    assert_eq!(reloads(&proxy, "failure"), 1);
+    // Between the two files of a pair a look may have found one of each.
+    assert!(reloads(&proxy, "failure") >= 1);
 }
 
 #[test]

@@ -107,12 +107,11 @@ fn an_answer_about_another_certificate_is_not_sent() {
     eventually("none is sent", || stage.sent(&proxy, &TLS13).is_empty());
 }
 
-#[test]
-fn an_answer_that_runs_out_is_sent_no_more() {
-    let stage = stage();
-    let soon = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(3);
+/// When an answer runs out that is begun with in a test.
+fn soon() -> String {
+    let soon = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(5);
     let soon = rcgen::date_time_ymd(1970, 1, 1) + soon;
-    let until = format!(
+    format!(
         "{:04}{:02}{:02}{:02}{:02}{:02}Z",
         soon.year(),
         u8::from(soon.month()),
@@ -120,8 +119,31 @@ fn an_answer_that_runs_out_is_sent_no_more() {
         soon.hour(),
         soon.minute(),
         soon.second()
-    );
-    let good = staple(&stage.shop, &until);
+    )
+}
+
+#[test]
+fn an_answer_that_runs_out_is_sent_no_more_whatever_the_file_holds_by_then() {
+    let stage = stage();
+    let good = staple(&stage.shop, &soon());
+    stage.write(&good);
+    let proxy = stage.start();
+    assert_eq!(stage.sent(&proxy, &TLS13), good);
+    // What cannot be read leaves in force what was read before, as long as that holds.
+    fs::remove_file(&stage.shop.key).unwrap();
+    eventually("is told", || failures(&proxy) == 1);
+    assert_eq!(stage.sent(&proxy, &TLS13), good);
+    eventually("none is sent", || stage.sent(&proxy, &TLS13).is_empty());
+    let told = failures(&proxy);
+    wait::stays("nothing more is told", Duration::from_millis(500), || {
+        failures(&proxy) == told
+    });
+}
+
+#[test]
+fn an_answer_that_runs_out_is_sent_no_more() {
+    let stage = stage();
+    let good = staple(&stage.shop, &soon());
     stage.write(&good);
     let proxy = stage.start();
     assert_eq!(stage.sent(&proxy, &TLS13), good);

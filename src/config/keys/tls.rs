@@ -78,7 +78,7 @@ pub(super) const HANDSHAKES: &[Key] = &[
         Kind::Either(&[Kind::Choice(&["auto"]), Kind::Count(0, 1_000_000)]),
         "New handshakes of all clients each second, on average of ten seconds; 0: no bound; `auto`: 500 for each worker.",
     )
-    .or("auto"),
+    .or("0"),
     Key::new(
         "under_way",
         Kind::Either(&[Kind::Choice(&["auto"]), Kind::Count(1, 1_000_000)]),

@@ -4,9 +4,12 @@
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::sign::CertifiedKey;
 
 use super::load::{CertificateFault, CertificateFile, ClientFile};
-use super::{Certificate, ListenerTls, PemFault, Staple};
+use super::{Certificate, ListenerTls, PemFault, Staple, StapleFault};
 
 /// A file that cannot be used now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -120,6 +123,9 @@ impl Certificate {
             }
             Err(fault) => fault,
         };
+        if self.staple.has_run_out() {
+            self.withhold(StapleFault::Over);
+        }
         Some(Unusable {
             item: item(file),
             path: self.files.path(file)?.to_owned(),
@@ -127,6 +133,14 @@ impl Certificate {
             expected: file.expected(),
             then: STAYS,
         })
+    }
+
+    /// Its OCSP answer is not sent any more.
+    fn withhold(&mut self, fault: StapleFault) {
+        self.staple = Staple::Withheld(fault);
+        let mut ready = CertifiedKey::clone(&self.ready);
+        ready.ocsp = None;
+        self.ready = Arc::new(ready);
     }
 
     /// What is wrong with its OCSP answer, if it is withheld for that.
