@@ -152,6 +152,21 @@ fn a_client_by_tls_that_ends_without_its_word_has_broken() {
 }
 
 #[test]
+fn a_client_by_tls_may_leave_without_a_word_when_the_backend_has_ended() {
+    let ca = Authority::new("ca");
+    let shop = ca.issue(&["shop.example"]);
+    let backend = Switch::open();
+    let proxy = Proxy::start(&(Issued::listener(&[&shop], "") + &backend.cluster("")));
+    let client = Raw::connect_tls(proxy.address(), &ca.clients(), "shop.example");
+    let [mut client, mut far] = tunnel(client, &backend);
+    far.finish_sending();
+    client.expect_closed();
+    drop(client);
+    far.read_to_end();
+    ended(&proxy, "backend");
+}
+
+#[test]
 fn a_side_that_breaks_after_the_other_had_ended_is_what_is_told() {
     let backend = Switch::open();
     let proxy = Proxy::start(&backend.cluster(""));

@@ -10,6 +10,7 @@ mod offer;
 mod tally;
 
 use std::future::poll_fn;
+use std::io;
 use std::task::{Context, Poll};
 
 use hyper::upgrade::OnUpgrade;
@@ -161,9 +162,11 @@ where
         [source, sink]: [TunnelEnd; 2],
     ) {
         match flow {
-            Poll::Ready(Err(Broken::Source(_))) => {
+            Poll::Ready(Err(Broken::Source(error))) => {
                 let first = self.first.get_or_insert(source);
-                if matches!(first, TunnelEnd::Client | TunnelEnd::Backend) {
+                // Browsers leave without TLS's goodbye once the other side has ended.
+                let has_just_left = error.kind() == io::ErrorKind::UnexpectedEof;
+                if !has_just_left && matches!(first, TunnelEnd::Client | TunnelEnd::Backend) {
                     *first = source;
                 }
             }
