@@ -8,7 +8,9 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 TOOLS_HOME=${CARGO_HOME:-$HOME/.cargo}/cattail-tools
 # Servers live in sbin on Debian, which is not on everybody's path.
 PATH=$TOOLS_HOME/bin:$PATH:/usr/sbin:/sbin
-export PATH
+# What the tests in Python share lies beside this file.
+PYTHONPATH=$ROOT/tests${PYTHONPATH:+:$PYTHONPATH}
+export PATH PYTHONPATH
 
 # === What is said ===
 
@@ -260,27 +262,11 @@ is_running() {
     [ -n "$state" ] && [ "$state" != Z ]
 }
 
-# A TCP port of 127.0.0.1 that the kernel calls free.
-free_port() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
+# A TCP port of 127.0.0.1 that nobody has.
+free_port() { python3 "$ROOT/tests/free_ports.py"; }
 
 # Such a port whose next one is free too: a demonstration takes both.
-free_pair() {
-    python3 -c '
-import socket
-while True:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
-        try:
-            other.bind(("127.0.0.1", port + 1))
-        except (OSError, OverflowError):
-            continue
-        print(port)
-        break
-'
-}
+free_pair() { python3 "$ROOT/tests/free_ports.py" 2; }
 
 # wait_for_http URL SECONDS [PID]: until the URL answers 200; not longer than its server lives.
 wait_for_http() {

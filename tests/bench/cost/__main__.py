@@ -4,7 +4,6 @@ import argparse
 import os
 import resource
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import tempfile
 import time
 
 import backends
+from free_ports import free_port
 
 # Way -> (keys of the section `health`, what each backend answers, the most of one core in percent for 1,000 backends
 # asked every 2 s). Where each question needs a connection, most of it is the kernel's.
@@ -116,13 +116,6 @@ def configuration(health, many):
         f"    health: {{ {health}{', ' if health else ''}interval: 2s }}\n"
         "    backends:\n" + "".join(names)
     )
-
-
-def free_port():
-    """A port where nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def settle(proxy, options, health, many):

@@ -7,12 +7,12 @@ two backends, Host kept, X-Forwarded-For/-Proto/-Host/-Port set, one worker. Oth
 import dataclasses
 import json
 import os
-import socket
 import subprocess
 import urllib.request
 
 import processes
 from client import Client
+from free_ports import free_port
 from processes import BenchError
 
 CATTAIL, HAPROXY, NGINX = "cattail", "haproxy", "nginx"
@@ -20,13 +20,6 @@ ALL = (HAPROXY, NGINX, CATTAIL)
 
 # Beyond what any run sends, so that no connection is renewed in the middle.
 REQUESTS_PER_CONNECTION = 1_000_000_000
-
-
-def free_port():
-    """A port that the kernel calls free."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @dataclasses.dataclass(frozen=True)

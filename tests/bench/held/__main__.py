@@ -18,6 +18,7 @@ import urllib.request
 
 import clients
 from clients import Failure
+from free_ports import free_port
 
 # Kind -> (what its clients say, the protocol of TLS or nothing, sockets of Cattail's for each, the most KiB for each).
 KINDS = {
@@ -163,13 +164,6 @@ def started(command, ending, **how):
 
     ending.callback(end)
     return process
-
-
-def free_port():
-    """A port that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for(url, proxy):

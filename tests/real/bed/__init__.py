@@ -9,12 +9,14 @@
         browser = Browser(proxy.address)
 """
 
+from free_ports import free_port
+
 from .balancer import Balancer, Nginx, certificate
 from .bed import Bed
 from .browser import Answer, Browser
 from .haproxy import Haproxy
 from .manager import Msm, Persistent, Standard
-from .process import Gone, PartError, eventually, free_port
+from .process import Gone, PartError, eventually
 from .proxy import Cattail, on_loopback
 from .store import Memcached, Redis
 from .tomcat import App, Tomcat

@@ -5,8 +5,10 @@ import io
 import os
 import socket
 
+from free_ports import free_port
+
 from . import parts
-from .process import Process, free_port
+from .process import Process
 
 
 class Haproxy(Process):

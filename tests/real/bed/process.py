@@ -3,7 +3,6 @@
 import atexit
 import os
 import signal
-import socket
 import subprocess
 import time
 
@@ -22,13 +21,6 @@ class Gone(PartError):
 
 
 _running = set()
-
-
-def free_port(host="127.0.0.1"):
-    """A port that the kernel calls free there."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
 
 
 def eventually(what, condition, patience=PATIENCE):

@@ -6,8 +6,10 @@ import signal
 import subprocess
 import urllib.request
 
+from free_ports import free_port
+
 from . import parts
-from .process import PartError, Process, eventually, free_port
+from .process import PartError, Process, eventually
 
 PRIVATE = re.compile(r"\b(?:10|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3}){2,3}:\d+\b")
 

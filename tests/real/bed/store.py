@@ -3,8 +3,10 @@
 import socket
 import urllib.parse
 
+from free_ports import free_port
+
 from . import parts
-from .process import Process, free_port
+from .process import Process
 
 
 class Store(Process):
@@ -90,7 +92,6 @@ class Memcached(Store):
     def flush(self):
         """Forgets everything."""
         self.talk("flush_all", until=b"\r\n")
-
 
 
 class Redis(Store):

@@ -4,9 +4,11 @@ import dataclasses
 import os
 import urllib.request
 
+from free_ports import free_port
+
 from . import parts
 from .manager import Standard, element
-from .process import Process, eventually, free_port
+from .process import Process, eventually
 
 # Private parts of the JDK that serializers reach into.
 OPENED = (
