@@ -9,7 +9,7 @@
 //! - [`proxy`] is one request, from its head to the last byte of the answer.
 //! - [`webhook`] tells a receiver of events.
 //! - [`health`] asks backends how they are.
-//! - [`upstream`] is one worker's connections to backends.
+//! - [`upstream`] is one worker's connections to backends, and HTTP/1.1 on them.
 //! - [`cluster`] is what all workers share of backends.
 //! - [`store`] asks memcached and redis what is kept there.
 //! - [`balance`] decides, without any I/O, who is next.

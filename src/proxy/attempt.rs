@@ -19,9 +19,10 @@ use crate::balance::Slot;
 use crate::cluster::machine::Event;
 use crate::cluster::{Backend, Cluster};
 use crate::observe::metrics::Stage;
+use crate::upstream::http1::BadAnswer;
 use crate::upstream::{
-    self, BodySource, Carrier, Connection, FailureKind, Heard, Introduced, Lease, NotShared,
-    Reason, SendFailure, Sent, UpstreamFailure,
+    self, BodySource, Broken, Carrier, Connection, FailureKind, Heard, Introduced, Lease,
+    NotShared, Reason, SendFailure, Sent, UpstreamFailure,
 };
 
 type BackendBody = <upstream::Chosen as Carrier>::Body;
@@ -89,7 +90,7 @@ impl Attempt<'_> {
                 // What must not be sent twice must not meet a connection that the backend has
                 // closed: one turn of the event loop lets the news of it arrive.
                 tokio::task::yield_now().await;
-                if !lease.is_closed() {
+                if lease.is_ready() {
                     return Ok(lease);
                 }
             }
@@ -253,7 +254,11 @@ impl Attempt<'_> {
                 progress = self.progress();
                 self.arm();
             }
-            if let Some(source) = self.source.filter(|source| !source.borrow().has_ended()) {
+            // Who shares a connection sends its body elsewhere.
+            if self.chosen.upstream.is_shared()
+                && let Some(source) = self.source
+                && !source.borrow().has_ended()
+            {
                 source.borrow_mut().watch(cx);
             }
             if self.must_leave() {
@@ -281,10 +286,11 @@ impl Attempt<'_> {
         }
     }
 
-    /// What hyper's error means.
+    /// What it means.
     fn judge(&self, failure: SendFailure) -> Failed {
         let fault = self.source.and_then(|source| source.borrow().fault());
         match (failure.was_unsent, failure.heard) {
+            _ if fault.is_some() => {}
             // Its connection takes others.
             (true, Heard::Reset) => {
                 let kind = FailureKind::Reset(failure.error);
@@ -299,7 +305,12 @@ impl Attempt<'_> {
         let kind = match failure.heard {
             _ if fault.is_some() => FailureKind::RequestBody,
             Heard::TooMuch => FailureKind::Protocol(Reason::HeadTooLarge),
-            _ if failure.error.is_parse() => FailureKind::Protocol(Reason::Parse(failure.error)),
+            _ if matches!(failure.error, Broken::Bad(BadAnswer::HeadTooLarge)) => {
+                FailureKind::Protocol(Reason::HeadTooLarge)
+            }
+            _ if matches!(failure.error, Broken::Bad(_)) => {
+                FailureKind::Protocol(Reason::Parse(failure.error))
+            }
             Heard::Nonsense => FailureKind::Protocol(Reason::Parse(failure.error)),
             Heard::Something => FailureKind::Protocol(Reason::CutHead(failure.error)),
             Heard::Reset => FailureKind::Reset(failure.error),
@@ -357,7 +368,7 @@ fn says_farewell(status: StatusCode) -> bool {
     )
 }
 
-/// Why a head is not believed. Hyper has parsed it; what it lets pass and two readers could read
+/// Why a head is not believed that could be parsed: what parsers let pass and two readers could read
 /// in two ways is refused here.
 fn disbelief<B>(response: &Response<B>, offer: Option<&Offer>) -> Option<Reason> {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {

@@ -231,10 +231,14 @@ pub(super) fn alive(exchange: Rc<RefCell<Exchange>>) -> Result<Rc<RefCell<Exchan
     if !exchange.borrow().is_stillborn() {
         return Ok(exchange);
     }
+    let fault = exchange.borrow().request_fault();
     let account = match Rc::try_unwrap(exchange) {
         Ok(exchange) => Box::new(exchange.into_inner().into_account()),
         Err(shared) => return Ok(shared),
     };
+    if let Some(fault) = fault {
+        return Err((ProxyError::of_body(fault), account));
+    }
     let (cluster, backend) = account.names();
     tracing::warn!(
         cluster,

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::observe::metrics::ErrorReason;
-use crate::upstream::{BodyFault, Fault};
+use crate::upstream::{BodyFault, Broken, Fault};
 
 /// Why a response is cut off. It must look cut off to the client too.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +53,7 @@ impl Cut {
 
 /// How a backend's connection broke, or its stream.
 #[derive(Debug)]
-pub struct CutOff(pub(super) hyper::Error);
+pub struct CutOff(pub(super) Broken);
 
 impl fmt::Display for CutOff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -70,8 +70,7 @@ impl Error for CutOff {
     /// not for the client, who would try again what was refused after a head; but for a call that the
     /// backend has given up.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        let cause = self.0.source()?;
-        let reset: &h2::Error = cause.downcast_ref()?;
-        (reset.reason() == Some(h2::Reason::CANCEL)).then_some(cause)
+        let reset = self.0.http2()?;
+        (reset.reason() == Some(h2::Reason::CANCEL)).then_some(reset)
     }
 }

@@ -28,7 +28,7 @@ use super::tunnel::Offer;
 use crate::balance::Slot;
 use crate::cluster;
 use crate::config::Cluster;
-use crate::upstream::{BodyLimits, BodySource, ContinueSignal, Framing, RequestBody};
+use crate::upstream::{BodyLimits, BodySource, Framing, RequestBody};
 
 /// Room for the fields that we put in, so that the map need not grow.
 const OUR_FIELDS: usize = 8;
@@ -38,7 +38,6 @@ pub(super) struct Outgoing {
     /// Where the rule replaces the client's target.
     target: Option<PathAndQuery>,
     pub(super) source: Option<Rc<RefCell<BodySource>>>,
-    continues: Option<Arc<ContinueSignal>>,
     pub(super) offer: Option<Offer>,
     pub(super) repeat: Repeat,
 }
@@ -94,10 +93,12 @@ impl Outgoing {
         let source = source(asked, plans, repeat, body);
         // Of HTTP/2 hyper tells no interim answer: the body is asked for at once.
         let is_shared = plans.config.pool.http2.is_some();
-        let continues = source
-            .as_ref()
-            .filter(|_| asked.checked.expectation == Expectation::Continue && !is_shared)
-            .map(|source| source.borrow_mut().hold_for_continue());
+        if let Some(source) = &source
+            && asked.checked.expectation == Expectation::Continue
+            && !is_shared
+        {
+            source.borrow_mut().hold_for_continue();
+        }
         // A switch within a body, or one that HTTP/1.0 does not know, would be read in two ways.
         let may_switch = source.is_none() && head.version != Version::HTTP_10;
         let offers = may_switch && asked.checked.fields.present.has(Field::Upgrade);
@@ -113,7 +114,6 @@ impl Outgoing {
         Ok(Self {
             target,
             source,
-            continues,
             offer,
             repeat,
         })
@@ -146,14 +146,6 @@ impl Outgoing {
         }
         if let Some(renewed) = renewed {
             renewed.apply(request.headers_mut());
-        }
-        if let Some(signal) = &self.continues {
-            let signal = Arc::clone(signal);
-            hyper::ext::on_informational(&mut request, move |interim| {
-                if interim.status() == StatusCode::CONTINUE {
-                    signal.give();
-                }
-            });
         }
         request
     }

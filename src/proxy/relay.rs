@@ -22,7 +22,7 @@ use super::cut::{Cut, CutOff};
 use super::headers::{hop, own};
 use super::select::InFlight;
 use crate::observe::metrics::Stage;
-use crate::upstream::{BodySource, Carrier, Chosen, Framing, Lease};
+use crate::upstream::{BodyFault, BodySource, Carrier, Chosen, Framing, Lease};
 
 type BackendBody = <Chosen as Carrier>::Body;
 
@@ -40,6 +40,9 @@ pub struct Exchange {
     trailers: Option<HeaderMap>,
     is_bodiless: bool,
     asked: Asked,
+    /// Whether the head, or a piece, was handed out in this turn: it may not have left yet, and a cut is
+    /// put off until it has.
+    is_leaving: bool,
     cut: Option<Cut>,
     account: Box<Account>,
 }
@@ -92,6 +95,7 @@ impl Exchange {
             trailers: None,
             is_bodiless: begun.is_bodiless,
             asked: Asked::Nothing,
+            is_leaving: true,
             cut: None,
             account: begun.account,
         };
@@ -138,6 +142,7 @@ impl Exchange {
 
     /// See [`Conversation::read_ahead`].
     pub(super) fn read_ahead(&mut self, cx: &mut Context<'_>, talk: &Conversation) {
+        self.is_leaving = false;
         // Only this turn's: when more has come, a blocked protocol machine does not ask for it.
         if std::mem::replace(&mut self.asked, Asked::Nothing) == Asked::InVain {
             return;
@@ -150,6 +155,16 @@ impl Exchange {
             if self.ahead.is_overfull() {
                 self.cut_off(Cut::Left, talk);
             }
+        }
+        self.look_at_rest(cx, talk);
+    }
+
+    /// Nothing more is read for now; the request may still be on its way.
+    fn look_at_rest(&mut self, cx: &mut Context<'_>, talk: &Conversation) {
+        if let Some(body) = &self.body
+            && let Poll::Ready(broken) = body.poll_broken(cx)
+        {
+            self.cut_off(Cut::Backend(CutOff(broken)), talk);
         }
     }
 
@@ -164,6 +179,12 @@ impl Exchange {
         }
         match self.poll_backend(cx, talk) {
             Poll::Ready(Some(Ok(data))) => self.hand_out(data),
+            // The client gets what came before.
+            Poll::Ready(Some(Err(()))) if std::mem::take(&mut self.is_leaving) => {
+                self.asked = Asked::InVain;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             Poll::Ready(Some(Err(()))) => {
                 self.account_cut();
                 let cut = self.cut.replace(Cut::Before);
@@ -182,6 +203,7 @@ impl Exchange {
     }
 
     fn hand_out(&mut self, data: Bytes) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        self.is_leaving = true;
         self.account.sent(data.len());
         Poll::Ready(Some(Ok(Frame::data(data))))
     }
@@ -338,6 +360,14 @@ impl Exchange {
     /// Whether the response was cut off before a byte of its body.
     pub(super) fn is_stillborn(&self) -> bool {
         self.cut.is_some() && self.ahead.is_empty()
+    }
+
+    /// What befell the request's body, if that is why the response was cut off.
+    pub(super) fn request_fault(&self) -> Option<BodyFault> {
+        match self.cut {
+            Some(Cut::Request(fault)) => Some(fault),
+            _ => None,
+        }
     }
 
     /// Ends an exchange of which the client has seen nothing.

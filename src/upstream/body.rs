@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -90,38 +90,9 @@ pub type UnfitTrailers = (
 #[derive(Debug)]
 enum Gate {
     Open,
-    /// The client asked to be told to continue: its body is not asked for before the signal, or
-    /// this long at most.
-    Shut(Arc<ContinueSignal>),
-}
-
-/// Says that the backend wants the body. Shared with hyper's callback, which must be `Send`.
-#[derive(Debug, Default)]
-pub struct ContinueSignal(Mutex<Continue>);
-
-#[derive(Debug, Default)]
-struct Continue {
-    given: bool,
-    waker: Option<Waker>,
-}
-
-impl ContinueSignal {
-    /// The backend said 100.
-    pub fn give(&self) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.given = true;
-        if let Some(waker) = state.waker.take() {
-            waker.wake();
-        }
-    }
-
-    fn is_given(&self, cx: &Context<'_>) -> bool {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !state.given {
-            state.waker = Some(cx.waker().clone());
-        }
-        state.given
-    }
+    /// The client asked to be told to continue: its body is not asked for before the backend wants it,
+    /// or this long at most.
+    Shut,
 }
 
 /// How long a body waits for the backend's 100.
@@ -158,17 +129,21 @@ impl BodySource {
         }))
     }
 
-    /// Nothing is asked of the client before the signal, or [`CONTINUE_WAIT`].
-    pub fn hold_for_continue(&mut self) -> Arc<ContinueSignal> {
-        let signal = Arc::new(ContinueSignal::default());
-        self.gate = Gate::Shut(Arc::clone(&signal));
+    /// Nothing is asked of the client before the backend wants it, or [`CONTINUE_WAIT`].
+    pub fn hold_for_continue(&mut self) {
+        self.gate = Gate::Shut;
         self.deadline.arm(CONTINUE_WAIT);
-        signal
+    }
+
+    fn go_on(&mut self) {
+        if let Gate::Shut = std::mem::replace(&mut self.gate, Gate::Open) {
+            self.deadline.disarm();
+        }
     }
 
     /// Whether the client still waits to be told to send its body.
     pub fn is_held(&self) -> bool {
-        matches!(self.gate, Gate::Shut(_)) && self.seen == 0
+        matches!(self.gate, Gate::Shut) && self.seen == 0
     }
 
     /// An attempt failed: it gets nothing more, whatever its connection still does.
@@ -252,13 +227,12 @@ impl BodySource {
             if self.ended || self.fault.is_some() {
                 return Poll::Ready(None);
             }
-            if let Gate::Shut(signal) = &self.gate {
-                if !signal.is_given(cx) && !self.deadline.is_over(cx) {
+            if let Gate::Shut = self.gate {
+                if !self.deadline.is_over(cx) {
                     self.reader = Some(cx.waker().clone());
                     return Poll::Pending;
                 }
-                self.gate = Gate::Open;
-                self.deadline.disarm();
+                self.go_on();
             }
             let Some(incoming) = self.incoming.as_mut() else {
                 return Poll::Ready(None);
@@ -405,6 +379,26 @@ impl RequestBody {
             finished: false,
             beginning: None,
         })
+    }
+
+    /// The backend wants it.
+    pub(super) fn go_on(&self) {
+        if let Self::Stream(attempted) = self {
+            let mut source = attempted.source.borrow_mut();
+            if source.holder == attempted.holder {
+                source.go_on();
+            }
+        }
+    }
+
+    /// Its connection takes no more of it: nobody waits for the client any more.
+    pub(super) fn give_up(&self) {
+        if let Self::Stream(attempted) = self {
+            let mut source = attempted.source.borrow_mut();
+            if source.holder == attempted.holder {
+                source.awaits_client = false;
+            }
+        }
     }
 
     /// Whether there is anything to send.

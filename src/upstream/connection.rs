@@ -1,36 +1,32 @@
-//! The seam: what carries an exchange to a backend, and hyper's client for HTTP/1.1 as its
-//! implementation.
+//! The seam: what carries an exchange to a backend.
 //!
 //! The proxy knows [`Carrier`] alone. Another way of speaking to a backend is another
 //! implementation, and another variant of [`Chosen`].
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::Body;
+use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
-use hyper::client::conn::http1::{self, Builder, SendRequest};
-use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::oneshot;
 
 use super::body::RequestBody;
+use super::broken::Broken;
+use super::http1::{AloneCarrier, AnswerBody};
 use super::shared::SharedCarrier;
-use super::stream::{BackendStream, Seat, Wire};
+use super::stream::{BackendStream, Seat};
 use crate::socket::Rewound;
 
 /// What carries an exchange to a backend: the cluster's setting says which.
 #[derive(Debug)]
 pub enum Chosen {
     /// A connection of HTTP/1.1, which carries one at a time.
-    Alone(HyperCarrier),
+    Alone(AloneCarrier),
     /// A place on a connection of HTTP/2.
     Shared(SharedCarrier),
 }
@@ -38,12 +34,12 @@ pub enum Chosen {
 /// A connection to a backend, or a part of one, that carries one exchange at a time.
 pub trait Carrier: Sized + 'static {
     /// The body of a response.
-    type Body: Body<Data = Bytes, Error = hyper::Error> + Unpin;
+    type Body: Body<Data = Bytes, Error = Broken> + Unpin;
     /// The connection after a 101.
     type Tunnel: AsyncRead + AsyncWrite + Unpin;
 
-    /// Sends a request, waits for the response's head. Dropping the future closes the connection, or
-    /// gives up that part of it.
+    /// Sends a request, waits for the response's head. Dropping the future gives up the connection, or
+    /// that part of it.
     fn send(
         &mut self,
         request: Request<RequestBody>,
@@ -59,14 +55,14 @@ pub trait Carrier: Sized + 'static {
     fn is_closed(&self) -> bool;
 
     /// Takes over the connection after a 101. Nothing is left of what spoke HTTP on it.
-    fn take_over(self) -> impl Future<Output = io::Result<Self::Tunnel>>;
+    fn take_over(self) -> io::Result<Self::Tunnel>;
 }
 
 /// Why no head came back.
 #[derive(Debug)]
 pub struct SendFailure {
-    /// What hyper says.
-    pub error: hyper::Error,
+    /// How it broke.
+    pub error: Broken,
     /// Whether provably no byte of the request was sent.
     pub was_unsent: bool,
     /// What the backend had said by then.
@@ -88,120 +84,23 @@ pub enum Heard {
     Reset,
 }
 
-/// Bounds on what a backend may say before its response head is complete.
-pub(super) const HEAD_BYTES: usize = READ_PIECE;
+/// Bounds on a response head, and on the trailers behind a body.
+pub(super) const HEAD_BYTES: usize = 32 << 10;
 pub(super) const HEAD_FIELDS: usize = 256;
-/// Room for the head, for interim responses before it, and for the body bytes that come with it.
+/// Room for a head, for interim responses before it, and for the body bytes that come with it.
 pub(super) const HEAD_ALLOWANCE: usize = 256 << 10;
-/// What one read from a backend may bring; hyper begins with a quarter of it and grows while reads
-/// fill it. Larger pieces fall out of the second-level cache before they are written on.
-const READ_PIECE: usize = 32 << 10;
-
-/// A connection driven by hyper's client, its protocol machine in a task of its own.
-#[derive(Debug)]
-pub struct HyperCarrier {
-    sender: SendRequest<RequestBody>,
-    wire: Rc<Wire>,
-    taken_over: oneshot::Receiver<Switched>,
-}
 
 /// The socket of a connection whose HTTP has ended, with what was read beyond it.
 type Switched = Rewound<BackendStream>;
 
-/// Runs a connection's protocol machine to its end. Whoever uses the connection hears of its
-/// error; an idle one just ends. After a 101 somebody waits for the socket.
-async fn drive(
-    mut connection: http1::Connection<TokioIo<BackendStream>, RequestBody>,
-    hand_over: oneshot::Sender<Switched>,
-    on_close: impl FnOnce(),
-) {
-    let _closed = OnDrop(Some(on_close));
-    let outcome = poll_fn(|cx| Pin::new(&mut connection).poll(cx)).await;
-    if let Err(error) = outcome {
-        tracing::debug!(%error, "connection to a backend ended");
-    } else {
-        let parts = connection.into_parts();
-        // Nobody waits for a connection that ended otherwise; it closes here then.
-        drop(hand_over.send(Rewound::new(parts.read_buf, parts.io.into_inner())));
-    }
-}
-
-/// Runs something at the end, however it comes, a panic included.
-pub(super) struct OnDrop<F: FnOnce()>(pub(super) Option<F>);
-
-impl<F: FnOnce()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        if let Some(then) = self.0.take() {
-            then();
-        }
-    }
-}
-
-impl HyperCarrier {
-    /// Starts HTTP/1.1 on a connected socket. `on_close` runs when the connection has ended.
-    pub(super) async fn start(
-        stream: BackendStream,
-        on_close: impl FnOnce() + 'static,
-    ) -> hyper::Result<Self> {
-        let wire = Rc::clone(&stream.wire);
-        wire.head_done();
-        let (sender, connection) = Builder::new()
-            .max_headers(HEAD_FIELDS)
-            .max_header_size(HEAD_BYTES)
-            .max_buf_size(READ_PIECE)
-            .handshake(TokioIo::new(stream))
-            .await?;
-        let (hand_over, taken_over) = oneshot::channel();
-        tokio::task::spawn_local(drive(connection, hand_over, on_close));
-        Ok(Self {
-            sender,
-            wire,
-            taken_over,
-        })
-    }
-}
-
-impl Carrier for HyperCarrier {
-    type Body = Incoming;
-    type Tunnel = Switched;
-
-    fn send(
-        &mut self,
-        request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Response<Incoming>, SendFailure>> + 'static {
-        self.wire.expect_head();
-        Alone {
-            sent: self.sender.try_send_request(request),
-            wire: Rc::clone(&self.wire),
-        }
-    }
-
-    fn sit(&self, seat: Option<Seat>) {
-        self.wire.sit(seat);
-    }
-
-    fn is_ready(&self) -> bool {
-        self.sender.is_ready()
-    }
-
-    fn is_closed(&self) -> bool {
-        self.sender.is_closed()
-    }
-
-    async fn take_over(self) -> io::Result<Switched> {
-        let gone = |_| io::Error::from(io::ErrorKind::NotConnected);
-        self.taken_over.await.map_err(gone)
-    }
-}
-
 impl Carrier for Chosen {
-    type Body = Incoming;
+    type Body = BackendBody;
     type Tunnel = Switched;
 
     fn send(
         &mut self,
         request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Response<Incoming>, SendFailure>> + 'static {
+    ) -> impl Future<Output = Result<Response<BackendBody>, SendFailure>> + 'static {
         match self {
             Self::Alone(alone) => Either::Alone {
                 sent: alone.send(request),
@@ -233,42 +132,12 @@ impl Carrier for Chosen {
         }
     }
 
-    async fn take_over(self) -> io::Result<Switched> {
+    fn take_over(self) -> io::Result<Switched> {
         match self {
-            Self::Alone(alone) => alone.take_over().await,
+            Self::Alone(alone) => alone.take_over(),
             // Nothing that is shared becomes a tunnel.
             Self::Shared(_) => Err(io::ErrorKind::Unsupported.into()),
         }
-    }
-}
-
-// By hand: an `async` block would keep a second place for the future that it waits for, and that
-// may hold a whole request.
-pin_project! {
-    /// A request on its way by HTTP/1.1.
-    struct Alone<F> {
-        #[pin]
-        sent: F,
-        wire: Rc<Wire>,
-    }
-}
-
-/// What hyper says of a request, and the request itself, if nothing of it was sent.
-type Said = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
-
-impl<F: Future<Output = Said>> Future for Alone<F> {
-    type Output = Result<Response<Incoming>, SendFailure>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let outcome = ready!(this.sent.poll(cx));
-        let heard = this.wire.heard();
-        this.wire.head_done();
-        Poll::Ready(outcome.map_err(|mut failure| SendFailure {
-            was_unsent: failure.take_message().is_some(),
-            error: failure.into_error(),
-            heard,
-        }))
     }
 }
 
@@ -281,13 +150,76 @@ pin_project! {
     }
 }
 
-impl<A: Future, B: Future<Output = A::Output>> Future for Either<A, B> {
-    type Output = A::Output;
+impl<A, B> Future for Either<A, B>
+where
+    A: Future<Output = Result<Response<AnswerBody>, SendFailure>>,
+    B: Future<Output = Result<Response<Incoming>, SendFailure>>,
+{
+    type Output = Result<Response<BackendBody>, SendFailure>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project() {
-            EitherProjected::Alone { sent } => sent.poll(cx),
-            EitherProjected::Shared { sent } => sent.poll(cx),
+            EitherProjected::Alone { sent } => {
+                let sent = sent.poll(cx);
+                sent.map_ok(|response| response.map(BackendBody::Alone))
+            }
+            EitherProjected::Shared { sent } => {
+                let sent = sent.poll(cx);
+                sent.map_ok(|response| response.map(BackendBody::Shared))
+            }
+        }
+    }
+}
+
+/// The body of a response, by the way it comes.
+#[derive(Debug)]
+pub enum BackendBody {
+    /// On a connection of its own.
+    Alone(AnswerBody),
+    /// On one that is shared.
+    Shared(Incoming),
+}
+
+impl BackendBody {
+    /// What goes on while nobody takes it: the request's body is still sent, and the connection may
+    /// break.
+    pub fn poll_broken(&self, cx: &mut Context<'_>) -> Poll<Broken> {
+        match self {
+            Self::Alone(body) => body.poll_broken(cx),
+            // hyper's tasks do all that.
+            Self::Shared(_) => Poll::Pending,
+        }
+    }
+}
+
+impl Body for BackendBody {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match self.get_mut() {
+            Self::Alone(body) => Pin::new(body).poll_frame(cx),
+            Self::Shared(body) => {
+                let frame = Pin::new(body).poll_frame(cx);
+                frame.map(|frame| frame.map(|frame| frame.map_err(Broken::Http2)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Alone(body) => body.is_end_stream(),
+            Self::Shared(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Alone(body) => body.size_hint(),
+            Self::Shared(body) => body.size_hint(),
         }
     }
 }

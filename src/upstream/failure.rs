@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io;
 
+use super::broken::Broken;
 use crate::cluster::ConnectFault;
 use crate::observe::metrics::Stage;
 
@@ -71,13 +72,13 @@ pub enum FailureKind {
     NoHttp2(#[source] Option<hyper::Error>),
     /// The backend gave this one request up. Where nothing of it was sent, it had not looked at it.
     #[error("reset by the backend")]
-    Reset(#[source] hyper::Error),
+    Reset(#[source] Broken),
     /// The wait for this stage was over.
     #[error("timed out")]
     TimedOut,
     /// The connection ended before a response.
     #[error("connection closed by the backend")]
-    Closed(#[source] hyper::Error),
+    Closed(#[source] Broken),
     /// The backend's answer is not believable HTTP.
     #[error("bad response: {0}")]
     Protocol(Reason),
@@ -115,10 +116,10 @@ impl FailureKind {
 /// Why an answer is not believed.
 #[derive(Debug)]
 pub enum Reason {
-    /// What hyper could not parse.
-    Parse(hyper::Error),
+    /// What could not be parsed.
+    Parse(Broken),
     /// The connection ended within the head.
-    CutHead(hyper::Error),
+    CutHead(Broken),
     /// More bytes than a head may have.
     HeadTooLarge,
     /// Content-Length is not one decimal number.

@@ -5,9 +5,11 @@
 
 mod body;
 mod body_fault;
+mod broken;
 mod connection;
 mod dial;
 mod failure;
+pub mod http1;
 mod oldest;
 mod pool;
 mod reach;
@@ -16,10 +18,9 @@ mod shared;
 mod stream;
 mod upload;
 
-pub use body::{
-    BodyLimits, BodySource, CONTINUE_WAIT, ContinueSignal, Framing, RequestBody, UnfitTrailers,
-};
+pub use body::{BodyLimits, BodySource, CONTINUE_WAIT, Framing, RequestBody, UnfitTrailers};
 pub use body_fault::{BodyFault, GivenUp};
+pub use broken::Broken;
 pub use connection::{Carrier, Chosen, Heard, SendFailure};
 pub use failure::{Connection, FailureKind, Fault, Reason, Sent, UpstreamFailure};
 pub use pool::{Introduced, Lease, TunnelLease, Upstream};

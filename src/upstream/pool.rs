@@ -15,9 +15,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::connection::{Carrier, Chosen, HyperCarrier};
+use super::connection::{Carrier, Chosen};
 use super::dial::dial;
-use super::failure::{Connection, FailureKind, Fault, UpstreamFailure};
+use super::failure::{Connection, Fault, UpstreamFailure};
+use super::http1::AloneCarrier;
 use super::oldest::oldest;
 use super::share::Sharing;
 use super::stream::{Seat, Wire};
@@ -197,26 +198,14 @@ impl Upstream {
 
     fn take_any(self: &Rc<Self>) -> Option<Lease> {
         let mut idle = self.idle.borrow_mut();
-        let mut busy = Vec::new();
-        let found = loop {
-            let Some(kept) = idle.pop() else { break None };
+        // One that was introduced, as a reload had it, is not fresh any more.
+        let kept = loop {
+            let kept = idle.pop()?;
             self.cells().connections_idle.dec();
-            if !self.is_fresh(&kept) {
-                continue;
+            if self.is_fresh(&kept) && kept.carrier.is_ready() {
+                break kept;
             }
-            // One that was introduced, as a reload had it, is not for everybody.
-            if kept.introduced.is_none() && kept.carrier.is_ready() {
-                break Some(kept);
-            }
-            // Its last exchange is over for the client but not yet for the connection's task.
-            busy.push(kept);
         };
-        // The youngest goes back on top.
-        for kept in busy.into_iter().rev() {
-            self.cells().connections_idle.inc();
-            idle.push(kept);
-        }
-        let kept = found?;
         self.cells().reuses.inc();
         Some(Lease {
             upstream: Rc::clone(self),
@@ -240,15 +229,11 @@ impl Upstream {
         }
         let epoch = self.backend.epoch();
         let header = introduced.map_or_else(Vec::new, |it| it.introduction.header());
-        let (stream, reached) = self.reach(timeout, deadline, &header).await?;
-        self.cells().connections_open.inc();
-        let upstream = Rc::clone(self);
-        let carrier = HyperCarrier::start(stream, move || upstream.cells().connections_open.dec())
-            .await
-            .map_err(|error| UpstreamFailure::connect(FailureKind::Closed(error)))?;
+        let (mut stream, reached) = self.reach(timeout, deadline, &header).await?;
+        self.is_open(&mut stream);
         Ok(Lease {
             upstream: Rc::clone(self),
-            carrier: Chosen::Alone(carrier),
+            carrier: Chosen::Alone(AloneCarrier::new(stream)),
             born_ms: reached.born_ms,
             epoch,
             introduced: introduced.map(|it| Box::new(it.clone())),
@@ -288,15 +273,18 @@ impl Upstream {
     /// Closes what has been idle or alive for too long, or belongs to an earlier life of the
     /// backend. Called by the worker's sweep.
     pub fn sweep(&self) {
+        self.look_at_open();
+        self.sweep_idle();
+        self.sweep_shared();
+    }
+
+    fn sweep_idle(&self) {
         let mut idle = self.idle.borrow_mut();
         let before = idle.len();
-        idle.retain(|kept| self.is_fresh(kept));
+        idle.retain(|kept| self.is_fresh(kept) && kept.carrier.is_ready());
         for _ in idle.len()..before {
             self.cells().connections_idle.dec();
         }
-        drop(idle);
-        self.sweep_shared();
-        self.look_at_open();
     }
 
     /// Tells what is at a backend that is being emptied, and ends it if that is ordered.
@@ -434,8 +422,8 @@ impl Lease {
     }
 
     /// Takes over the connection after a 101: the way for its bytes, and what is left of the lease.
-    pub async fn switch(self) -> io::Result<(impl AsyncRead + AsyncWrite + Unpin, TunnelLease)> {
-        let socket = self.carrier.take_over().await?;
+    pub fn switch(self) -> io::Result<(impl AsyncRead + AsyncWrite + Unpin, TunnelLease)> {
+        let socket = self.carrier.take_over()?;
         let wire = Rc::clone(&socket.get_ref().wire);
         wire.sit_in_tunnel();
         let upstream = self.upstream;
@@ -447,9 +435,9 @@ impl Lease {
         &mut self.carrier
     }
 
-    /// Whether the backend has closed it.
-    pub fn is_closed(&self) -> bool {
-        self.carrier.is_closed()
+    /// Whether the request can be sent on it: the backend may have closed it meanwhile.
+    pub fn is_ready(&self) -> bool {
+        self.carrier.is_ready()
     }
 
     /// The exchange failed at `stage`: the connection is closed. One that is shared is given up if

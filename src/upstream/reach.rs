@@ -60,6 +60,7 @@ impl Upstream {
             backend: Arc::clone(&self.backend),
             worker: self.worker,
             is_counted: false,
+            says_goodbye: false,
             frames: None,
         };
         self.cells().connects.inc();
@@ -72,10 +73,15 @@ impl Upstream {
         Ok((stream, reached))
     }
 
-    /// Requests share it. It is open until it is dropped, and its frames are looked at.
-    pub(super) fn is_to_be_shared(&self, stream: &mut BackendStream) {
+    /// It is open until it is dropped.
+    pub(super) fn is_open(&self, stream: &mut BackendStream) {
         self.cells().connections_open.inc();
         stream.is_counted = true;
+    }
+
+    /// Requests share it: its frames are looked at.
+    pub(super) fn is_to_be_shared(&self, stream: &mut BackendStream) {
+        self.is_open(stream);
         stream.frames = Some(Box::new(Frames::of_server()));
     }
 

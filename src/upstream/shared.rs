@@ -22,7 +22,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::oneshot;
 
 use super::body::RequestBody;
-use super::connection::{HEAD_BYTES, HEAD_FIELDS, Heard, OnDrop, SendFailure};
+use super::broken::Broken;
+use super::connection::{HEAD_BYTES, HEAD_FIELDS, Heard, SendFailure};
 use super::stream::{BackendStream, Seat, Wire};
 use super::upload::{Tasks, Upload};
 use crate::clock::Clock;
@@ -284,6 +285,17 @@ impl Drop for Shared {
     }
 }
 
+/// Runs something at the end, however it comes, a panic included.
+struct OnDrop<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        if let Some(then) = self.0.take() {
+            then();
+        }
+    }
+}
+
 /// The place of one exchange on a connection.
 #[derive(Debug)]
 pub struct SharedCarrier {
@@ -394,7 +406,7 @@ fn judged(mut failure: TrySendError<Request<RequestBody>>) -> SendFailure {
         _ => Heard::Nothing,
     };
     SendFailure {
-        error,
+        error: Broken::Http2(error),
         was_unsent,
         heard,
     }

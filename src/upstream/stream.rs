@@ -146,7 +146,7 @@ impl Wire {
     }
 
     /// Nothing goes either way on a connection that was cut.
-    fn refuse_if_cut(&self) -> io::Result<()> {
+    pub(super) fn refuse_if_cut(&self) -> io::Result<()> {
         if self.cut.get() {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
@@ -154,7 +154,7 @@ impl Wire {
     }
 
     /// Wakes the task when it is cut.
-    fn listen_for_cut(&self, cx: &Context<'_>) {
+    pub(super) fn listen_for_cut(&self, cx: &Context<'_>) {
         let mut reader = self.reader.borrow_mut();
         // A connection has one task as a rule, and another one after a 101.
         if !reader
@@ -200,6 +200,8 @@ pub struct BackendStream {
     pub(super) worker: WorkerId,
     /// Whether it counts as open until it is dropped.
     pub(super) is_counted: bool,
+    /// Whether its end is one in good order, which a secured one tells the backend.
+    pub(super) says_goodbye: bool,
     /// The frames that come, where it is shared.
     pub(super) frames: Option<Box<Frames>>,
 }
@@ -209,6 +211,11 @@ impl Drop for BackendStream {
         if self.is_counted {
             let cells = self.backend.cells.of(self.worker);
             cells.connections_open.dec();
+        }
+        if self.says_goodbye && self.is_secured() {
+            let mut cx = Context::from_waker(Waker::noop());
+            // As far as it goes at once.
+            let _is_told = Pin::new(&mut self.socket).poll_shutdown(&mut cx).is_ready();
         }
     }
 }
@@ -245,6 +252,10 @@ impl AsyncRead for BackendStream {
 }
 
 impl BackendStream {
+    pub(super) fn is_secured(&self) -> bool {
+        matches!(self.socket, Socket::Tls(_))
+    }
+
     fn count(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(bytes)) = &written {
             self.backend

@@ -73,7 +73,7 @@ fn a_502_names_where_it_failed_why_and_what_was_tried() {
     let said = process.said();
     let found: Vec<Value> = said.iter().map(|line| fields(line, &FAILURE)).collect();
     let closed = "await_head: connection closed by the backend";
-    let junk = "await_head: bad response: invalid HTTP version parsed";
+    let junk = "await_head: bad response: invalid HTTP version in its head";
     let expected = [
         serde_json::json!(["INFO", "shop", "jvm1", 1, closed, "trying again"]),
         serde_json::json!(["WARN", "shop", "jvm2", 2, closed, "given up"]),

@@ -21,6 +21,7 @@ mod affinity_late;
 mod affinity_policy;
 mod affinity_stage;
 mod architecture;
+mod backend_wire;
 mod bad_answers;
 mod balance;
 mod bodies;

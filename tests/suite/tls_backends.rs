@@ -1,5 +1,7 @@
 //! TLS to backends: who is trusted, what is shown, what becomes of requests otherwise.
 
+use cattail::standin::{Fault, Then};
+
 use super::harness::*;
 
 fn cluster(keys: &str, fronts: &[&TlsFront]) -> String {
@@ -184,6 +186,22 @@ fn a_response_that_ends_with_its_connection_is_whole_only_if_tls_ended_in_order(
     assert_eq!(whole.expect(200).body.len(), 20_000);
     let broken = answer(&rude).expect_err("is cut off");
     assert!(matches!(broken, Broken::Cut(_) | Broken::Reset), "{broken}");
+}
+
+#[test]
+fn a_backend_hears_the_end_of_a_connection_that_was_kept_or_was_to_be_the_last() {
+    let ca = Authority::new("ca");
+    let tomcat = Tomcat::start("jvm1");
+    let front = TlsFront::start(&ca.issue(&["127.0.0.1"]), None, &tomcat);
+    let proxy = Proxy::start(&cluster(&trusting(&ca, ""), &[&front]));
+    get(proxy.address(), "/echo").expect(200);
+    drop(proxy);
+    eventually("one goodbye", || front.goodbyes() == 1);
+    let raw = "HTTP/1.1 200 \r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    tomcat.script("/last", Fault::Raw(raw.into(), Then::Keep));
+    let proxy = Proxy::start(&cluster(&trusting(&ca, ""), &[&front]));
+    get(proxy.address(), "/last").expect(200);
+    eventually("another one", || front.goodbyes() == 2);
 }
 
 #[test]

@@ -307,16 +307,21 @@ impl From<Refusal> for ProxyError {
 }
 
 impl ProxyError {
+    /// What the client is told of its own body.
+    pub fn of_body(fault: BodyFault) -> Self {
+        match fault {
+            BodyFault::TooLarge => Self::BodyTooLarge,
+            BodyFault::TimedOut => Self::BodyTimeout,
+            BodyFault::Malformed => Self::BodyMalformed,
+            BodyFault::Cut | BodyFault::Unwanted => Self::ClientGone,
+        }
+    }
+
     /// What the client is told of a failed attempt that was not tried again. `body` is what
     /// befell the request's own body.
     pub fn of(failure: &UpstreamFailure, body: Option<BodyFault>) -> Self {
         match (&failure.kind, failure.stage) {
-            (FailureKind::RequestBody, _) => match body {
-                Some(BodyFault::TooLarge) => Self::BodyTooLarge,
-                Some(BodyFault::TimedOut) => Self::BodyTimeout,
-                Some(BodyFault::Malformed) => Self::BodyMalformed,
-                Some(BodyFault::Cut | BodyFault::Unwanted) | None => Self::ClientGone,
-            },
+            (FailureKind::RequestBody, _) => body.map_or(Self::ClientGone, Self::of_body),
             (FailureKind::TimedOut, Stage::Connect | Stage::Tls | Stage::Http2) => {
                 Self::UpstreamConnect(ConnectFailure::Timeout)
             }

@@ -112,6 +112,13 @@ pub fn strip_request_trailers(trailers: &mut HeaderMap, decided: &[HeaderName]) 
         header::VIA,
         header::COOKIE,
         header::AUTHORIZATION,
+        // What a body is, or what is done with it, is said before it.
+        header::CACHE_CONTROL,
+        header::CONTENT_ENCODING,
+        header::CONTENT_RANGE,
+        header::CONTENT_TYPE,
+        header::MAX_FORWARDS,
+        header::SET_COOKIE,
     ];
     for name in ours.iter().chain(&forwarded).chain(decided) {
         trailers.remove(name);

@@ -49,7 +49,7 @@ impl Tunnel {
             mut tally,
             stream: _,
         } = self;
-        let (backend, lease) = match lease.switch().await {
+        let (backend, lease) = match lease.switch() {
             Ok(switched) => switched,
             Err(error) => {
                 tracing::warn!(%error, "the backend did not switch protocols");

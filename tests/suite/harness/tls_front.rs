@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use cattail::standin::Address;
@@ -19,6 +20,7 @@ use super::secure::{Authority, Issued, provider};
 /// A server that ends TLS; gone with the test.
 pub(crate) struct TlsFront {
     address: SocketAddr,
+    goodbyes: Arc<AtomicUsize>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -61,16 +63,19 @@ impl TlsFront {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
+        let goodbyes = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&goodbyes);
         let thread = thread::spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = accept(listener, acceptor, (to, ends)) => {}
+                    () = accept(listener, acceptor, (to, ends, counted)) => {}
                     _ = stopped => {}
                 }
             });
         });
         Self {
             address,
+            goodbyes,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -78,6 +83,11 @@ impl TlsFront {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many of its clients have ended TLS in order.
+    pub(crate) fn goodbyes(&self) -> usize {
+        self.goodbyes.load(Ordering::Relaxed)
     }
 }
 
@@ -88,10 +98,13 @@ enum Ends {
     WithoutAWord,
 }
 
-async fn accept(listener: TcpListener, acceptor: TlsAcceptor, (to, ends): (SocketAddr, Ends)) {
+type Way = (SocketAddr, Ends, Arc<AtomicUsize>);
+
+async fn accept(listener: TcpListener, acceptor: TlsAcceptor, (to, ends, goodbyes): Way) {
     let mut clients = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         let acceptor = acceptor.clone();
+        let goodbyes = Arc::clone(&goodbyes);
         clients.spawn(async move {
             // Who is refused has heard why.
             let Ok(mut client) = acceptor.accept(client).await else {
@@ -101,7 +114,11 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, (to, ends): (Socke
                 return;
             };
             match ends {
-                Ends::InOrder => drop(copy_bidirectional(&mut client, &mut tomcat).await),
+                Ends::InOrder => {
+                    if copy_bidirectional(&mut client, &mut tomcat).await.is_ok() {
+                        goodbyes.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
                 Ends::WithoutAWord => {
                     let (mut from_client, mut to_client) = split(client);
                     let (mut answers, mut questions) = tomcat.split();

@@ -1,0 +1,210 @@
+//! An answer as it comes: its head, its body, its end. Knows no socket.
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
+
+use super::chunks::{Chunks, Next};
+use super::head::{self, BadAnswer};
+
+/// The reading of one answer.
+#[derive(Debug)]
+pub struct Answer {
+    state: State,
+    /// Whether it has no body whatever its head says.
+    is_to_head: bool,
+    /// Whether the connection may carry another exchange behind it.
+    is_last: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    /// How far no end of the head was found.
+    Head(usize),
+    Length(u64),
+    Chunked(Chunks),
+    /// All that comes until the connection ends.
+    ToTheEnd,
+    Over,
+    /// Nothing more is believed.
+    Bad(BadAnswer),
+}
+
+/// A part of an answer.
+#[derive(Debug)]
+pub enum Part {
+    /// Another one is to come.
+    Interim(StatusCode),
+    /// The head.
+    Head(Response<()>),
+    /// A piece of the body.
+    Data(Bytes),
+    /// What stands at the end of the body.
+    Trailers(HeaderMap),
+    /// There is no more.
+    End,
+}
+
+impl Answer {
+    /// One to a request with this method.
+    pub fn to(method: &Method) -> Self {
+        Self {
+            state: State::Head(0),
+            is_to_head: *method == Method::HEAD,
+            is_last: false,
+        }
+    }
+
+    /// Takes the next part from the front of `input`; `None`: more must come first.
+    pub fn next(&mut self, input: &mut BytesMut) -> Result<Option<Part>, BadAnswer> {
+        self.read(input)
+            .inspect_err(|bad| self.state = State::Bad(*bad))
+    }
+
+    fn read(&mut self, input: &mut BytesMut) -> Result<Option<Part>, BadAnswer> {
+        match &mut self.state {
+            State::Head(scanned) => {
+                if input.is_empty() {
+                    return Ok(None);
+                }
+                let Some(head) = head::read(input, scanned)? else {
+                    return Ok(None);
+                };
+                self.begin(head).map(Some)
+            }
+            State::Length(left) => {
+                if input.is_empty() {
+                    return Ok(None);
+                }
+                let most = usize::try_from(*left).unwrap_or(usize::MAX);
+                let data = input.split_to(most.min(input.len())).freeze();
+                *left -= data.len() as u64;
+                if *left == 0 {
+                    self.state = State::Over;
+                }
+                Ok(Some(Part::Data(data)))
+            }
+            State::Chunked(chunks) => {
+                let next = chunks.next(input)?;
+                match next {
+                    None => Ok(None),
+                    Some(Next::Data(data)) => {
+                        if chunks.ends_here(input) {
+                            self.state = State::Over;
+                        }
+                        Ok(Some(Part::Data(data)))
+                    }
+                    Some(Next::End(fields)) => {
+                        self.state = State::Over;
+                        let is_plain = fields.is_empty();
+                        let part = if is_plain {
+                            Part::End
+                        } else {
+                            Part::Trailers(fields)
+                        };
+                        Ok(Some(part))
+                    }
+                }
+            }
+            State::ToTheEnd if input.is_empty() => Ok(None),
+            State::ToTheEnd => Ok(Some(Part::Data(input.split().freeze()))),
+            State::Over => Ok(Some(Part::End)),
+            State::Bad(bad) => Err(*bad),
+        }
+    }
+
+    fn begin(&mut self, head: Response<()>) -> Result<Part, BadAnswer> {
+        let status = head.status();
+        if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+            self.state = State::Head(0);
+            return Ok(Part::Interim(status));
+        }
+        self.is_last = is_last(&head);
+        self.state = self.body(&head)?;
+        let switches = status == StatusCode::SWITCHING_PROTOCOLS;
+        self.is_last |=
+            switches || matches!(self.state, State::ToTheEnd) || contradicts_itself(&head);
+        Ok(Part::Head(head))
+    }
+
+    /// How the body ends (RFC 9112, 6.3).
+    fn body(&self, head: &Response<()>) -> Result<State, BadAnswer> {
+        let is_without = matches!(
+            head.status(),
+            StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+        );
+        let headers = head.headers();
+        if headers.contains_key(header::TRANSFER_ENCODING) && head.version() == Version::HTTP_10 {
+            return Err(BadAnswer::Coding);
+        }
+        if is_without || self.is_to_head {
+            return Ok(State::Over);
+        }
+        if let Some(coding) = headers.get(header::TRANSFER_ENCODING) {
+            let is_chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+            // Of another coding nobody but the end of the connection says where it ends.
+            return Ok(if is_chunked {
+                State::Chunked(Chunks::default())
+            } else {
+                State::ToTheEnd
+            });
+        }
+        let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+        match (lengths.next().map(length), lengths.next()) {
+            (None, _) => Ok(State::ToTheEnd),
+            (Some(Some(0)), None) => Ok(State::Over),
+            (Some(Some(length)), None) => Ok(State::Length(length)),
+            (Some(_), _) => Err(BadAnswer::Length),
+        }
+    }
+
+    /// Whether all of it was taken.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    /// Whether nothing but the connection's end is to come. Tells whether that is a good end.
+    pub fn ends_with_connection(&self) -> bool {
+        matches!(self.state, State::ToTheEnd | State::Over)
+    }
+
+    /// Whether its connection ends with it.
+    pub fn is_last(&self) -> bool {
+        self.is_last
+    }
+
+    /// What is left of a body whose length is known.
+    pub fn left(&self) -> Option<u64> {
+        match self.state {
+            State::Length(left) => Some(left),
+            State::Over => Some(0),
+            _ => None,
+        }
+    }
+}
+
+fn length(value: &HeaderValue) -> Option<u64> {
+    let digits = value.as_bytes();
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    value.to_str().ok()?.parse().ok()
+}
+
+fn is_last(head: &Response<()>) -> bool {
+    let says = |option: &[u8]| {
+        let lines = head.headers().get_all(header::CONNECTION).iter();
+        lines
+            .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+            .any(|said| said.trim_ascii().eq_ignore_ascii_case(option))
+    };
+    says(b"close") || (head.version() == Version::HTTP_10 && !says(b"keep-alive"))
+}
+
+/// Whether it says that a body follows where none does: some send it all the same.
+fn contradicts_itself(head: &Response<()>) -> bool {
+    let fields = head.headers();
+    let has_length = |length: &HeaderValue| length.as_bytes() != b"0";
+    head.status() == StatusCode::NO_CONTENT
+        && (fields.contains_key(header::TRANSFER_ENCODING)
+            || fields.get(header::CONTENT_LENGTH).is_some_and(has_length))
+}

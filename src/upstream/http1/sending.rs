@@ -1,0 +1,124 @@
+//! A request body as it is sent: framed, and no more and no less than was said.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http_body::Body;
+
+use super::output::Output;
+use crate::upstream::body::RequestBody;
+use crate::upstream::body_fault::BodyFault;
+use crate::upstream::broken::Broken;
+
+/// A request body that is being sent.
+#[derive(Debug)]
+pub(super) struct Upload {
+    body: RequestBody,
+    /// What is left of its length; `None`: it goes in chunks.
+    left: Option<u64>,
+    /// The lines that name its trailers. Others are not passed on.
+    announced: Vec<HeaderValue>,
+}
+
+impl Upload {
+    /// What `fields` frame; `None`: there is nothing to send.
+    pub(super) fn new(body: RequestBody, fields: &HeaderMap) -> Option<Self> {
+        let length = fields.get(header::CONTENT_LENGTH);
+        let left = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        // Who makes the request frames it; anything else would be read in two ways.
+        debug_assert_eq!(left.unwrap_or(0) > 0, !body.is_empty() && left.is_some());
+        debug_assert_eq!(
+            fields.contains_key(header::TRANSFER_ENCODING),
+            !body.is_empty() && left.is_none()
+        );
+        let trailers = || fields.get_all(header::TRAILER).iter().cloned();
+        (!body.is_empty()).then(|| Self {
+            body,
+            left,
+            announced: trailers().collect(),
+        })
+    }
+
+    /// The backend wants it.
+    pub(super) fn go_on(&self) {
+        self.body.go_on();
+    }
+
+    /// Nobody will ask for more of it.
+    pub(super) fn give_up(&self) {
+        self.body.give_up();
+    }
+    /// Puts the next piece into `output`. Whether it was the last.
+    pub(super) fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        output: &mut Output,
+    ) -> Result<Poll<bool>, Broken> {
+        let frame = match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Pending => return Ok(Poll::Pending),
+            Poll::Ready(None) => return self.end(output, None),
+            Poll::Ready(Some(frame)) => frame.map_err(Broken::Upload)?,
+        };
+        match frame.into_data() {
+            Ok(data) => self.push(data, output)?,
+            Err(frame) => {
+                let trailers = frame
+                    .trailers_ref()
+                    .map(|trailers| self.announced(trailers));
+                return self.end(output, trailers.as_ref());
+            }
+        }
+        if self.body.is_end_stream() && output.has_room() {
+            // The end goes with what it ends.
+            return self.end(output, None);
+        }
+        Ok(Poll::Ready(false))
+    }
+
+    fn push(&mut self, data: Bytes, output: &mut Output) -> Result<(), Broken> {
+        let Some(left) = &mut self.left else {
+            output.push_chunk(data);
+            return Ok(());
+        };
+        // What is more than was said would be the next request.
+        let after = left.checked_sub(data.len() as u64);
+        *left = after.ok_or(Broken::Upload(BodyFault::Malformed.into()))?;
+        output.push(data);
+        Ok(())
+    }
+
+    fn announced(&self, trailers: &HeaderMap) -> HeaderMap {
+        let is_announced = |name: &HeaderName| {
+            let lines = self.announced.iter();
+            lines
+                .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+                .any(|said| {
+                    said.trim_ascii()
+                        .eq_ignore_ascii_case(name.as_str().as_bytes())
+                })
+        };
+        let names: Vec<_> = trailers
+            .keys()
+            .filter(|name| is_announced(name))
+            .cloned()
+            .collect();
+        let mut passed = HeaderMap::new();
+        for name in names {
+            for value in trailers.get_all(&name) {
+                passed.append(name.clone(), value.clone());
+            }
+        }
+        passed
+    }
+
+    fn end(&self, output: &mut Output, trailers: Option<&HeaderMap>) -> Result<Poll<bool>, Broken> {
+        match self.left {
+            None => output.end_chunks(trailers),
+            Some(0) => {}
+            Some(_) => return Err(Broken::Upload(BodyFault::Cut.into())),
+        }
+        Ok(Poll::Ready(true))
+    }
+}
