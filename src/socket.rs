@@ -3,11 +3,12 @@
 mod ciphertext;
 
 use std::cell::RefCell;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use rustix::net::RecvFlags;
@@ -56,6 +57,26 @@ impl Socket {
                 seen => return Poll::Ready(seen),
             }
         }
+    }
+
+    /// Whether the other end has said nothing and has not gone, by what is known now. What it has said is
+    /// lost.
+    pub fn is_quiet(&mut self) -> bool {
+        let mut byte = [0];
+        let read = match self {
+            Self::Tcp(tcp) => tcp.try_read(&mut byte),
+            Self::Unix(unix) => unix.try_read(&mut byte),
+            Self::Tls(tls) => {
+                let mut tls = Pin::new(tls);
+                let read = poll_fn(|cx| tls.as_mut().poll_read(cx, &mut ReadBuf::new(&mut byte)));
+                // Whoever looks at many must see each.
+                let read = pin!(tokio::task::unconstrained(read));
+                return read
+                    .poll(&mut Context::from_waker(Waker::noop()))
+                    .is_pending();
+            }
+        };
+        read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Whether both ends have agreed upon HTTP/2 when it was secured.

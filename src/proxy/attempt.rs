@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Response, StatusCode, Version};
 use tokio::time::Instant;
 
@@ -368,8 +368,7 @@ fn says_farewell(status: StatusCode) -> bool {
     )
 }
 
-/// Why a head is not believed that could be parsed: what parsers let pass and two readers could read
-/// in two ways is refused here.
+/// Why a head is not believed that could be read.
 fn disbelief<B>(response: &Response<B>, offer: Option<&Offer>) -> Option<Reason> {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         // HTTP/1.0 knows no switch.
@@ -379,22 +378,9 @@ fn disbelief<B>(response: &Response<B>, offer: Option<&Offer>) -> Option<Reason>
             return Some(Reason::Unasked101);
         }
     }
-    let headers = response.headers();
-    if let Some(coding) = headers.get(TRANSFER_ENCODING) {
-        let one = headers.get_all(TRANSFER_ENCODING).iter().nth(1).is_none();
-        if !one
-            || !coding
-                .as_bytes()
-                .trim_ascii()
-                .eq_ignore_ascii_case(b"chunked")
-        {
-            return Some(Reason::TransferCoding);
-        }
-        return headers
-            .contains_key(CONTENT_LENGTH)
-            .then_some(Reason::TwoFramings);
-    }
-    content_length_is_wrong(headers).then_some(Reason::ContentLength)
+    // Of HTTP/1.1 who reads it has seen to that.
+    let is_to_be_seen = response.version() == Version::HTTP_2;
+    (is_to_be_seen && content_length_is_wrong(response.headers())).then_some(Reason::ContentLength)
 }
 
 fn content_length_is_wrong(headers: &HeaderMap) -> bool {

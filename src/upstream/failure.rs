@@ -124,10 +124,6 @@ pub enum Reason {
     HeadTooLarge,
     /// Content-Length is not one decimal number.
     ContentLength,
-    /// A transfer coding other than `chunked`.
-    TransferCoding,
-    /// Content-Length beside Transfer-Encoding.
-    TwoFramings,
     /// A 101 that nobody asked for, or for another protocol.
     Unasked101,
 }
@@ -139,8 +135,6 @@ impl fmt::Display for Reason {
             Self::CutHead(error) => write!(f, "its head is cut off ({error})"),
             Self::HeadTooLarge => f.write_str("its head is too large or never ends"),
             Self::ContentLength => f.write_str("Content-Length is not one decimal number"),
-            Self::TransferCoding => f.write_str("Transfer-Encoding is not just `chunked`"),
-            Self::TwoFramings => f.write_str("both Content-Length and Transfer-Encoding"),
             Self::Unasked101 => f.write_str("101 that nobody asked for"),
         }
     }

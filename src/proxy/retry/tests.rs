@@ -172,7 +172,7 @@ proptest! {
             1 => FailureKind::WentDown,
             2 => FailureKind::Farewell(StatusCode::NOT_FOUND),
             3 => FailureKind::Status(StatusCode::BAD_GATEWAY),
-            4 => FailureKind::Protocol(Reason::TwoFramings),
+            4 => FailureKind::Protocol(Reason::HeadTooLarge),
             _ => FailureKind::RequestBody,
         };
         let connection = if reused { Connection::Reused } else { Connection::Fresh };

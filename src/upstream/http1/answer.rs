@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
 
 use super::chunks::{Chunks, Next};
-use super::head::{self, BadAnswer};
+use super::head::{self, BadAnswer, Framed};
 
 /// The reading of one answer.
 #[derive(Debug)]
@@ -66,10 +66,10 @@ impl Answer {
                 if input.is_empty() {
                     return Ok(None);
                 }
-                let Some(head) = head::read(input, scanned)? else {
+                let Some((head, framed)) = head::read(input, scanned)? else {
                     return Ok(None);
                 };
-                self.begin(head).map(Some)
+                self.begin(head, framed).map(Some)
             }
             State::Length(left) => {
                 if input.is_empty() {
@@ -112,54 +112,33 @@ impl Answer {
         }
     }
 
-    fn begin(&mut self, head: Response<()>) -> Result<Part, BadAnswer> {
+    fn begin(&mut self, head: Response<()>, framed: Framed) -> Result<Part, BadAnswer> {
         let status = head.status();
         if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
             self.state = State::Head(0);
             return Ok(Part::Interim(status));
         }
-        self.is_last = is_last(&head);
-        self.state = self.body(&head)?;
-        let switches = status == StatusCode::SWITCHING_PROTOCOLS;
-        self.is_last |=
-            switches || matches!(self.state, State::ToTheEnd) || contradicts_itself(&head);
-        Ok(Part::Head(head))
-    }
-
-    /// How the body ends (RFC 9112, 6.3).
-    fn body(&self, head: &Response<()>) -> Result<State, BadAnswer> {
+        let body = body(&head, framed)?;
         let is_without = matches!(
-            head.status(),
+            status,
             StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
         );
-        let headers = head.headers();
-        if headers.contains_key(header::TRANSFER_ENCODING) && head.version() == Version::HTTP_10 {
-            return Err(BadAnswer::Coding);
-        }
-        if is_without || self.is_to_head {
-            return Ok(State::Over);
-        }
-        if let Some(coding) = headers.get(header::TRANSFER_ENCODING) {
-            let is_chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
-            // Of another coding nobody but the end of the connection says where it ends.
-            return Ok(if is_chunked {
-                State::Chunked(Chunks::default())
-            } else {
-                State::ToTheEnd
-            });
-        }
-        let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-        match (lengths.next().map(length), lengths.next()) {
-            (None, _) => Ok(State::ToTheEnd),
-            (Some(Some(0)), None) => Ok(State::Over),
-            (Some(Some(length)), None) => Ok(State::Length(length)),
-            (Some(_), _) => Err(BadAnswer::Length),
-        }
+        self.is_last = is_last(&head, framed)
+            || status == StatusCode::SWITCHING_PROTOCOLS
+            // Some send the body that they promise, where there is none.
+            || status == StatusCode::NO_CONTENT && (framed.by_coding || framed.by_length) && !body.is_over();
+        self.state = if is_without || self.is_to_head {
+            State::Over
+        } else {
+            body
+        };
+        self.is_last |= matches!(self.state, State::ToTheEnd);
+        Ok(Part::Head(head))
     }
 
     /// Whether all of it was taken.
     pub fn is_over(&self) -> bool {
-        matches!(self.state, State::Over)
+        self.state.is_over()
     }
 
     /// Whether nothing but the connection's end is to come. Tells whether that is a good end.
@@ -182,6 +161,41 @@ impl Answer {
     }
 }
 
+impl State {
+    fn is_over(&self) -> bool {
+        matches!(self, Self::Over)
+    }
+}
+
+/// How a body ends (RFC 9112, 6.3), where there is one. What two readers could read in two ways is
+/// refused also where there is none.
+fn body(head: &Response<()>, framed: Framed) -> Result<State, BadAnswer> {
+    let headers = head.headers();
+    if framed.by_coding {
+        let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+        let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+        if !codings.next().is_some_and(is_chunked)
+            || codings.next().is_some()
+            || head.version() == Version::HTTP_10
+        {
+            return Err(BadAnswer::Coding);
+        }
+        if framed.by_length {
+            return Err(BadAnswer::TwoFramings);
+        }
+        return Ok(State::Chunked(Chunks::default()));
+    }
+    if !framed.by_length {
+        return Ok(State::ToTheEnd);
+    }
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    match (lengths.next().and_then(length), lengths.next()) {
+        (Some(0), None) => Ok(State::Over),
+        (Some(length), None) => Ok(State::Length(length)),
+        _ => Err(BadAnswer::Length),
+    }
+}
+
 fn length(value: &HeaderValue) -> Option<u64> {
     let digits = value.as_bytes();
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
@@ -190,21 +204,16 @@ fn length(value: &HeaderValue) -> Option<u64> {
     value.to_str().ok()?.parse().ok()
 }
 
-fn is_last(head: &Response<()>) -> bool {
+fn is_last(head: &Response<()>, framed: Framed) -> bool {
+    let is_old = head.version() == Version::HTTP_10;
+    if !framed.by_connection {
+        return is_old;
+    }
     let says = |option: &[u8]| {
         let lines = head.headers().get_all(header::CONNECTION).iter();
         lines
             .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
             .any(|said| said.trim_ascii().eq_ignore_ascii_case(option))
     };
-    says(b"close") || (head.version() == Version::HTTP_10 && !says(b"keep-alive"))
-}
-
-/// Whether it says that a body follows where none does: some send it all the same.
-fn contradicts_itself(head: &Response<()>) -> bool {
-    let fields = head.headers();
-    let has_length = |length: &HeaderValue| length.as_bytes() != b"0";
-    head.status() == StatusCode::NO_CONTENT
-        && (fields.contains_key(header::TRANSFER_ENCODING)
-            || fields.get(header::CONTENT_LENGTH).is_some_and(has_length))
+    says(b"close") || (is_old && !says(b"keep-alive"))
 }

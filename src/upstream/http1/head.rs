@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header, request};
 
 use crate::upstream::connection::{HEAD_BYTES, HEAD_FIELDS};
 
@@ -16,18 +16,38 @@ pub enum BadAnswer {
     /// A head, or trailers, beyond their bounds.
     #[error("too large a head")]
     HeadTooLarge,
-    /// A length that is none.
-    #[error("no length in Content-Length")]
+    /// A length that is none, or more than one.
+    #[error("Content-Length is not one decimal number")]
     Length,
-    /// A coding where HTTP/1.0 has none.
-    #[error("a transfer coding in HTTP/1.0")]
+    /// A transfer coding other than `chunked`, or one in HTTP/1.0.
+    #[error("Transfer-Encoding is not just `chunked`")]
     Coding,
+    /// A length beside a coding.
+    #[error("both Content-Length and Transfer-Encoding")]
+    TwoFramings,
     /// A chunk that does not begin with its size, or does not end with it.
     #[error("invalid chunks")]
     Chunk,
     /// Trailers that are no fields.
     #[error("{0} in its trailers")]
     Trailers(httparse::Error),
+}
+
+/// Which of the fields are there that say how an answer ends. Seen as they pass: to look each up costs
+/// more.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Framed {
+    pub(super) by_connection: bool,
+    pub(super) by_coding: bool,
+    pub(super) by_length: bool,
+}
+
+impl Framed {
+    fn note(&mut self, name: &HeaderName) {
+        self.by_connection |= name == header::CONNECTION;
+        self.by_coding |= name == header::TRANSFER_ENCODING;
+        self.by_length |= name == header::CONTENT_LENGTH;
+    }
 }
 
 /// Puts a request's head at the end of `output`.
@@ -59,7 +79,7 @@ pub(super) fn write_fields(output: &mut Vec<u8>, fields: &HeaderMap) {
 pub(super) fn read(
     input: &mut BytesMut,
     scanned: &mut usize,
-) -> Result<Option<Response<()>>, BadAnswer> {
+) -> Result<Option<(Response<()>, Framed)>, BadAnswer> {
     // As parsers do; some servers end a body with a line of their own.
     while input.starts_with(b"\n") || input.starts_with(b"\r\n") {
         input.advance(1);
@@ -89,9 +109,10 @@ pub(super) fn read(
         Some(0) => Version::HTTP_10,
         _ => Version::HTTP_11,
     };
-    let fields = read_fields(&head, parsed.headers);
+    let mut framed = Framed::default();
+    let fields = read_fields(&head, parsed.headers, |name| framed.note(name));
     *response.headers_mut() = fields.map_err(BadAnswer::Head)?;
-    Ok(Some(response))
+    Ok(Some((response, framed)))
 }
 
 /// Takes trailers from the front of `input`, in the same way.
@@ -117,7 +138,7 @@ pub(super) fn read_trailers(
         Err(httparse::Error::TooManyHeaders) => return Err(BadAnswer::HeadTooLarge),
         Err(error) => return Err(BadAnswer::Trailers(error)),
     };
-    let fields = read_fields(&section, parsed);
+    let fields = read_fields(&section, parsed, |_| {});
     fields.map(Some).map_err(BadAnswer::Trailers)
 }
 
@@ -125,11 +146,13 @@ pub(super) fn read_trailers(
 fn read_fields(
     section: &Bytes,
     parsed: &[httparse::Header<'_>],
+    mut note: impl FnMut(&HeaderName),
 ) -> Result<HeaderMap, httparse::Error> {
     let mut fields = HeaderMap::with_capacity(parsed.len());
     for field in parsed {
         let name = HeaderName::from_bytes(field.name.as_bytes());
         let name = name.map_err(|_| httparse::Error::HeaderName)?;
+        note(&name);
         let value = HeaderValue::from_maybe_shared(section.slice_ref(field.value));
         fields.append(name, value.map_err(|_| httparse::Error::HeaderValue)?);
     }

@@ -1,14 +1,14 @@
 //! One connection: what is sent on it, what comes, and whether it can carry more.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker, ready};
+use std::pin::pin;
+use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Frame;
-use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::io::AsyncReadExt;
 
 use super::answer::{Answer, Part};
 use super::output::Output;
@@ -115,14 +115,8 @@ impl Machine {
         if self.phase != Phase::Idle {
             return false;
         }
-        let mut byte = [0];
-        let mut stream = Pin::new(&mut self.stream);
-        let look = poll_fn(|cx| stream.as_mut().poll_read(cx, &mut ReadBuf::new(&mut byte)));
-        // Whoever looks at many must see each.
-        let look = pin!(tokio::task::unconstrained(look));
-        let is_quiet = look
-            .poll(&mut Context::from_waker(Waker::noop()))
-            .is_pending();
+        let is_cut = self.stream.wire.was_cut();
+        let is_quiet = !is_cut && self.stream.socket.is_quiet();
         if !is_quiet {
             self.pass_to(Phase::Over);
         }

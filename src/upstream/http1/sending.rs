@@ -25,19 +25,28 @@ pub(super) struct Upload {
 impl Upload {
     /// What `fields` frame; `None`: there is nothing to send.
     pub(super) fn new(body: RequestBody, fields: &HeaderMap) -> Option<Self> {
-        let length = fields.get(header::CONTENT_LENGTH);
-        let left = length.and_then(|length| length.to_str().ok()?.parse().ok());
         // Who makes the request frames it; anything else would be read in two ways.
-        debug_assert_eq!(left.unwrap_or(0) > 0, !body.is_empty() && left.is_some());
+        let length = || {
+            fields
+                .get(header::CONTENT_LENGTH)?
+                .to_str()
+                .ok()?
+                .parse()
+                .ok()
+        };
+        debug_assert!(!body.is_empty() || length().is_none_or(|length: u64| length == 0));
         debug_assert_eq!(
             fields.contains_key(header::TRANSFER_ENCODING),
-            !body.is_empty() && left.is_none()
+            !body.is_empty() && length().is_none()
         );
-        let trailers = || fields.get_all(header::TRAILER).iter().cloned();
-        (!body.is_empty()).then(|| Self {
+        if body.is_empty() {
+            return None;
+        }
+        let trailers = fields.get_all(header::TRAILER).iter();
+        Some(Self {
+            left: length(),
+            announced: trailers.cloned().collect(),
             body,
-            left,
-            announced: trailers().collect(),
         })
     }
 

@@ -311,6 +311,15 @@ fn what_two_could_read_in_two_ways_is_refused() {
             plain("Content-Length: 5\r\nContent-Length: 5"),
             BadAnswer::Length,
         ),
+        (
+            plain("Content-Length: 5\r\nTransfer-Encoding: chunked"),
+            BadAnswer::TwoFramings,
+        ),
+        (plain("Transfer-Encoding: gzip, chunked"), BadAnswer::Coding),
+        (
+            plain("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"),
+            BadAnswer::Coding,
+        ),
         (plain("Content-Length: +5"), BadAnswer::Length),
         (
             plain("Content-Length: 18446744073709551616"),
