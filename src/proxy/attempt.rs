@@ -303,7 +303,9 @@ impl Attempt<'_> {
             (false, _) => {}
         }
         let kind = match failure.heard {
-            _ if fault.is_some() => FailureKind::RequestBody,
+            _ if fault.is_some() || matches!(failure.error, Broken::Upload(_)) => {
+                FailureKind::RequestBody
+            }
             Heard::TooMuch => FailureKind::Protocol(Reason::HeadTooLarge),
             _ if matches!(failure.error, Broken::Bad(BadAnswer::HeadTooLarge)) => {
                 FailureKind::Protocol(Reason::HeadTooLarge)

@@ -391,6 +391,11 @@ impl RequestBody {
         }
     }
 
+    /// Whether its client still waits to be told that.
+    pub(super) fn is_held(&self) -> bool {
+        matches!(self, Self::Stream(attempted) if attempted.source.borrow().is_held())
+    }
+
     /// Its connection takes no more of it: nobody waits for the client any more.
     pub(super) fn give_up(&self) {
         if let Self::Stream(attempted) = self {

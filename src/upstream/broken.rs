@@ -11,7 +11,7 @@ use super::http1::BadAnswer;
 pub enum Broken {
     /// What hyper says of one by HTTP/2.
     #[error(transparent)]
-    Http2(#[from] hyper::Error),
+    Http2(hyper::Error),
     /// What came is no answer.
     #[error("{0}")]
     Bad(BadAnswer),

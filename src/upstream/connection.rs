@@ -54,6 +54,9 @@ pub trait Carrier: Sized + 'static {
     /// Whether the connection is gone.
     fn is_closed(&self) -> bool;
 
+    /// The same as [`Self::is_ready`], of one that is idle. It remembers nobody who has used it.
+    fn rests(&self) -> bool;
+
     /// Takes over the connection after a 101. Nothing is left of what spoke HTTP on it.
     fn take_over(self) -> io::Result<Self::Tunnel>;
 }
@@ -130,6 +133,13 @@ impl Carrier for Chosen {
             Self::Alone(alone) => alone.is_closed(),
             Self::Shared(shared) => shared.is_closed(),
         }
+    }
+
+    fn rests(&self) -> bool {
+        if let Self::Alone(alone) = self {
+            alone.forget_users();
+        }
+        self.is_ready()
     }
 
     fn take_over(self) -> io::Result<Switched> {

@@ -198,11 +198,12 @@ impl Upstream {
 
     fn take_any(self: &Rc<Self>) -> Option<Lease> {
         let mut idle = self.idle.borrow_mut();
-        // One that was introduced, as a reload had it, is not fresh any more.
         let kept = loop {
             let kept = idle.pop()?;
             self.cells().connections_idle.dec();
-            if self.is_fresh(&kept) && kept.carrier.is_ready() {
+            // One that was introduced, as a reload had it, is for its own client alone.
+            let is_anybodys = kept.introduced.is_none();
+            if is_anybodys && self.is_fresh(&kept) && kept.carrier.is_ready() {
                 break kept;
             }
         };
@@ -281,7 +282,7 @@ impl Upstream {
     fn sweep_idle(&self) {
         let mut idle = self.idle.borrow_mut();
         let before = idle.len();
-        idle.retain(|kept| self.is_fresh(kept) && kept.carrier.is_ready());
+        idle.retain(|kept| self.is_fresh(kept) && kept.carrier.rests());
         for _ in idle.len()..before {
             self.cells().connections_idle.dec();
         }

@@ -25,7 +25,7 @@ pub(super) struct Wire {
     head_allowance: Cell<usize>,
     /// What the connection is used for.
     seat: Cell<Option<Seat>>,
-    /// Whether it is to end at once, and the task that reads from it.
+    /// Whether it is to end at once, and who reads from it.
     cut: Cell<bool>,
     reader: RefCell<Option<Waker>>,
     /// Reads that brought something.
@@ -156,13 +156,18 @@ impl Wire {
     /// Wakes the task when it is cut.
     pub(super) fn listen_for_cut(&self, cx: &Context<'_>) {
         let mut reader = self.reader.borrow_mut();
-        // A connection has one task as a rule, and another one after a 101.
+        // Often it is used by one task several times.
         if !reader
             .as_ref()
             .is_some_and(|known| known.will_wake(cx.waker()))
         {
             *reader = Some(cx.waker().clone());
         }
+    }
+
+    /// Nobody reads from it now.
+    pub(super) fn forget_reader(&self) {
+        self.reader.take();
     }
 
     /// What came since a head was expected.

@@ -1,7 +1,8 @@
 //! A backend by hand: what it says when nobody asked, and what still moves when one side stands still.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixListener;
 use std::thread;
 
 use cattail::standin::pattern;
@@ -23,7 +24,14 @@ impl Hand {
 
     /// The next connection.
     fn accept(&self) -> TcpStream {
-        let (stream, _) = self.0.accept().expect("a connection");
+        let mut accepted = None;
+        self.0.set_nonblocking(true).unwrap();
+        eventually("a connection", || {
+            accepted = self.0.accept().ok();
+            accepted.is_some()
+        });
+        let (stream, _) = accepted.expect("a connection");
+        stream.set_nonblocking(false).unwrap();
         stream.set_read_timeout(Some(patience())).unwrap();
         stream.set_write_timeout(Some(patience())).unwrap();
         stream
@@ -151,22 +159,52 @@ fn an_upload_goes_on_while_its_client_reads_nothing() {
 }
 
 #[test]
-fn a_backend_that_refuses_an_upload_and_goes_is_heard() {
-    let hand = Hand::open();
-    let proxy = hand.proxy("limits: { body: 64MiB }\n");
+fn a_backend_that_takes_no_more_of_an_upload_is_heard() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("backend");
+    // By such a socket it can refuse to read, and still speak.
+    let hand = UnixListener::bind(&path).unwrap();
+    let proxy = Proxy::start(&format!(
+        "workers: 1\nlimits: {{ body: 64MiB }}\nclusters: {{ shop: {{ affinity: none, backends: ['unix:{}'] }} }}\n",
+        path.display()
+    ));
     let mut client = Raw::connect(proxy.address());
-    let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n";
-    client.send(head).send("the first of many");
-    let mut backend = hand.accept();
-    take_head(&mut backend);
-    backend.read_exact(&mut [0; 17]).expect("the beginning");
-    answer(
-        &mut backend,
-        "HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\n\r\nlarge",
-    );
-    drop(backend);
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n");
+    let (mut backend, _) = hand.accept().unwrap();
+    backend.set_read_timeout(Some(patience())).unwrap();
+    backend.read_exact(&mut [0; 60]).expect("the beginning");
+    backend.shutdown(Shutdown::Read).unwrap();
+    let pause = std::time::Duration::from_millis(300);
+    let sent = client.send_until_blocked(&pattern(0, 49_000_000), pause);
+    assert!(sent < 49_000_000, "nobody takes the upload");
+    let refusal = "HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\n\r\nlarge";
+    backend.write_all(refusal.as_bytes()).expect("is taken");
     let refused = client.read_response_to("POST");
     assert_eq!(refused.expect(413).body, b"large");
+}
+
+#[test]
+fn an_answer_without_a_100_may_take_its_time() {
+    let hand = Hand::open();
+    let proxy = hand.proxy("limits: { body_idle: 100ms }\n");
+    let mut client = Raw::connect(proxy.address());
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
+    client.send(head);
+    let mut backend = hand.accept();
+    take_head(&mut backend);
+    answer(
+        &mut backend,
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nlo",
+    );
+    // Longer than the body that does not come any more would be waited for.
+    let time = std::time::Duration::from_millis(1500);
+    stays("the answer goes on", time, || {
+        proxy.metrics().value_or_zero("cattail_errors_total", &[]) == 0
+    });
+    answer(&mut backend, "ng!");
+    assert_eq!(client.read_response_to("POST").expect(200).body, b"long!");
+    let gone = backend.read(&mut [0]).expect("the connection ends");
+    assert_eq!(gone, 0);
 }
 
 #[test]
@@ -176,6 +214,10 @@ fn a_body_and_its_end_go_out_with_their_head() {
     for (request, wanted) in [
         (Request::post("/", "small"), "\r\n\r\nsmall"),
         (
+            Request::post("/", "small").header("Cookie", &"a=b; ".repeat(700)),
+            "\r\n\r\nsmall",
+        ),
+        (
             Request::post("/", "").chunked(&[b"small"]),
             "\r\n\r\n5\r\nsmall\r\n0\r\n\r\n",
         ),
@@ -183,11 +225,45 @@ fn a_body_and_its_end_go_out_with_their_head() {
         let mut client = Raw::connect(proxy.address());
         client.send(request.bytes());
         let mut backend = hand.accept();
-        let mut bytes = [0; 4096];
+        let mut bytes = [0; 16384];
         let read = backend.read(&mut bytes).expect("a request");
         let text = String::from_utf8_lossy(&bytes[..read]);
         assert!(text.ends_with(wanted), "{text:?}");
         answer(&mut backend, "HTTP/1.1 204 \r\nConnection: close\r\n\r\n");
         client.read_response_to("POST").expect(204);
     }
+}
+
+#[test]
+fn nobody_gets_a_connection_on_which_another_was_introduced() {
+    let hand = Hand::open();
+    let address = hand.address();
+    let told = |version: &str| {
+        format!(
+            "workers: 1\nclusters: {{ shop: {{ affinity: none, proxy_protocol: {version}, \
+             buffers: {{ request: 64KiB }}, backends: ['{address}'] }} }}\n"
+        )
+    };
+    let proxy = Proxy::start(&told("off"));
+    let mut early = Raw::connect(proxy.address());
+    early.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nsma");
+    // The one worker has seen that one when it has answered these, which came later.
+    for _ in 0..2 {
+        let mut refused = Raw::connect(proxy.address());
+        refused.send("GET / HTTP/1.1\r\n\r\n");
+        refused.read_response().expect(400);
+    }
+    proxy.reload(&told("v1")).unwrap();
+    let mut late = Raw::connect(proxy.address());
+    late.send(Request::get("/").bytes());
+    let mut introduced = hand.accept();
+    assert!(take_head(&mut introduced).starts_with("PROXY TCP4 "));
+    answer(&mut introduced, OWN);
+    late.read_response().expect(200);
+    // It began before that was asked for, and is sent as it began.
+    early.send("ll");
+    let mut plain = hand.accept();
+    assert!(take_head(&mut plain).starts_with("POST "));
+    answer(&mut plain, OWN);
+    early.read_response_to("POST").expect(200);
 }

@@ -143,7 +143,7 @@ impl Answer {
 
     /// Whether nothing but the connection's end is to come. Tells whether that is a good end.
     pub fn ends_with_connection(&self) -> bool {
-        matches!(self.state, State::ToTheEnd | State::Over)
+        matches!(self.state, State::ToTheEnd)
     }
 
     /// Whether its connection ends with it.

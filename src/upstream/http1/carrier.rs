@@ -44,6 +44,11 @@ impl AloneCarrier {
         self.0.borrow_mut().is_quiet()
     }
 
+    /// Whoever has used it is not to be woken any more.
+    pub(in crate::upstream) fn forget_users(&self) {
+        self.0.borrow().stream().wire.forget_reader();
+    }
+
     /// Whether no other request can be sent, so far as is known.
     pub(in crate::upstream) fn is_closed(&self) -> bool {
         !self.0.borrow().is_idle()

@@ -9,6 +9,8 @@ use super::head::{self, BadAnswer};
 const LINE: usize = 4 << 10;
 /// What all extensions of a body may have.
 const EXTENSIONS: usize = 16 << 10;
+/// Blanks behind a size that are none: some servers have all sizes equally long.
+const BLANKS: usize = 16;
 
 /// Where in the body the next byte is.
 #[derive(Debug, Default)]
@@ -106,7 +108,7 @@ impl Chunks {
         let rest = input.get(self.scanned..).unwrap_or_default();
         let Some(end) = memchr::memchr(b'\n', rest) else {
             self.scanned = input.len();
-            return if input.len() > LINE {
+            return if input.len() > LINE + 1 {
                 Err(BadAnswer::Chunk)
             } else {
                 Ok(None)
@@ -129,10 +131,10 @@ impl Chunks {
 fn size(line: &[u8]) -> Option<(u64, usize)> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit());
     let (size, behind) = line.split_at_checked(digits.count())?;
-    let length = behind.len();
-    let mut behind = behind
-        .iter()
-        .skip_while(|byte| matches!(byte, b' ' | b'\t'));
+    let is_blank = |byte: &&u8| matches!(byte, b' ' | b'\t');
+    let blanks = behind.iter().take_while(is_blank).count();
+    let length = behind.len() - blanks.min(BLANKS);
+    let mut behind = behind.iter().skip(blanks);
     let is_said = matches!(behind.next(), None | Some(b';'));
     let has_controls = behind.any(|byte| byte.is_ascii_control() && *byte != b'\t');
     if !is_said || has_controls || size.is_empty() {

@@ -134,6 +134,10 @@ impl Machine {
             match part {
                 Some(Part::Head(head)) => {
                     self.stream.wire.head_done();
+                    if self.body.as_ref().is_some_and(Upload::is_held) {
+                        // The answer came without it, and its client does not send it any more.
+                        self.cannot_send(io::ErrorKind::NotConnected.into());
+                    }
                     self.settle_if_over();
                     return Poll::Ready(Ok(head));
                 }
@@ -260,10 +264,15 @@ impl Machine {
             while self.output.has_room()
                 && let Some(upload) = &mut self.body
             {
-                match upload.poll_next(cx, &mut self.output)? {
-                    Poll::Ready(true) => self.body = None,
-                    Poll::Ready(false) => {}
-                    Poll::Pending => break,
+                match upload.poll_next(cx, &mut self.output) {
+                    Ok(Poll::Ready(true)) => self.body = None,
+                    Ok(Poll::Ready(false)) => {}
+                    Ok(Poll::Pending) => break,
+                    Err(broken) => {
+                        // Nobody is to take what was sent for the whole.
+                        self.cannot_send(io::ErrorKind::InvalidData.into());
+                        return Err(broken);
+                    }
                 }
             }
             let is_waiting = self.output.has_room();
@@ -277,14 +286,18 @@ impl Machine {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
                     // It may have said why it takes no more.
-                    self.unsendable = Some(error);
-                    if let Some(upload) = self.body.take() {
-                        upload.give_up();
-                    }
-                    self.output.clear();
+                    self.cannot_send(error);
                     return Ok(());
                 }
             }
         }
+    }
+
+    fn cannot_send(&mut self, error: io::Error) {
+        self.unsendable = Some(error);
+        if let Some(upload) = self.body.take() {
+            upload.give_up();
+        }
+        self.output.clear();
     }
 }

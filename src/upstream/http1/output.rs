@@ -21,9 +21,11 @@ pub(super) struct Output {
     buffer: Vec<u8>,
     /// What of the buffer was written.
     written: usize,
+    /// How much of the buffer is a head, behind which there is room.
+    head: usize,
     piece: Bytes,
-    /// Whether `piece` is a chunk whose end is still to be put behind it.
-    is_chunk: bool,
+    /// What ends `piece`, if it is a chunk.
+    tail: &'static [u8],
     is_flushed: bool,
     /// Whether a byte has gone out since the last head.
     has_begun: bool,
@@ -34,6 +36,7 @@ impl Output {
     pub(super) fn begin(&mut self, head: &request::Parts) {
         self.has_begun = false;
         head::write(self.buffer(), head);
+        self.head = self.buffer.len();
     }
 
     /// The buffer, about to get more.
@@ -44,7 +47,7 @@ impl Output {
 
     /// Whether another piece may be put in.
     pub(super) fn has_room(&self) -> bool {
-        self.piece.is_empty() && self.buffer.len() < 2 * COPIED
+        self.piece.is_empty() && self.tail.is_empty() && self.buffer.len() < self.head + 2 * COPIED
     }
 
     /// Puts a piece in, as it is.
@@ -69,7 +72,7 @@ impl Output {
         if self.piece.is_empty() {
             self.buffer.extend_from_slice(b"\r\n");
         } else {
-            self.is_chunk = true;
+            self.tail = b"\r\n";
         }
     }
 
@@ -87,8 +90,9 @@ impl Output {
     pub(super) fn clear(&mut self) {
         self.buffer.clear();
         self.written = 0;
+        self.head = 0;
         self.piece = Bytes::new();
-        self.is_chunk = false;
+        self.tail = b"";
         self.is_flushed = true;
     }
 
@@ -119,13 +123,12 @@ impl Output {
         loop {
             let buffered = self.buffer.get(self.written..).unwrap_or_default();
             let socket = Pin::new(&mut *socket);
-            let outcome = match (buffered.is_empty(), self.piece.is_empty()) {
-                (true, true) => break,
-                (false, true) => ready!(socket.poll_write(cx, buffered)),
-                (true, false) => ready!(socket.poll_write(cx, &self.piece)),
-                (false, false) => {
-                    let both = [io::IoSlice::new(buffered), io::IoSlice::new(&self.piece)];
-                    ready!(socket.poll_write_vectored(cx, &both))
+            let outcome = match (buffered, self.piece.is_empty()) {
+                ([], true) if self.tail.is_empty() => break,
+                (_, true) if self.tail.is_empty() => ready!(socket.poll_write(cx, buffered)),
+                _ => {
+                    let all = [buffered, &self.piece, self.tail].map(io::IoSlice::new);
+                    ready!(socket.poll_write_vectored(cx, &all))
                 }
             };
             let written = outcome?;
@@ -142,19 +145,126 @@ impl Output {
     fn went_out(&mut self, written: usize) {
         self.has_begun = true;
         let of_buffer = written.min(self.buffer.len() - self.written);
+        let of_piece = (written - of_buffer).min(self.piece.len());
         self.written += of_buffer;
-        self.piece.advance(written - of_buffer);
+        self.piece.advance(of_piece);
+        let of_tail = written - of_buffer - of_piece;
+        self.tail = self.tail.get(of_tail..).unwrap_or_default();
         if self.written == self.buffer.len() {
             self.buffer.clear();
             self.buffer.shrink_to(KEPT);
             self.written = 0;
+            self.head = 0;
         }
         if self.piece.is_empty() {
             // It may be the last of a large buffer.
             self.piece = Bytes::new();
-            if std::mem::take(&mut self.is_chunk) {
-                self.buffer.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use proptest::prelude::*;
+    use std::task::Waker;
+
+    use super::*;
+
+    /// A socket that takes now more, now less.
+    struct Slow {
+        took: Vec<u8>,
+        takes: Vec<usize>,
+        flushes: usize,
+    }
+
+    impl AsyncWrite for Slow {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let this = self.get_mut();
+            this.takes.rotate_left(1);
+            match this.takes.last().copied().unwrap_or(1) {
+                0 => Poll::Pending,
+                most => {
+                    let taken = &bytes[..most.min(bytes.len())];
+                    this.took.extend_from_slice(taken);
+                    Poll::Ready(Ok(taken.len()))
+                }
             }
+        }
+
+        fn poll_write_vectored(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            slices: &[io::IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let all: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
+            self.poll_write(cx, &all)
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.get_mut().flushes += 1;
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn write(output: &mut Output, socket: &mut Slow) {
+        let mut cx = Context::from_waker(Waker::noop());
+        if let Poll::Ready(outcome) = output.poll_write(&mut cx, socket) {
+            outcome.unwrap();
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn all_goes_out_in_its_order_however_little_the_socket_takes(
+            lengths in prop::collection::vec(prop_oneof![0_usize..40, 1000..3000_usize], 0..8),
+            is_chunked: bool,
+            mut takes in prop::collection::vec(0_usize..2500, 1..6),
+        ) {
+            takes.push(7);
+            let mut socket = Slow { took: Vec::new(), takes, flushes: 0 };
+            let (head, ()) = Request::get("/a?b").header("x", "y").body(()).unwrap().into_parts();
+            let mut output = Output::default();
+            output.begin(&head);
+            let mut expected = b"GET /a?b HTTP/1.1\r\nx: y\r\n\r\n".to_vec();
+            for (number, length) in (0_u8..).zip(&lengths) {
+                while !output.has_room() {
+                    write(&mut output, &mut socket);
+                }
+                let data = vec![number; *length];
+                if is_chunked {
+                    if *length > 0 {
+                        expected.extend_from_slice(format!("{length:x}\r\n").as_bytes());
+                        expected.extend_from_slice(&data);
+                        expected.extend_from_slice(b"\r\n");
+                    }
+                    output.push_chunk(data.into());
+                } else {
+                    expected.extend_from_slice(&data);
+                    output.push(data.into());
+                }
+            }
+            while is_chunked && !output.has_room() {
+                write(&mut output, &mut socket);
+            }
+            if is_chunked {
+                output.end_chunks(None);
+                expected.extend_from_slice(b"0\r\n\r\n");
+            }
+            prop_assert!(!output.is_done());
+            while !output.is_done() {
+                write(&mut output, &mut socket);
+            }
+            prop_assert!(socket.took == expected);
+            prop_assert!(output.has_begun() && socket.flushes > 0);
         }
     }
 }

@@ -55,6 +55,11 @@ impl Upload {
         self.body.go_on();
     }
 
+    /// Whether its client waits to be told that the backend wants it.
+    pub(super) fn is_held(&self) -> bool {
+        self.body.is_held()
+    }
+
     /// Nobody will ask for more of it.
     pub(super) fn give_up(&self) {
         self.body.give_up();
