@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Longest wait for anything that must happen, before scaling.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest wait for anything that must happen, before scaling. What comes costs none of it; a busy machine takes
+/// its time.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks at a condition.
 const POLL: Duration = Duration::from_millis(2);
 
