@@ -88,7 +88,9 @@ pub(super) async fn serve(
     })
     .await;
     let client = line.peer.ip();
-    let tunnel = talk.take_tunnel();
+    // A socket that hyper has seen break says no more than that it has ended: a tunnel would wait for
+    // the backend's end.
+    let tunnel = talk.take_tunnel().filter(|_| matches!(end, Some(Ok(()))));
     let Some(outcome) = end else {
         if matches!(talk.phase(), Phase::Head | Phase::New) {
             refuse(&line.door, worker, (client, ParseError::Timeout));
