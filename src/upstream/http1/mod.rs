@@ -2,7 +2,7 @@
 //!
 //! There is no task, no channel and no wake-up beyond the socket's own: the request's future and the
 //! response's body poll the connection themselves. [`Answer`] reads what comes and knows no socket;
-//! [`machine`] puts it and the request onto one.
+//! `machine` puts it and the request onto one.
 
 mod answer;
 mod carrier;
