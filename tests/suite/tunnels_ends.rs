@@ -71,14 +71,20 @@ fn over_tls_an_end_that_no_side_has_made_looks_cut_off() {
     }
 }
 
-#[test]
-fn over_tls_an_end_in_order_has_its_word() {
+/// A tunnel whose client came by TLS.
+fn tunnel_by_tls() -> (Proxy, [Raw; 2]) {
     let ca = Authority::new("ca");
     let shop = ca.issue(&["shop.example"]);
     let backend = Switch::open();
     let proxy = Proxy::start(&(Issued::listener(&[&shop], "") + &backend.cluster("")));
     let client = Raw::connect_tls(proxy.address(), &ca.clients(), "shop.example");
-    let [mut client, mut far] = tunnel(client, &backend);
+    let sides = tunnel(client, &backend);
+    (proxy, sides)
+}
+
+#[test]
+fn over_tls_an_end_in_order_has_its_word() {
+    let (_proxy, [mut client, mut far]) = tunnel_by_tls();
     far.send("goodbye").finish_sending();
     assert_eq!(client.read_to_end(), (b"goodbye".to_vec(), End::Closed));
 }
@@ -140,12 +146,7 @@ fn the_other_side_of_one_that_breaks_has_what_was_said_and_an_end() {
 
 #[test]
 fn a_client_by_tls_that_ends_without_its_word_has_broken() {
-    let ca = Authority::new("ca");
-    let shop = ca.issue(&["shop.example"]);
-    let backend = Switch::open();
-    let proxy = Proxy::start(&(Issued::listener(&[&shop], "") + &backend.cluster("")));
-    let client = Raw::connect_tls(proxy.address(), &ca.clients(), "shop.example");
-    let [client, mut far] = tunnel(client, &backend);
+    let (proxy, [client, mut far]) = tunnel_by_tls();
     drop(client);
     far.expect_closed();
     ended(&proxy, "client_lost");
@@ -153,12 +154,7 @@ fn a_client_by_tls_that_ends_without_its_word_has_broken() {
 
 #[test]
 fn a_client_by_tls_may_leave_without_a_word_when_the_backend_has_ended() {
-    let ca = Authority::new("ca");
-    let shop = ca.issue(&["shop.example"]);
-    let backend = Switch::open();
-    let proxy = Proxy::start(&(Issued::listener(&[&shop], "") + &backend.cluster("")));
-    let client = Raw::connect_tls(proxy.address(), &ca.clients(), "shop.example");
-    let [mut client, mut far] = tunnel(client, &backend);
+    let (proxy, [mut client, mut far]) = tunnel_by_tls();
     far.finish_sending();
     client.expect_closed();
     drop(client);
