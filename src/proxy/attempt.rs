@@ -21,11 +21,9 @@ use crate::cluster::{Backend, Cluster};
 use crate::observe::metrics::Stage;
 use crate::upstream::http1::BadAnswer;
 use crate::upstream::{
-    self, BodySource, Broken, Carrier, Connection, FailureKind, Heard, Introduced, Lease,
-    NotShared, Reason, SendFailure, Sent, UpstreamFailure,
+    BackendBody, BodySource, Broken, Connection, FailureKind, Heard, Introduced, Lease, NotShared,
+    Reason, SendFailure, Sent, UpstreamFailure,
 };
-
-type BackendBody = <upstream::Chosen as Carrier>::Body;
 
 /// What an attempt works with.
 #[derive(Debug)]
@@ -65,7 +63,7 @@ pub(super) enum Connections {
     Fresh,
 }
 
-/// A request on its way ([`Carrier::send`]). It is handed to its connection before anything is
+/// A request on its way (`Carrier::send`). It is handed to its connection before anything is
 /// awaited, so that nothing large lives across an await.
 pub(super) trait Sending:
     Future<Output = Result<Response<BackendBody>, SendFailure>>

@@ -29,9 +29,7 @@ use super::tunnel::{Tally, Tunnel};
 use crate::config::Cluster;
 use crate::observe::LogField;
 use crate::observe::metrics::Verdict;
-use crate::upstream::{self, Carrier, Framing};
-
-type BackendBody = <upstream::Chosen as Carrier>::Body;
+use crate::upstream::{BackendBody, Framing};
 
 /// How a response goes back.
 pub(super) enum Passed {

@@ -30,9 +30,7 @@ use crate::cluster::machine::State;
 use crate::config::ProxyAction;
 use crate::observe::LogField;
 use crate::observe::metrics::{RetryReason, Stage};
-use crate::upstream::{self, Carrier, FailureKind, Lease, RequestBody, Sent, UpstreamFailure};
-
-type BackendBody = <upstream::Chosen as Carrier>::Body;
+use crate::upstream::{BackendBody, FailureKind, Lease, RequestBody, Sent, UpstreamFailure};
 
 /// Where a request goes and by which plan.
 pub(super) struct Forwarding<'a> {

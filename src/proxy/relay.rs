@@ -22,9 +22,7 @@ use super::cut::{Cut, CutOff};
 use super::headers::{hop, own};
 use super::select::InFlight;
 use crate::observe::metrics::Stage;
-use crate::upstream::{BodyFault, BodySource, Carrier, Chosen, Framing, Lease};
-
-type BackendBody = <Chosen as Carrier>::Body;
+use crate::upstream::{BackendBody, BodyFault, BodySource, Framing, Lease};
 
 /// What a backend and a client are exchanging.
 #[derive(Debug)]

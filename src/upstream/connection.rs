@@ -1,7 +1,6 @@
 //! The seam: what carries an exchange to a backend.
 //!
-//! The proxy knows [`Carrier`] alone. Another way of speaking to a backend is another
-//! implementation, and another variant of [`Chosen`].
+//! The proxy knows [`Carrier`] alone. Another way of speaking to a backend is another variant of it.
 
 use std::future::Future;
 use std::io;
@@ -13,7 +12,6 @@ use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::body::RequestBody;
 use super::broken::Broken;
@@ -22,43 +20,14 @@ use super::shared::SharedCarrier;
 use super::stream::{BackendStream, Seat};
 use crate::socket::Rewound;
 
-/// What carries an exchange to a backend: the cluster's setting says which.
+/// A connection to a backend, or a part of one, that carries one exchange at a time. The cluster's
+/// setting says which.
 #[derive(Debug)]
-pub enum Chosen {
-    /// A connection of HTTP/1.1, which carries one at a time.
+pub enum Carrier {
+    /// A connection of HTTP/1.1.
     Alone(AloneCarrier),
     /// A place on a connection of HTTP/2.
     Shared(SharedCarrier),
-}
-
-/// A connection to a backend, or a part of one, that carries one exchange at a time.
-pub trait Carrier: Sized + 'static {
-    /// The body of a response.
-    type Body: Body<Data = Bytes, Error = Broken> + Unpin;
-    /// The connection after a 101.
-    type Tunnel: AsyncRead + AsyncWrite + Unpin;
-
-    /// Sends a request, waits for the response's head. Dropping the future gives up the connection, or
-    /// that part of it.
-    fn send(
-        &mut self,
-        request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Response<Self::Body>, SendFailure>> + 'static;
-
-    /// What the connection is used for from now on.
-    fn sit(&self, seat: Option<Seat>);
-
-    /// Whether another request can be sent now.
-    fn is_ready(&self) -> bool;
-
-    /// Whether the connection is gone.
-    fn is_closed(&self) -> bool;
-
-    /// The same as [`Self::is_ready`], of one that is idle. It remembers nobody who has used it.
-    fn rests(&self) -> bool;
-
-    /// Takes over the connection after a 101. Nothing is left of what spoke HTTP on it.
-    fn take_over(self) -> io::Result<Self::Tunnel>;
 }
 
 /// Why no head came back.
@@ -94,13 +63,12 @@ pub(super) const HEAD_FIELDS: usize = 256;
 pub(super) const HEAD_ALLOWANCE: usize = 256 << 10;
 
 /// The socket of a connection whose HTTP has ended, with what was read beyond it.
-type Switched = Rewound<BackendStream>;
+pub(super) type Switched = Rewound<BackendStream>;
 
-impl Carrier for Chosen {
-    type Body = BackendBody;
-    type Tunnel = Switched;
-
-    fn send(
+impl Carrier {
+    /// Sends a request, waits for the response's head. Dropping the future gives up the connection, or
+    /// that part of it.
+    pub fn send(
         &mut self,
         request: Request<RequestBody>,
     ) -> impl Future<Output = Result<Response<BackendBody>, SendFailure>> + 'static {
@@ -114,35 +82,40 @@ impl Carrier for Chosen {
         }
     }
 
-    fn sit(&self, seat: Option<Seat>) {
+    /// What the connection is used for from now on.
+    pub(super) fn sit(&self, seat: Option<Seat>) {
         match self {
             Self::Alone(alone) => alone.sit(seat),
             Self::Shared(shared) => shared.sit(seat),
         }
     }
 
-    fn is_ready(&self) -> bool {
+    /// Whether another request can be sent now.
+    pub(super) fn is_ready(&self) -> bool {
         match self {
             Self::Alone(alone) => alone.is_ready(),
             Self::Shared(shared) => !shared.is_closed(),
         }
     }
 
-    fn is_closed(&self) -> bool {
+    /// Whether the connection is gone.
+    pub(super) fn is_closed(&self) -> bool {
         match self {
             Self::Alone(alone) => alone.is_closed(),
             Self::Shared(shared) => shared.is_closed(),
         }
     }
 
-    fn rests(&self) -> bool {
+    /// The same as [`Self::is_ready`], of one that is idle. It remembers nobody who has used it.
+    pub(super) fn rests(&self) -> bool {
         if let Self::Alone(alone) = self {
             alone.forget_users();
         }
         self.is_ready()
     }
 
-    fn take_over(self) -> io::Result<Switched> {
+    /// Takes over the connection after a 101. Nothing is left of what spoke HTTP on it.
+    pub(super) fn take_over(self) -> io::Result<Switched> {
         match self {
             Self::Alone(alone) => alone.take_over(),
             // Nothing that is shared becomes a tunnel.

@@ -21,7 +21,7 @@ mod upload;
 pub use body::{BodyLimits, BodySource, CONTINUE_WAIT, Framing, RequestBody, UnfitTrailers};
 pub use body_fault::{BodyFault, GivenUp};
 pub use broken::Broken;
-pub use connection::{Carrier, Chosen, Heard, SendFailure};
+pub use connection::{BackendBody, Carrier, Heard, SendFailure};
 pub use failure::{Connection, FailureKind, Fault, Reason, Sent, UpstreamFailure};
 pub use pool::{Introduced, Lease, TunnelLease, Upstream};
 pub use share::NotShared;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::connection::{Carrier, Chosen};
+use super::connection::Carrier;
 use super::dial::dial;
 use super::failure::{Connection, Fault, UpstreamFailure};
 use super::http1::AloneCarrier;
@@ -62,7 +62,7 @@ const LISTENS: Duration = Duration::from_millis(10);
 
 #[derive(Debug)]
 struct Kept {
-    carrier: Chosen,
+    carrier: Carrier,
     born_ms: u64,
     idle_since_ms: u64,
     epoch: u64,
@@ -82,7 +82,7 @@ pub struct Introduced {
 #[derive(Debug)]
 pub struct Lease {
     upstream: Rc<Upstream>,
-    carrier: Chosen,
+    carrier: Carrier,
     born_ms: u64,
     epoch: u64,
     introduced: Option<Box<Introduced>>,
@@ -234,7 +234,7 @@ impl Upstream {
         self.is_open(&mut stream);
         Ok(Lease {
             upstream: Rc::clone(self),
-            carrier: Chosen::Alone(AloneCarrier::new(stream)),
+            carrier: Carrier::Alone(AloneCarrier::new(stream)),
             born_ms: reached.born_ms,
             epoch,
             introduced: introduced.map(|it| Box::new(it.clone())),
@@ -380,7 +380,7 @@ fn is_introduced(introduced: Option<&Introduced>, wanted: Option<Version>) -> bo
 impl Lease {
     pub(super) fn new(
         upstream: &Rc<Upstream>,
-        carrier: Chosen,
+        carrier: Carrier,
         (born_ms, epoch): (u64, u64),
         connection: Connection,
     ) -> Self {
@@ -432,7 +432,7 @@ impl Lease {
     }
 
     /// The connection itself.
-    pub fn carrier(&mut self) -> &mut Chosen {
+    pub fn carrier(&mut self) -> &mut Carrier {
         &mut self.carrier
     }
 
@@ -445,7 +445,7 @@ impl Lease {
     /// it takes no more, or says nothing at all, unless the client was to blame.
     pub fn failed(self, stage: Stage, fault: Fault) {
         self.upstream.cells().failures.inc(stage);
-        if let Chosen::Shared(carrier) = &self.carrier
+        if let Carrier::Shared(carrier) = &self.carrier
             && fault == Fault::Backend
             && (stage == Stage::Send || carrier.heard_nothing())
         {
@@ -456,7 +456,7 @@ impl Lease {
     /// Keeps the connection for the next exchange. Only right when the exchange has ended
     /// cleanly on both sides; a connection that is closed anyway is dropped.
     pub fn give_back(self) {
-        if matches!(self.carrier, Chosen::Shared(_)) {
+        if matches!(self.carrier, Carrier::Shared(_)) {
             // It is kept in any case.
             return;
         }

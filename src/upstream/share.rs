@@ -12,7 +12,7 @@ use http::uri::Scheme;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::connection::Chosen;
+use super::connection::Carrier;
 use super::dial::while_up;
 use super::failure::{Connection, UpstreamFailure};
 use super::pool::{Lease, Upstream};
@@ -109,7 +109,7 @@ impl Upstream {
         let life = shared.life();
         Lease::new(
             self,
-            Chosen::Shared(carrier),
+            Carrier::Shared(carrier),
             (life.born_ms, life.epoch),
             connection,
         )

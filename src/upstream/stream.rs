@@ -198,7 +198,7 @@ impl Wire {
 
 /// A socket that counts its bytes and reports signs of life to its backend.
 #[derive(Debug)]
-pub struct BackendStream {
+pub(super) struct BackendStream {
     pub(super) socket: Socket,
     pub(super) wire: Rc<Wire>,
     pub(super) backend: Arc<Backend>,

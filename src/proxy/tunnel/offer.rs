@@ -11,6 +11,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::super::http2;
+use crate::upstream::http1::says;
 
 /// A switch of protocols that the client offers and the cluster allows.
 #[derive(Debug, Clone)]
@@ -82,11 +83,7 @@ impl Offer {
 }
 
 fn names_upgrade(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(CONNECTION)
-        .iter()
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-        .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+    says(headers.get_all(CONNECTION), "upgrade")
 }
 
 /// What RFC 6455 has the server do with the key, so that nobody takes an echo for an answer.

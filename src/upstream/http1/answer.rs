@@ -12,7 +12,7 @@ pub struct Answer {
     state: State,
     /// Whether it has no body whatever its head says.
     is_to_head: bool,
-    /// Whether the connection may carry another exchange behind it.
+    /// Whether its connection carries nothing behind it.
     is_last: bool,
 }
 
@@ -204,16 +204,11 @@ fn length(value: &HeaderValue) -> Option<u64> {
     value.to_str().ok()?.parse().ok()
 }
 
-fn is_last(head: &Response<()>, framed: Framed) -> bool {
-    let is_old = head.version() == Version::HTTP_10;
+fn is_last(answer: &Response<()>, framed: Framed) -> bool {
+    let is_old = answer.version() == Version::HTTP_10;
     if !framed.by_connection {
         return is_old;
     }
-    let says = |option: &[u8]| {
-        let lines = head.headers().get_all(header::CONNECTION).iter();
-        lines
-            .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-            .any(|said| said.trim_ascii().eq_ignore_ascii_case(option))
-    };
-    says(b"close") || (is_old && !says(b"keep-alive"))
+    let says = |word| head::says(answer.headers().get_all(header::CONNECTION), word);
+    says("close") || (is_old && !says("keep-alive"))
 }

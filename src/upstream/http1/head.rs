@@ -159,6 +159,14 @@ fn read_fields(
     Ok(fields)
 }
 
+/// Whether one of these lines, each a list as `Connection` is one, holds `word`.
+pub fn says<'l>(lines: impl IntoIterator<Item = &'l HeaderValue>, word: &str) -> bool {
+    lines
+        .into_iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .any(|said| said.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+}
+
 /// Takes what ends with an empty line.
 fn section(input: &mut BytesMut, scanned: &mut usize) -> Result<Option<Bytes>, BadAnswer> {
     match end(input, *scanned) {

@@ -14,7 +14,7 @@ mod sending;
 
 pub use answer::{Answer, Part};
 pub use carrier::{AloneCarrier, AnswerBody};
-pub use head::BadAnswer;
+pub use head::{BadAnswer, says};
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body::Body;
 
+use super::head;
 use super::output::Output;
 use crate::upstream::body::RequestBody;
 use crate::upstream::body_fault::BodyFault;
@@ -64,6 +65,7 @@ impl Upload {
     pub(super) fn give_up(&self) {
         self.body.give_up();
     }
+
     /// Puts the next piece into `output`. Whether it was the last.
     pub(super) fn poll_next(
         &mut self,
@@ -104,15 +106,7 @@ impl Upload {
     }
 
     fn announced(&self, trailers: &HeaderMap) -> HeaderMap {
-        let is_announced = |name: &HeaderName| {
-            let lines = self.announced.iter();
-            lines
-                .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-                .any(|said| {
-                    said.trim_ascii()
-                        .eq_ignore_ascii_case(name.as_str().as_bytes())
-                })
-        };
+        let is_announced = |name: &HeaderName| head::says(&self.announced, name.as_str());
         let names: Vec<_> = trailers
             .keys()
             .filter(|name| is_announced(name))
