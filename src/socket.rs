@@ -1,61 +1,54 @@
 //! A connected socket, TCP or Unix, secured or not: the one place that tells them apart.
 
 mod ciphertext;
+mod kernel;
+mod plain;
+mod round;
 
-use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use rustix::net::RecvFlags;
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
+use kernel::Kernel;
+use plain::Plain;
+
 pub use ciphertext::{Ciphertext, FaultNote, RecordFault};
-
-/// Up to here a copy costs less than the kernel's work with a vector; beyond it, nothing is
-/// copied.
-const GATHERED: usize = 8 << 10;
-
-thread_local! {
-    static GATHER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
+pub use round::attend;
 
 /// A connected socket.
 #[derive(Debug)]
 pub enum Socket {
-    /// Over IP.
-    Tcp(TcpStream),
-    /// On this host.
-    Unix(UnixStream),
-    /// Either of them, secured.
+    /// As the kernel gives it.
+    Plain(Plain),
+    /// One that is secured.
     Tls(Box<TlsStream<Ciphertext>>),
+}
+
+impl From<TcpStream> for Socket {
+    fn from(tcp: TcpStream) -> Self {
+        Self::Plain(Plain::new(Kernel::Tcp(tcp)))
+    }
+}
+
+impl From<UnixStream> for Socket {
+    fn from(unix: UnixStream) -> Self {
+        Self::Plain(Plain::new(Kernel::Unix(unix)))
+    }
 }
 
 impl Socket {
     /// Looks at what has come, and leaves it there. Of a secured socket nothing can be seen so.
     pub fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        loop {
-            let seen = match self {
-                Self::Tcp(tcp) => {
-                    ready!(tcp.poll_read_ready(cx))?;
-                    tcp.try_io(Interest::READABLE, || peek(tcp, buf))
-                }
-                Self::Unix(unix) => {
-                    ready!(unix.poll_read_ready(cx))?;
-                    unix.try_io(Interest::READABLE, || peek(unix, buf))
-                }
-                Self::Tls(_) => return Poll::Ready(Ok(0)),
-            };
-            match seen {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                seen => return Poll::Ready(seen),
-            }
+        match self {
+            Self::Plain(plain) => plain.ask(|kernel| kernel.poll_peek(cx, buf)),
+            Self::Tls(_) => Poll::Ready(Ok(0)),
         }
     }
 
@@ -63,20 +56,19 @@ impl Socket {
     /// lost.
     pub fn is_quiet(&mut self) -> bool {
         let mut byte = [0];
-        let read = match self {
-            Self::Tcp(tcp) => tcp.try_read(&mut byte),
-            Self::Unix(unix) => unix.try_read(&mut byte),
+        match self {
+            Self::Plain(plain) => plain
+                .ask(|kernel| kernel.try_read(&mut byte))
+                .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock),
             Self::Tls(tls) => {
                 let mut tls = Pin::new(tls);
                 let read = poll_fn(|cx| tls.as_mut().poll_read(cx, &mut ReadBuf::new(&mut byte)));
                 // Whoever looks at many must see each.
                 let read = pin!(tokio::task::unconstrained(read));
-                return read
-                    .poll(&mut Context::from_waker(Waker::noop()))
-                    .is_pending();
+                read.poll(&mut Context::from_waker(Waker::noop()))
+                    .is_pending()
             }
-        };
-        read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        }
     }
 
     /// Whether both ends have agreed upon HTTP/2 when it was secured.
@@ -94,15 +86,27 @@ impl Socket {
     /// Its own end; `None`: a Unix socket, or a secured one.
     pub fn local(&self) -> Option<SocketAddr> {
         match self {
-            Self::Tcp(tcp) => tcp.local_addr().ok(),
-            Self::Unix(_) | Self::Tls(_) => None,
+            Self::Plain(plain) => plain.local(),
+            Self::Tls(_) => None,
         }
     }
-}
 
-fn peek(socket: &impl AsFd, buf: &mut [u8]) -> io::Result<usize> {
-    let (_, seen) = rustix::net::recv(socket, buf, RecvFlags::PEEK)?;
-    Ok(seen)
+    /// How many bytes the kernel has taken of what was written, records of TLS included. What was written and is
+    /// not among them has not been sent.
+    pub fn sent(&self) -> u64 {
+        match self {
+            Self::Plain(plain) => plain.sent(),
+            Self::Tls(tls) => tls.get_ref().0.sent(),
+        }
+    }
+
+    /// Gives up what was written and not sent. Of a secured socket nothing that makes sense can be sent then.
+    pub fn give_up(&self) {
+        match self {
+            Self::Plain(plain) => plain.give_up(),
+            Self::Tls(tls) => tls.get_ref().0.give_up(),
+        }
+    }
 }
 
 impl AsyncRead for Socket {
@@ -112,8 +116,7 @@ impl AsyncRead for Socket {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
-            Self::Unix(unix) => Pin::new(unix).poll_read(cx, buf),
+            Self::Plain(plain) => Pin::new(plain).poll_read(cx, buf),
             Self::Tls(tls) => read_secured(tls, cx, buf),
         }
     }
@@ -142,8 +145,7 @@ impl AsyncWrite for Socket {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_write(cx, buf),
-            Self::Unix(unix) => Pin::new(unix).poll_write(cx, buf),
+            Self::Plain(plain) => Pin::new(plain).poll_write(cx, buf),
             Self::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
         }
     }
@@ -153,27 +155,9 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        // It gathers by itself into a record, and asks us again below.
-        let this = self.get_mut();
-        if let Self::Tls(tls) = this {
-            return Pin::new(tls).poll_write_vectored(cx, bufs);
-        }
-        if let [only] = bufs {
-            return Pin::new(this).poll_write(cx, only);
-        }
-        let total: usize = bufs.iter().map(|buf| buf.len()).sum();
-        if total <= GATHERED {
-            return GATHER.with_borrow_mut(|gathered| {
-                gathered.clear();
-                for buf in bufs {
-                    gathered.extend_from_slice(buf);
-                }
-                Pin::new(&mut *this).poll_write(cx, gathered)
-            });
-        }
-        match this {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
-            Self::Unix(unix) => Pin::new(unix).poll_write_vectored(cx, bufs),
+        match self.get_mut() {
+            Self::Plain(plain) => Pin::new(plain).poll_write_vectored(cx, bufs),
+            // It gathers by itself into a record, and asks us again below.
             Self::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
         }
     }
@@ -184,16 +168,14 @@ impl AsyncWrite for Socket {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            // Neither kind buffers.
-            Self::Tcp(_) | Self::Unix(_) => Poll::Ready(Ok(())),
+            Self::Plain(plain) => Pin::new(plain).poll_flush(cx),
             Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            Self::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
+            Self::Plain(plain) => Pin::new(plain).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
         }
     }
@@ -268,7 +250,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_looked_at_is_there_still() {
         let (mut writing, reading) = UnixStream::pair().unwrap();
-        let mut socket = Socket::Unix(reading);
+        let mut socket = Socket::from(reading);
         let mut buf = [0; 8];
         {
             let peeked = poll_fn(|cx| Poll::Ready(socket.poll_peek(cx, &mut buf).is_pending()));

@@ -16,6 +16,7 @@ use crate::observe::metrics::WorkerId;
 use crate::proxy::{Front, Published, Worker};
 use crate::server::sockets::Bound;
 use crate::server::{Crowd, Door, accept};
+use crate::socket::attend;
 
 /// Ticks between two sweeps of pools and log buffers.
 const SWEEP: u32 = 3;
@@ -92,6 +93,7 @@ async fn serve(start: Start, front: impl Front) -> io::Result<()> {
     let worker = Worker::new(id, published);
     let crowd = Rc::new(Crowd::default());
     let ticker = tokio::task::spawn_local(tick(Rc::clone(&worker)));
+    let rounds = tokio::task::spawn_local(attend());
     let mut accepting = tokio::task::JoinSet::new();
     for (mut bound, door) in doors {
         if let Some(queue) = bound.take()? {
@@ -126,6 +128,7 @@ async fn serve(start: Start, front: impl Front) -> io::Result<()> {
         tracing::warn!(connections = crowd.open(), "cut off at the deadline");
     }
     ticker.abort();
+    rounds.abort();
     Ok(())
 }
 

@@ -34,11 +34,11 @@ impl Queue {
             Self::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, address)| {
                 // Failing is harmless: answers would only wait for acknowledgements.
                 drop(stream.set_nodelay(true));
-                (Socket::Tcp(stream), Some(address))
+                (stream.into(), Some(address))
             }),
             Self::Unix(listener) => listener
                 .poll_accept(cx)
-                .map_ok(|(stream, _)| (Socket::Unix(stream), None)),
+                .map_ok(|(stream, _)| (stream.into(), None)),
         }
     }
 
@@ -55,9 +55,9 @@ impl Queue {
             Self::Tcp(_) => {
                 let stream = TcpStream::from_std(socket.into())?;
                 drop(stream.set_nodelay(true));
-                (Socket::Tcp(stream), address.as_socket())
+                (stream.into(), address.as_socket())
             }
-            Self::Unix(_) => (Socket::Unix(UnixStream::from_std(socket.into())?), None),
+            Self::Unix(_) => (UnixStream::from_std(socket.into())?.into(), None),
         })
     }
 }

@@ -153,7 +153,7 @@ mod tests {
         for header in headers() {
             for piece in [1, 2, 7, 16, 17, 100, 5000] {
                 let (writing, reading) = UnixStream::pair().unwrap();
-                let mut socket = Socket::Unix(reading);
+                let mut socket = Socket::from(reading);
                 let sent = [&header[..], b"\r\nPROXY "].concat();
                 let sending = send_in_pieces(writing, &sent, piece);
                 let (heard, ()) = tokio::join!(take_header(&mut socket), sending);
@@ -180,7 +180,7 @@ mod tests {
             let (mut writing, reading) = UnixStream::pair().unwrap();
             writing.write_all(&header[..length]).await.unwrap();
             drop(writing);
-            let heard = take_header(&mut Socket::Unix(reading)).await.unwrap_err();
+            let heard = take_header(&mut Socket::from(reading)).await.unwrap_err();
             match heard {
                 Unheard::Silent => assert_eq!(length, 0),
                 Unheard::Faulty(fault) => {
@@ -196,7 +196,7 @@ mod tests {
         let (mut writing, reading) = UnixStream::pair().unwrap();
         writing.write_all(b"PROXY TCP4 ").await.unwrap();
         let clock = Clock::new();
-        let mut socket = Socket::Unix(reading);
+        let mut socket = Socket::from(reading);
         let deadline = clock.deadline();
         let mut heard = pin!(await_header(&mut socket, Duration::from_secs(5), &deadline));
         let mut poll = async || poll_fn(|cx| Poll::Ready(heard.as_mut().poll(cx))).await;

@@ -70,6 +70,16 @@ impl Ciphertext {
         self.socket
     }
 
+    /// See [`Socket::sent`].
+    pub(super) fn sent(&self) -> u64 {
+        self.socket.sent()
+    }
+
+    /// See [`Socket::give_up`].
+    pub(super) fn give_up(&self) {
+        self.socket.give_up();
+    }
+
     /// Where it is noted why it was closed.
     pub(super) fn note(&self) -> FaultNote {
         Rc::clone(&self.fault)

@@ -55,12 +55,12 @@ async fn tcp(address: SocketAddr, header: &[u8]) -> io::Result<Socket> {
     let stream = TcpStream::connect(address).await?;
     // Heads and bodies are written whole; Nagle would only wait for nothing.
     stream.set_nodelay(true)?;
-    Ok(introduced(Socket::Tcp(stream), header).await)
+    Ok(introduced(stream.into(), header).await)
 }
 
 async fn unix(path: &Path, header: &[u8]) -> io::Result<Socket> {
     let stream = UnixStream::connect(path).await?;
-    Ok(introduced(Socket::Unix(stream), header).await)
+    Ok(introduced(stream.into(), header).await)
 }
 
 async fn introduced(mut socket: Socket, header: &[u8]) -> Socket {

@@ -217,7 +217,10 @@ impl Drop for BackendStream {
             let cells = self.backend.cells.of(self.worker);
             cells.connections_open.dec();
         }
-        if self.says_goodbye && self.is_secured() {
+        if !self.says_goodbye {
+            // Nobody would take the answer.
+            self.socket.give_up();
+        } else if self.is_secured() {
             let mut cx = Context::from_waker(Waker::noop());
             // As far as it goes at once.
             let _is_told = Pin::new(&mut self.socket).poll_shutdown(&mut cx).is_ready();

@@ -137,7 +137,11 @@ impl AsyncWrite for ClientStream {
             return Poll::Ready(Ok(()));
         }
         if this.lingering.is_none() {
-            ready!(Pin::new(&mut this.socket).poll_shutdown(cx))?;
+            let Poll::Ready(outcome) = Pin::new(&mut this.socket).poll_shutdown(cx) else {
+                this.talk.write_blocked();
+                return Poll::Pending;
+            };
+            outcome?;
             if !this.talk.owes_lingering() {
                 return Poll::Ready(Ok(()));
             }

@@ -147,7 +147,7 @@ mod tests {
 
     fn pair() -> (UnixStream, Outlet) {
         let (client, server) = UnixStream::pair().unwrap();
-        (client, Outlet::new(Socket::Unix(server)))
+        (client, Outlet::new(server.into()))
     }
 
     async fn take(outlet: &Outlet, pieces: &[&[u8]]) -> usize {

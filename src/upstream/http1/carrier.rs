@@ -76,20 +76,22 @@ impl Future for Asking {
         let body = || AnswerBody {
             machine: (!machine.answer().is_over()).then(|| Rc::clone(&self.0)),
         };
-        let failure = |error| {
-            let wire = &machine.stream().wire;
-            let heard = wire.heard();
-            wire.head_done();
-            SendFailure {
-                error,
-                was_unsent: !machine.has_begun(),
-                heard,
-            }
-        };
         Poll::Ready(match outcome {
             Ok(head) => Ok(head.map(|()| body())),
-            Err(error) => Err(failure(error)),
+            Err(error) => Err(failure(&mut machine, error)),
         })
+    }
+}
+
+fn failure(machine: &mut Machine, error: Broken) -> SendFailure {
+    machine.give_up();
+    let wire = &machine.stream().wire;
+    let heard = wire.heard();
+    wire.head_done();
+    SendFailure {
+        error,
+        was_unsent: !machine.has_begun(),
+        heard,
     }
 }
 

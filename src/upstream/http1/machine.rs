@@ -33,6 +33,8 @@ pub(super) struct Machine {
     /// What the next read asks for.
     piece: usize,
     output: Output,
+    /// What had been sent on the connection before the request.
+    sent_before: u64,
     body: Option<Upload>,
     answer: Answer,
     phase: Phase,
@@ -60,6 +62,7 @@ impl Machine {
             input: BytesMut::new(),
             piece: FIRST,
             output: Output::default(),
+            sent_before: 0,
             body: None,
             answer: Answer::to(&Method::GET),
             phase: Phase::Over,
@@ -95,14 +98,21 @@ impl Machine {
         let (head, body) = request.into_parts();
         self.answer = Answer::to(&head.method);
         self.output.begin(&head);
+        self.sent_before = self.stream.socket.sent();
         self.body = Upload::new(body, &head.headers);
         self.pass_to(Phase::Busy);
         self.stream.wire.expect_head();
     }
 
-    /// Whether a byte of the request has gone out.
+    /// Whether a byte of the request has gone out. What only waits to be sent has not.
     pub(super) fn has_begun(&self) -> bool {
-        self.output.has_begun()
+        self.stream.socket.sent() != self.sent_before
+    }
+
+    /// The exchange has failed. What has not gone out never will.
+    pub(super) fn give_up(&mut self) {
+        self.pass_to(Phase::Over);
+        self.stream.socket.give_up();
     }
 
     /// Whether another request can be sent, so far as is known.
@@ -127,7 +137,7 @@ impl Machine {
     pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<()>, Broken>> {
         loop {
             let part = self.answer.next(&mut self.input).map_err(Broken::Bad)?;
-            if part.is_some() && !self.output.has_begun() {
+            if part.is_some() && !self.has_begun() {
                 // What comes unasked answers nobody.
                 return Poll::Ready(Err(self.ended()));
             }
@@ -153,7 +163,7 @@ impl Machine {
                 None => {}
             }
             self.send(cx)?;
-            if self.unsendable.is_some() && !self.output.has_begun() {
+            if self.unsendable.is_some() && !self.has_begun() {
                 return Poll::Ready(Err(self.ended()));
             }
             if ready!(self.poll_fill(cx))? == 0 {
@@ -276,10 +286,6 @@ impl Machine {
                 }
             }
             let is_waiting = self.output.has_room();
-            if self.stream.is_secured() {
-                // Of a record that could not be sent whole, nobody says what was.
-                self.output.may_have_begun();
-            }
             match self.output.poll_write(cx, &mut self.stream) {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Ok(())) if is_waiting => return Ok(()),

@@ -27,14 +27,11 @@ pub(super) struct Output {
     /// What ends `piece`, if it is a chunk.
     tail: &'static [u8],
     is_flushed: bool,
-    /// Whether a byte has gone out since the last head.
-    has_begun: bool,
 }
 
 impl Output {
     /// Begins a request.
     pub(super) fn begin(&mut self, head: &request::Parts) {
-        self.has_begun = false;
         head::write(self.buffer(), head);
         self.head = self.buffer.len();
     }
@@ -96,16 +93,6 @@ impl Output {
         self.is_flushed = true;
     }
 
-    /// Whether a byte of the request has gone out.
-    pub(super) fn has_begun(&self) -> bool {
-        self.has_begun
-    }
-
-    /// Perhaps one has, and nobody says so.
-    pub(super) fn may_have_begun(&mut self) {
-        self.has_begun = true;
-    }
-
     /// Whether nothing is left to write.
     pub(super) fn is_done(&self) -> bool {
         self.is_flushed
@@ -143,7 +130,6 @@ impl Output {
     }
 
     fn went_out(&mut self, written: usize) {
-        self.has_begun = true;
         let of_buffer = written.min(self.buffer.len() - self.written);
         let of_piece = (written - of_buffer).min(self.piece.len());
         self.written += of_buffer;
@@ -264,7 +250,7 @@ mod tests {
                 write(&mut output, &mut socket);
             }
             prop_assert!(socket.took == expected);
-            prop_assert!(output.has_begun() && socket.flushes > 0);
+            prop_assert!(socket.flushes > 0);
         }
     }
 }
