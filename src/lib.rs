@@ -18,8 +18,8 @@
 //! - [`config`] is what the administrator wrote, checked.
 //! - [`observe`] is what the outside sees of us.
 //!
-//! [`clock`], [`socket`], [`frames`] and [`proxy_protocol`] stand below all of them; [`standin`] is a Tomcat for demonstrations
-//! and tests that imports nothing of the rest.
+//! [`clock`], [`socket`], [`frames`], [`proxy_protocol`] and [`spare`] (maps of fields for the next request) stand below all of
+//! them; [`standin`] is a Tomcat for demonstrations and tests that imports nothing of the rest.
 
 pub mod admin;
 pub mod app;
@@ -36,6 +36,7 @@ pub mod proxy_protocol;
 pub mod server;
 pub mod session;
 pub mod socket;
+pub mod spare;
 pub mod standin;
 pub mod store;
 pub mod tls;

@@ -14,6 +14,7 @@ use super::client::Client;
 use super::errors::{Format, ProxyError};
 use super::facts::Facts;
 use super::forward::{Forwarding, forward};
+use super::headers::forwarding::Subject;
 use super::headers::request_id::{RequestId, RequestIdSlot};
 use super::refuse::{self, Checked, Refusal};
 use super::relay::ResponseBody;
@@ -50,6 +51,18 @@ impl Asked<'_> {
             cluster: None,
             backend: None,
             status: None,
+        }
+    }
+}
+
+impl Asked<'_> {
+    /// Of whom the backend is told.
+    pub(super) fn subject(&self) -> Subject<'_> {
+        Subject {
+            peer: &self.caller.peer,
+            client: self.client,
+            host: self.checked.host.as_ref(),
+            version: self.head.version,
         }
     }
 }

@@ -186,7 +186,7 @@ pub(super) fn edit(
             .config
             .rewrite
             .location
-            .then(|| plans.host(asked, chosen.slot)),
+            .then(|| plans.host(asked, chosen.slot).clone()),
     };
     edit.apply(response.headers_mut(), version);
     respond::name_request(asked.view, asked.id, response.headers_mut());

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -23,6 +23,7 @@ use super::outgoing::{Outgoing, Plans};
 use super::queued::{Next, Queued};
 use super::relay::{Relayed, ResponseBody};
 use super::select::{self, Chosen, Nobody};
+use super::verbatim::Asking;
 use super::worker::ClusterView;
 use crate::balance::{KeyHash, Slot};
 use crate::cluster::Cluster;
@@ -30,7 +31,7 @@ use crate::cluster::machine::State;
 use crate::config::ProxyAction;
 use crate::observe::LogField;
 use crate::observe::metrics::{RetryReason, Stage};
-use crate::upstream::{BackendBody, FailureKind, Lease, RequestBody, Sent, UpstreamFailure};
+use crate::upstream::{BackendBody, FailureKind, Lease, Sent, UpstreamFailure};
 
 /// Where a request goes and by which plan.
 pub(super) struct Forwarding<'a> {
@@ -321,13 +322,13 @@ impl Forwarding<'_> {
     }
 
     /// The request for the backend in `slot`.
-    fn request(&self, outgoing: &Outgoing, slot: Slot) -> Request<RequestBody> {
-        let renewed = self.session.renewed(&self.cluster.cluster, self.asked.head);
-        let mut request = outgoing.request((self.asked, renewed.as_ref()), self.plans, slot);
-        if self.drops_session || self.session.is_hidden_from(slot) {
-            affinity::hide(&mut request, &self.cluster.cluster);
+    fn request<'a>(&'a self, outgoing: &'a Outgoing, slot: Slot) -> Asking<'a> {
+        Asking {
+            forwarding: self,
+            outgoing,
+            slot,
+            renewed: self.session.renewed(&self.cluster.cluster, self.asked.head),
         }
-        request
     }
 
     /// Whether the request could be sent once more, to another than `slot`.

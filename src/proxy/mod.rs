@@ -36,6 +36,7 @@ pub mod rules;
 pub mod select;
 mod service;
 pub mod tunnel;
+mod verbatim;
 mod worker;
 
 use std::any::Any;
@@ -57,6 +58,7 @@ use client::{Client, Peer};
 use conversation::Conversation;
 
 use crate::proxy_protocol::{Introduction, Version, Who};
+use crate::spare;
 use crate::tls::ServerSide;
 use crate::upstream::Introduced;
 
@@ -143,6 +145,8 @@ pub fn handle(
         if head.version == http::Version::HTTP_2 {
             http2::translate(&mut head);
         }
-        Ok(answer::answer(&caller, &view, &head, body).await)
+        let answer = answer::answer(&caller, &view, &head, body).await;
+        spare::give(head.headers);
+        Ok(answer)
     }
 }

@@ -28,6 +28,7 @@ use super::tunnel::Offer;
 use crate::balance::Slot;
 use crate::cluster;
 use crate::config::Cluster;
+use crate::spare;
 use crate::upstream::{BodyLimits, BodySource, Framing, RequestBody};
 
 /// Room for the fields that we put in, so that the map need not grow.
@@ -53,11 +54,10 @@ pub(super) struct Plans<'a> {
 
 impl Plans<'_> {
     /// The Host that the backend in `slot` sees.
-    pub(super) fn host(&self, asked: &Asked<'_>, slot: Slot) -> HeaderValue {
-        self.cluster.backends.get(usize::from(slot.0)).map_or_else(
-            || HeaderValue::from_static("localhost"),
-            |plan| plan.host.value(asked.checked.host.as_ref()),
-        )
+    pub(super) fn host<'h>(&'h self, asked: &'h Asked<'_>, slot: Slot) -> &'h HeaderValue {
+        static NOBODY: HeaderValue = HeaderValue::from_static("localhost");
+        let plan = self.cluster.backends.get(usize::from(slot.0));
+        plan.map_or(&NOBODY, |plan| plan.host.value(asked.checked.host.as_ref()))
     }
 }
 
@@ -119,12 +119,21 @@ impl Outgoing {
         })
     }
 
+    /// Whether it has neither a body nor the offer of a switch.
+    pub(super) fn is_bare(&self) -> bool {
+        self.source.is_none() && self.offer.is_none()
+    }
+
+    /// What the backend is asked for.
+    pub(super) fn target<'t>(&'t self, asked: &'t Asked<'_>) -> Option<&'t PathAndQuery> {
+        self.target.as_ref().or(asked.head.uri.path_and_query())
+    }
+
     /// The request for the backend in `slot`, with the id that its session has by now.
     pub(super) fn request(
         &self,
         (asked, renewed): (&Asked<'_>, Option<&Renewed>),
-        plans: Plans<'_>,
-        slot: Slot,
+        (plans, slot): (Plans<'_>, Slot),
     ) -> Request<RequestBody> {
         let body = self
             .source
@@ -132,11 +141,10 @@ impl Outgoing {
             .map_or(RequestBody::Empty, RequestBody::of);
         let mut request = Request::new(body);
         *request.method_mut() = asked.head.method.clone();
-        let asked_for = asked.head.uri.path_and_query();
-        if let Some(target) = self.target.as_ref().or(asked_for) {
+        if let Some(target) = self.target(asked) {
             *request.uri_mut() = Uri::from(target.clone());
         }
-        let headers = self.headers(asked, plans, plans.host(asked, slot));
+        let headers = self.headers(asked, plans, plans.host(asked, slot).clone());
         *request.headers_mut() = headers;
         if let Some(name) = &plans.config.drain.state_header
             && let Some(backend) = plans.shared.backend(slot)
@@ -152,7 +160,7 @@ impl Outgoing {
 
     fn headers(&self, asked: &Asked<'_>, plans: Plans<'_>, host: HeaderValue) -> HeaderMap {
         let (sent, found) = (&asked.head.headers, asked.checked.fields);
-        let mut headers = HeaderMap::with_capacity(sent.len() + OUR_FIELDS);
+        let mut headers = spare::fields(sent.len() + OUR_FIELDS);
         headers.insert(header::HOST, host);
         for (name, value) in sent {
             if *name != header::HOST {
@@ -160,13 +168,7 @@ impl Outgoing {
             }
         }
         hop::strip(&mut headers, found);
-        let subject = forwarding::Subject {
-            peer: &asked.caller.peer,
-            client: asked.client,
-            host: asked.checked.host.as_ref(),
-            version: asked.head.version,
-        };
-        forwarding::apply(&mut headers, found, plans.config.forwarded, subject);
+        forwarding::apply(&mut headers, found, plans.config.forwarded, asked.subject());
         tell_certificate(&mut headers, asked);
         affinity::clean_cookies(&mut headers, plans.shared);
         hop::frame_request(&mut headers, asked.checked.body);

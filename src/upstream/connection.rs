@@ -8,12 +8,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 
-use super::body::RequestBody;
+use super::ask::Ask;
 use super::broken::Broken;
 use super::http1::{AloneCarrier, AnswerBody};
 use super::shared::SharedCarrier;
@@ -70,14 +70,14 @@ impl Carrier {
     /// that part of it.
     pub fn send(
         &mut self,
-        request: Request<RequestBody>,
+        ask: impl Ask,
     ) -> impl Future<Output = Result<Response<BackendBody>, SendFailure>> + 'static {
         match self {
             Self::Alone(alone) => Either::Alone {
-                sent: alone.send(request),
+                sent: alone.send(ask),
             },
             Self::Shared(shared) => Either::Shared {
-                sent: shared.send(request),
+                sent: shared.send(ask.request()),
             },
         }
     }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// `health` stands above `cluster`, to which it reports, and `upstream` too: a pool is one of a
 /// backend, whose state decides whether its connections are kept.
 const LAYERS: [&[&str]; 13] = [
-    &["proxy_protocol", "frames"],
+    &["proxy_protocol", "frames", "spare"],
     &["clock", "socket", "observe"],
     &["config"],
     &["session", "balance", "tls"],

@@ -118,4 +118,5 @@ mod tunnels_ends;
 mod tunnels_sessions;
 mod upgrade;
 mod upgrade_offers;
+mod verbatim;
 mod webhook;

@@ -171,6 +171,12 @@ impl Fields {
         self.0 & other.0 != 0
     }
 
+    /// What is in either set.
+    #[must_use]
+    pub const fn and(self, other: Fields) -> Self {
+        Self(self.0 | other.0)
+    }
+
     const fn with(self, field: Field) -> Self {
         Self(self.0 | field.bit())
     }

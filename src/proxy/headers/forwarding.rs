@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use crate::config::Forwarded;
 use crate::proxy::authority::Host;
 use crate::proxy::client::{Client, Peer, Trust};
+use crate::upstream::write_field;
 
 use super::fields::{
     Field, Fields, Scan, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO,
@@ -51,14 +52,42 @@ pub fn apply(headers: &mut HeaderMap, found: Scan, told: Forwarded, subject: Sub
     }
 }
 
+/// Writes what [`apply`] puts into a request that has none of these fields.
+pub fn write(output: &mut Vec<u8>, told: Forwarded, subject: Subject<'_>) {
+    let mut field = |name: &HeaderName, value: Option<&HeaderValue>| {
+        if let Some(value) = value {
+            write_field(output, name, value);
+        }
+    };
+    if told.x_forwarded {
+        field(&X_FORWARDED_FOR, subject.peer.ip_value());
+        field(&X_FORWARDED_PROTO, Some(&subject.peer.scheme().value()));
+        field(&X_FORWARDED_HOST, subject.host.map(Host::value));
+        field(&X_FORWARDED_PORT, subject.peer.server_port_value());
+    }
+    if told.x_real_ip {
+        field(&X_REAL_IP, subject.client.ip_value());
+    }
+    if told.rfc7239 {
+        let element = HeaderValue::try_from(forwarded_element(subject));
+        field(&header::FORWARDED, element.ok().as_ref());
+    }
+    if told.via {
+        field(&header::VIA, Some(&via(subject.version)));
+    }
+}
+
 /// Adds us to `Via`, of a request or a response that came by `version`.
 pub fn add_via(headers: &mut HeaderMap, version: Version) {
-    let via = match version {
+    headers.append(header::VIA, via(version));
+}
+
+fn via(version: Version) -> HeaderValue {
+    HeaderValue::from_static(match version {
         Version::HTTP_10 => "1.0 cattail",
         Version::HTTP_2 => "2.0 cattail",
         _ => "1.1 cattail",
-    };
-    headers.append(header::VIA, HeaderValue::from_static(via));
+    })
 }
 
 // What is set below replaces what is there; this takes away what is not set.

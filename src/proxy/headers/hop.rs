@@ -35,7 +35,8 @@ const HOP_BY_HOP: [(Field, HeaderName); 10] = [
     (Field::TransferEncoding, header::TRANSFER_ENCODING),
 ];
 
-const ANY_HOP_BY_HOP: Fields = Fields::of(&[
+/// All of them.
+pub const ANY_HOP_BY_HOP: Fields = Fields::of(&[
     Field::Connection,
     Field::ProxyConnection,
     Field::KeepAlive,

@@ -27,17 +27,17 @@ impl UpstreamHost {
     }
 
     /// The value for a request that asked for `host`.
-    pub fn value(&self, host: Option<&Host>) -> HeaderValue {
+    pub fn value<'a>(&'a self, host: Option<&'a Host>) -> &'a HeaderValue {
         match (self, host) {
-            (Self::Keep(_), Some(host)) => host.value().clone(),
-            (Self::Keep(own), None) => own.clone(),
-            (Self::Fixed(fixed), _) => fixed.clone(),
+            (Self::Keep(_), Some(host)) => host.value(),
+            (Self::Keep(own), None) => own,
+            (Self::Fixed(fixed), _) => fixed,
         }
     }
 
     /// Puts it into a request: exactly one `Host`.
     pub fn apply(&self, headers: &mut HeaderMap, host: Option<&Host>) {
-        headers.insert(header::HOST, self.value(host));
+        headers.insert(header::HOST, self.value(host).clone());
     }
 }
 

@@ -8,12 +8,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 use http_body::{Body, Frame, SizeHint};
 
 use super::machine::Machine;
 use crate::socket::Rewound;
-use crate::upstream::body::RequestBody;
+use crate::upstream::ask::Ask;
 use crate::upstream::broken::Broken;
 use crate::upstream::connection::SendFailure;
 use crate::upstream::stream::{BackendStream, Seat};
@@ -29,8 +29,8 @@ impl AloneCarrier {
     }
 
     /// Begins an exchange.
-    pub(in crate::upstream) fn send(&mut self, request: Request<RequestBody>) -> Asking {
-        self.0.borrow_mut().begin(request);
+    pub(in crate::upstream) fn send(&mut self, ask: impl Ask) -> Asking {
+        self.0.borrow_mut().begin(ask);
         Asking(Rc::clone(&self.0))
     }
 

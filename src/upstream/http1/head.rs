@@ -3,8 +3,12 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header, request};
+use http::uri::PathAndQuery;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header, request,
+};
 
+use crate::spare;
 use crate::upstream::connection::{HEAD_BYTES, HEAD_FIELDS};
 
 /// Why bytes are no answer.
@@ -52,25 +56,40 @@ impl Framed {
 
 /// Puts a request's head at the end of `output`.
 pub(super) fn write(output: &mut Vec<u8>, head: &request::Parts) {
+    let target = head.uri.path_and_query();
+    write_line(output, &head.method, target, head.headers.len());
+    write_fields(output, &head.headers);
+}
+
+/// Puts a request's first line at the end of `output`, and makes room for so many fields.
+pub fn write_line(
+    output: &mut Vec<u8>,
+    method: &Method,
+    target: Option<&PathAndQuery>,
+    fields: usize,
+) {
     // As a backend's log would show them: few are longer.
     const FIELD: usize = 48;
-    output.reserve(64 + head.headers.len() * FIELD);
-    output.extend_from_slice(head.method.as_str().as_bytes());
+    output.reserve(64 + fields * FIELD);
+    output.extend_from_slice(method.as_str().as_bytes());
     output.push(b' ');
-    let target = head.uri.path_and_query();
     output.extend_from_slice(target.map_or("/", |target| target.as_str()).as_bytes());
     output.extend_from_slice(b" HTTP/1.1\r\n");
-    write_fields(output, &head.headers);
 }
 
 /// Puts fields at the end of `output`, and the empty line behind them.
 pub(super) fn write_fields(output: &mut Vec<u8>, fields: &HeaderMap) {
     for (name, value) in fields {
-        output.extend_from_slice(name.as_str().as_bytes());
-        output.extend_from_slice(b": ");
-        output.extend_from_slice(value.as_bytes());
-        output.extend_from_slice(b"\r\n");
+        write_field(output, name, value);
     }
+    output.extend_from_slice(b"\r\n");
+}
+
+/// Puts a field at the end of `output`.
+pub fn write_field(output: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    output.extend_from_slice(name.as_str().as_bytes());
+    output.extend_from_slice(b": ");
+    output.extend_from_slice(value.as_bytes());
     output.extend_from_slice(b"\r\n");
 }
 
@@ -148,7 +167,7 @@ fn read_fields(
     parsed: &[httparse::Header<'_>],
     mut note: impl FnMut(&HeaderName),
 ) -> Result<HeaderMap, httparse::Error> {
-    let mut fields = HeaderMap::with_capacity(parsed.len());
+    let mut fields = spare::fields(parsed.len());
     for field in parsed {
         let name = HeaderName::from_bytes(field.name.as_bytes());
         let name = name.map_err(|_| httparse::Error::HeaderName)?;

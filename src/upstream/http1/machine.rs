@@ -6,14 +6,16 @@ use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use http_body::Frame;
 use tokio::io::AsyncReadExt;
 
 use super::answer::{Answer, Part};
+use super::head;
 use super::output::Output;
 use super::sending::Upload;
-use crate::upstream::body::RequestBody;
+use crate::spare;
+use crate::upstream::ask::Ask;
 use crate::upstream::broken::Broken;
 use crate::upstream::stream::BackendStream;
 
@@ -94,12 +96,18 @@ impl Machine {
     }
 
     /// Begins an exchange. Nothing is sent before somebody waits for the head.
-    pub(super) fn begin(&mut self, request: Request<RequestBody>) {
-        let (head, body) = request.into_parts();
-        self.answer = Answer::to(&head.method);
-        self.output.begin(&head);
+    pub(super) fn begin(&mut self, ask: impl Ask) {
+        self.body = None;
+        let written = self.output.begin(|buffer| ask.write(buffer));
+        let method = written.unwrap_or_else(|| {
+            let (head, body) = ask.request().into_parts();
+            self.output.begin(|buffer| head::write(buffer, &head));
+            self.body = Upload::new(body, &head.headers);
+            spare::give(head.headers);
+            head.method
+        });
+        self.answer = Answer::to(&method);
         self.sent_before = self.stream.socket.sent();
-        self.body = Upload::new(body, &head.headers);
         self.pass_to(Phase::Busy);
         self.stream.wire.expect_head();
     }

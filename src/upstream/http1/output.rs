@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, request};
+use http::HeaderMap;
 use tokio::io::AsyncWrite;
 
 use super::head;
@@ -30,10 +30,11 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Begins a request.
-    pub(super) fn begin(&mut self, head: &request::Parts) {
-        head::write(self.buffer(), head);
+    /// Begins a request with the head that `write` puts into the buffer.
+    pub(super) fn begin<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        let written = write(self.buffer());
         self.head = self.buffer.len();
+        written
     }
 
     /// The buffer, about to get more.
@@ -219,7 +220,7 @@ mod tests {
             let mut socket = Slow { took: Vec::new(), takes, flushes: 0 };
             let (head, ()) = Request::get("/a?b").header("x", "y").body(()).unwrap().into_parts();
             let mut output = Output::default();
-            output.begin(&head);
+            output.begin(|buffer| head::write(buffer, &head));
             let mut expected = b"GET /a?b HTTP/1.1\r\nx: y\r\n\r\n".to_vec();
             for (number, length) in (0_u8..).zip(&lengths) {
                 while !output.has_room() {

@@ -40,8 +40,28 @@ fn told(peer: Option<&str>, trust: Trust, told: Forwarded, fields: &[(&str, &str
         version: Version::HTTP_11,
     };
     apply(&mut headers, found, told, subject);
+    if found.present.has_any(CLAIMED) {
+        return headers;
+    }
+    let (mut put_in, mut written) = (Vec::new(), Vec::new());
+    for (name, value) in headers.iter().skip(fields.len()) {
+        write_field(&mut put_in, name, value);
+    }
+    write(&mut written, told, subject);
+    assert_eq!(put_in, written, "the same, where there was none");
     headers
 }
+
+const CLAIMED: Fields = Fields::of(&[
+    Field::XForwardedFor,
+    Field::XForwardedProto,
+    Field::XForwardedHost,
+    Field::XForwardedPort,
+    Field::XForwardedOther,
+    Field::XRealIp,
+    Field::Forwarded,
+    Field::Via,
+]);
 
 const CLAIMS: &[(&str, &str)] = &[
     ("host", "a.example:81"),
@@ -149,6 +169,10 @@ fn addresses_are_written_as_each_field_wants_them() {
     assert!(!unix.contains_key("x-forwarded-for"));
     assert!(!unix.contains_key("x-real-ip"));
     assert_eq!(unix["forwarded"], "for=unknown;host=\"[::1]\";proto=http");
+
+    let v6 = told(Some("[2001:db8::1]:5"), Trust::Untrusted, ALL, &fields[..1]);
+    assert_eq!(v6["x-real-ip"], "2001:db8::1");
+    assert_eq!(told(None, Trust::Untrusted, ALL, &fields[..1]), unix);
 
     let mapped = told(Some("[::ffff:192.0.2.1]:5"), Trust::Untrusted, ALL, &[]);
     assert_eq!(mapped["x-forwarded-for"], "192.0.2.1");
