@@ -91,20 +91,31 @@ impl Socket {
         }
     }
 
-    /// How many bytes the kernel has taken of what was written, records of TLS included. What was written and is
-    /// not among them has not been sent.
-    pub fn sent(&self) -> u64 {
-        match self {
-            Self::Plain(plain) => plain.sent(),
-            Self::Tls(tls) => tls.get_ref().0.sent(),
-        }
+    /// How many bytes have been written, records of TLS in place of what they carry.
+    pub fn written(&self) -> u64 {
+        self.plain().written()
     }
 
-    /// Gives up what was written and not sent. Of a secured socket nothing that makes sense can be sent then.
+    /// How many of them the kernel has taken. The others have not been sent.
+    pub fn sent(&self) -> u64 {
+        self.plain().sent()
+    }
+
+    /// Whether there are others.
+    pub fn is_behind(&self) -> bool {
+        self.plain().is_behind()
+    }
+
+    /// Gives the others up. By TLS nothing that makes sense can be sent then.
     pub fn give_up(&self) {
+        self.plain().give_up();
+    }
+
+    /// What is beneath all that secures it.
+    fn plain(&self) -> &Plain {
         match self {
-            Self::Plain(plain) => plain.give_up(),
-            Self::Tls(tls) => tls.get_ref().0.give_up(),
+            Self::Plain(plain) => plain,
+            Self::Tls(tls) => tls.get_ref().0.beneath().plain(),
         }
     }
 }

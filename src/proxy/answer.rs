@@ -38,6 +38,16 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// Of whom the backend is told.
+    pub(super) fn subject(&self) -> Subject<'_> {
+        Subject {
+            peer: &self.caller.peer,
+            client: self.client,
+            host: self.checked.host.as_ref(),
+            version: self.head.version,
+        }
+    }
+
     /// The facts of the request, as far as no backend has a part in them.
     pub(super) fn facts(&self) -> Facts<'_> {
         Facts {
@@ -51,18 +61,6 @@ impl Asked<'_> {
             cluster: None,
             backend: None,
             status: None,
-        }
-    }
-}
-
-impl Asked<'_> {
-    /// Of whom the backend is told.
-    pub(super) fn subject(&self) -> Subject<'_> {
-        Subject {
-            peer: &self.caller.peer,
-            client: self.client,
-            host: self.checked.host.as_ref(),
-            version: self.head.version,
         }
     }
 }

@@ -23,7 +23,7 @@ use super::outgoing::{Outgoing, Plans};
 use super::queued::{Next, Queued};
 use super::relay::{Relayed, ResponseBody};
 use super::select::{self, Chosen, Nobody};
-use super::verbatim::Asking;
+use super::verbatim::Outbound;
 use super::worker::ClusterView;
 use crate::balance::{KeyHash, Slot};
 use crate::cluster::Cluster;
@@ -322,8 +322,8 @@ impl Forwarding<'_> {
     }
 
     /// The request for the backend in `slot`.
-    fn request<'a>(&'a self, outgoing: &'a Outgoing, slot: Slot) -> Asking<'a> {
-        Asking {
+    fn request<'a>(&'a self, outgoing: &'a Outgoing, slot: Slot) -> Outbound<'a> {
+        Outbound {
             forwarding: self,
             outgoing,
             slot,

@@ -3,7 +3,8 @@
 //! Most do. Such a head is written straight from the client's: a map of its fields, made for this request alone,
 //! would cost more than all that is decided about it.
 
-use http::{Method, Request};
+use http::header::HOST;
+use http::{HeaderName, Method, Request};
 
 use super::affinity::{self, Renewed};
 use super::answer::Asked;
@@ -16,21 +17,12 @@ use crate::config::OwnerBy;
 use crate::upstream::{Ask, RequestBody, write_field, write_line};
 
 /// What is taken out of a request, or changed, where it is there.
-const CHANGED: Fields = hop::ANY_HOP_BY_HOP.and(Fields::of(&[
-    Field::ContentLength,
-    Field::Expect,
-    Field::XForwardedFor,
-    Field::XForwardedProto,
-    Field::XForwardedHost,
-    Field::XForwardedPort,
-    Field::XForwardedOther,
-    Field::XRealIp,
-    Field::Forwarded,
-    Field::Via,
-]));
+const CHANGED: Fields = hop::ANY_HOP_BY_HOP
+    .or(forwarding::CLAIMED)
+    .or(Fields::of(&[Field::ContentLength, Field::Expect]));
 
 /// The request for the backend in `slot`.
-pub(super) struct Asking<'a> {
+pub(super) struct Outbound<'a> {
     pub(super) forwarding: &'a Forwarding<'a>,
     pub(super) outgoing: &'a Outgoing,
     pub(super) slot: Slot,
@@ -38,32 +30,39 @@ pub(super) struct Asking<'a> {
     pub(super) renewed: Option<Renewed>,
 }
 
-impl Asking<'_> {
+impl Outbound<'_> {
+    /// Whether nothing of its fields has to be changed. Whatever [`Outgoing::request`] does to them is asked about
+    /// here.
+    fn goes_as_it_came(&self) -> bool {
+        let Forwarding { asked, plans, .. } = self.forwarding;
+        let id_name = asked.view.snapshot.config.request_id.as_ref();
+        self.outgoing.is_bare()
+            && !asked.checked.fields.present.has_any(CHANGED)
+            && self.renewed.is_none()
+            && !self.hides_session()
+            && plans.cluster.request.is_empty()
+            && plans.rule.request.is_empty()
+            && asked.view.snapshot.client_headers.is_empty()
+            && plans.config.drain.state_header.is_none()
+            && matches!(plans.config.sessions.owner, OwnerBy::Learn)
+            // One that is told of the client would be there twice.
+            && id_name.and_then(Field::of).is_none()
+    }
+
     /// Whether the backend is not to see the session that the request shows.
     fn hides_session(&self) -> bool {
         self.forwarding.drops_session || self.forwarding.session.is_hidden_from(self.slot)
     }
-}
 
-impl Ask for Asking<'_> {
-    fn write(&self, output: &mut Vec<u8>) -> Option<Method> {
-        let Forwarding { asked, plans, .. } = self.forwarding;
-        let is_shown = self.renewed.is_none() && !self.hides_session();
-        if !is_shown || !self.outgoing.is_bare() || !goes_as_it_came(asked, *plans) {
-            return None;
-        }
-        let start = output.len();
-        let is_written = write(self.outgoing, asked, (*plans, self.slot), output);
-        if !is_written {
-            output.truncate(start);
-        }
-        is_written.then(|| asked.head.method.clone())
+    fn to(&self) -> (&Asked<'_>, Plans<'_>) {
+        (self.forwarding.asked, self.forwarding.plans)
     }
 
-    fn request(self) -> Request<RequestBody> {
-        let Forwarding { asked, plans, .. } = self.forwarding;
-        let to = (*plans, self.slot);
-        let mut request = self.outgoing.request((asked, self.renewed.as_ref()), to);
+    /// The request, by a map of its fields.
+    fn changed(&self) -> Request<RequestBody> {
+        let (asked, plans) = self.to();
+        let renewed = self.renewed.as_ref();
+        let mut request = self.outgoing.request((asked, renewed), (plans, self.slot));
         if self.hides_session() {
             affinity::hide(&mut request, plans.shared);
         }
@@ -71,47 +70,65 @@ impl Ask for Asking<'_> {
     }
 }
 
-/// Whether nothing of its fields has to be changed.
-fn goes_as_it_came(asked: &Asked<'_>, plans: Plans<'_>) -> bool {
-    !asked.checked.fields.present.has_any(CHANGED)
-        && plans.cluster.request.is_empty()
-        && plans.rule.request.is_empty()
-        && asked.view.snapshot.client_headers.is_empty()
-        && plans.config.drain.state_header.is_none()
-        && matches!(plans.config.sessions.owner, OwnerBy::Learn)
+impl Ask for Outbound<'_> {
+    fn write(&self, output: &mut Vec<u8>) -> Option<Method> {
+        if !self.goes_as_it_came() {
+            return None;
+        }
+        let start = output.len();
+        write(self, output);
+        debug_assert_eq!(
+            String::from_utf8_lossy(output.get(start..).unwrap_or_default()),
+            String::from_utf8_lossy(&head_of(&self.changed())),
+            "both ways give the same"
+        );
+        Some(self.forwarding.asked.head.method.clone())
+    }
+
+    fn request(self) -> Request<RequestBody> {
+        self.changed()
+    }
 }
 
-/// Whether it could be done: the client may have sent the field that shall hold the request's id.
-fn write(
-    outgoing: &Outgoing,
-    asked: &Asked<'_>,
-    (plans, slot): (Plans<'_>, Slot),
-    output: &mut Vec<u8>,
-) -> bool {
+fn write(outbound: &Outbound<'_>, output: &mut Vec<u8>) {
+    // Room for a few fields of ours.
+    const OURS: usize = 8;
+    let (asked, plans) = outbound.to();
     let sent = &asked.head.headers;
-    write_line(
-        output,
-        &asked.head.method,
-        outgoing.target(asked),
-        sent.len() + 8,
-    );
-    write_field(output, &http::header::HOST, plans.host(asked, slot));
+    let target = outbound.outgoing.target(asked);
+    write_line(output, &asked.head.method, target, sent.len() + OURS);
+    write_field(output, &HOST, plans.host(asked, outbound.slot).as_bytes());
     let id_name = asked.view.snapshot.config.request_id.as_ref();
+    let mut unwritten = id_name;
+    let write_id = |output: &mut Vec<u8>, name: &HeaderName| {
+        write_field(output, name, asked.id.id().as_str().as_bytes());
+    };
     for (name, value) in sent {
-        if *name == http::header::HOST {
+        if *name == HOST {
             continue;
         }
-        if id_name == Some(name) {
-            return false;
+        if id_name != Some(name) {
+            write_field(output, name, value.as_bytes());
+        } else if let Some(name) = unwritten.take() {
+            // In the place of the client's, and of all its lines.
+            write_id(output, name);
         }
-        write_field(output, name, value);
     }
     forwarding::write(output, plans.config.forwarded, asked.subject());
-    if let Some(name) = id_name
-        && let Some(id) = asked.id.id().value()
-    {
-        write_field(output, name, &id);
+    if let Some(name) = unwritten {
+        write_id(output, name);
     }
     output.extend_from_slice(b"\r\n");
-    true
+}
+
+/// The head as bytes.
+fn head_of(request: &Request<RequestBody>) -> Vec<u8> {
+    let mut head = Vec::new();
+    let target = request.uri().path_and_query();
+    write_line(&mut head, request.method(), target, 0);
+    for (name, value) in request.headers() {
+        write_field(&mut head, name, value.as_bytes());
+    }
+    head.extend_from_slice(b"\r\n");
+    head
 }

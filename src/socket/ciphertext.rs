@@ -70,14 +70,9 @@ impl Ciphertext {
         self.socket
     }
 
-    /// See [`Socket::sent`].
-    pub(super) fn sent(&self) -> u64 {
-        self.socket.sent()
-    }
-
-    /// See [`Socket::give_up`].
-    pub(super) fn give_up(&self) {
-        self.socket.give_up();
+    /// The socket, while TLS has it.
+    pub(super) fn beneath(&self) -> &Socket {
+        &self.socket
     }
 
     /// Where it is noted why it was closed.

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -47,6 +47,15 @@ impl Kernel {
             Self::Tcp(tcp) => tcp.try_read(buf),
             Self::Unix(unix) => unix.try_read(buf),
         }
+    }
+
+    /// Nothing goes either way any more; what has come can still be read.
+    pub(super) fn shut_down(&self) {
+        // One that is not connected any more is shut already.
+        let _was_connected = match self {
+            Self::Tcp(tcp) => rustix::net::shutdown(tcp, Shutdown::Both),
+            Self::Unix(unix) => rustix::net::shutdown(unix, Shutdown::Both),
+        };
     }
 
     pub(super) fn local(&self) -> Option<SocketAddr> {

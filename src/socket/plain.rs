@@ -6,7 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
+use std::io::{self, ErrorKind, IoSlice};
 use std::mem;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -55,7 +55,7 @@ enum Care {
     Nobody,
     /// The end of the round.
     Round,
-    /// The user of the socket, who was told to wait.
+    /// The user of the socket, who was told to wait, and must not leave it at that.
     User,
     /// A task of its own: the user believes that all has been sent.
     Rescue {
@@ -94,9 +94,19 @@ impl Plain {
         self.ask(Kernel::local)
     }
 
-    /// How many bytes the kernel has taken.
+    /// How many bytes have been written.
+    pub(super) fn written(&self) -> u64 {
+        self.sent() + self.0.unsent.borrow().rest().len() as u64
+    }
+
+    /// How many of them the kernel has taken.
     pub(super) fn sent(&self) -> u64 {
         self.0.sent.get()
+    }
+
+    /// Whether there are others.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.0.unsent.borrow().bytes.is_empty()
     }
 
     /// Gives up what was not sent.
@@ -108,7 +118,7 @@ impl Plain {
     /// Takes a small piece, to be sent at the end of the round.
     fn poll_take(&self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let total = length(bufs);
-        if self.0.unsent.borrow().bytes.len() + total > MOST {
+        if self.0.is_refused() || self.0.unsent.borrow().bytes.len() + total > MOST {
             ready!(self.0.poll_clear(cx))?;
         }
         let mut unsent = self.0.unsent.borrow_mut();
@@ -122,31 +132,59 @@ impl Plain {
             unsent.bytes.extend_from_slice(buf);
         }
         drop(unsent);
-        let mut care = self.0.care.borrow_mut();
-        if let Care::Nobody | Care::User = *care {
-            *care = Care::Round;
-            drop(care);
+        let before = self.0.care.replace(Care::Round);
+        if !matches!(before, Care::Round) {
             round::send_later(Rc::clone(&self.0));
         }
         Poll::Ready(Ok(total))
     }
 }
 
+impl Unsent {
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(self.gone..).unwrap_or_default()
+    }
+}
+
 impl Waiting {
+    /// Whether the kernel did not take all when it was asked last.
+    fn is_refused(&self) -> bool {
+        matches!(*self.care.borrow(), Care::User | Care::Rescue { .. })
+    }
+
     /// Sends what waits, as the round has come to its end.
     pub(super) fn send(self: Rc<Self>) {
-        if !matches!(*self.care.borrow(), Care::Round) {
-            // The user waits for it, or has given it up.
-            return;
-        }
-        self.care.take();
-        // Whoever waits is found below.
-        if self
-            .poll_send(&mut Context::from_waker(Waker::noop()))
-            .is_pending()
-        {
+        if self.poll_unattended().is_pending() {
             self.rescue();
         }
+    }
+
+    /// The same where there are no rounds any more: as far as it goes at once.
+    pub(super) fn send_last(&self) {
+        let _is_sent = self.poll_unattended().is_ready();
+    }
+
+    /// Sends for a user that hears of nothing.
+    fn poll_unattended(&self) -> Poll<()> {
+        if !matches!(*self.care.borrow(), Care::Round) {
+            // The user waits for it, or has given it up.
+            return Poll::Ready(());
+        }
+        self.care.take();
+        self.poll_told(&mut Context::from_waker(Waker::noop()))
+    }
+
+    /// Sends what waits. The user, who may never write again, learns by reading that it could not be: of an end
+    /// that is gone the kernel tells it. One that takes no more may still speak.
+    fn poll_told(&self, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(self.poll_send(cx));
+        let fault = self.unsent.borrow().fault.as_ref().map(io::Error::kind);
+        if fault
+            .is_some_and(|kind| !matches!(kind, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset))
+        {
+            self.kernel.borrow().shut_down();
+        }
+        Poll::Ready(())
     }
 
     /// The other end takes nothing now.
@@ -158,7 +196,7 @@ impl Waiting {
             let Some(this) = weak.upgrade() else {
                 return Poll::Ready(());
             };
-            ready!(this.poll_send(cx));
+            ready!(this.poll_told(cx));
             this.care.take();
             Poll::Ready(())
         }));
@@ -192,12 +230,10 @@ impl Waiting {
             return Poll::Ready(());
         }
         let mut kernel = self.kernel.borrow_mut();
-        while let Some(rest) = unsent.bytes.get(unsent.gone..)
-            && !rest.is_empty()
-        {
-            match ready!(Pin::new(&mut *kernel).poll_write(cx, rest)) {
+        while !unsent.rest().is_empty() {
+            match ready!(Pin::new(&mut *kernel).poll_write(cx, unsent.rest())) {
                 Ok(0) => {
-                    unsent.fault = Some(io::ErrorKind::WriteZero.into());
+                    unsent.fault = Some(ErrorKind::WriteZero.into());
                     break;
                 }
                 Ok(count) => {

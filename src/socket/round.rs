@@ -1,10 +1,13 @@
 //! The end of a worker's round: when all that was ready has been attended to, what waits is sent.
 
 use std::cell::RefCell;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::mem;
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
+
+use tokio::task::unconstrained;
 
 use super::plain::Waiting;
 
@@ -67,8 +70,9 @@ pub async fn attend() {
                 round.end = None;
                 mem::take(&mut round.waiting)
             });
-            // Their sockets may be closed by this.
-            drop(waiting);
+            for socket in waiting {
+                socket.send_last();
+            }
         }
     }
     let _attended = Attended;
@@ -87,9 +91,15 @@ pub async fn attend() {
 
 fn send_all() {
     let mut waiting = ROUND.with_borrow_mut(|round| mem::take(&mut round.waiting));
-    for socket in waiting.drain(..) {
-        socket.send();
-    }
+    let all = poll_fn(|_| {
+        for socket in waiting.drain(..) {
+            socket.send();
+        }
+        Poll::Ready(())
+    });
+    // Whoever's turn it is has a budget for its own sockets alone.
+    let sent = pin!(unconstrained(all)).poll(&mut Context::from_waker(Waker::noop()));
+    debug_assert!(sent.is_ready());
     // Its room is for the next round; nothing can have come meanwhile.
     ROUND.with_borrow_mut(|round| round.waiting = waiting);
 }

@@ -13,13 +13,3 @@ pub trait Ask {
     /// The whole of it.
     fn request(self) -> Request<RequestBody>;
 }
-
-impl Ask for Request<RequestBody> {
-    fn write(&self, _: &mut Vec<u8>) -> Option<Method> {
-        None
-    }
-
-    fn request(self) -> Request<RequestBody> {
-        self
-    }
-}

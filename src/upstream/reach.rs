@@ -8,7 +8,7 @@ use super::dial::{dial, secured};
 use super::failure::UpstreamFailure;
 use super::pool::Upstream;
 use super::shared::Life;
-use super::stream::{BackendStream, Wire};
+use super::stream::{BackendStream, Parting, Wire};
 use crate::clock::Deadline;
 use crate::frames::Frames;
 
@@ -60,7 +60,7 @@ impl Upstream {
             backend: Arc::clone(&self.backend),
             worker: self.worker,
             is_counted: false,
-            says_goodbye: false,
+            parting: Parting::AsItIs,
             frames: None,
         };
         self.cells().connects.inc();

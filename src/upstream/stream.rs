@@ -196,6 +196,17 @@ impl Wire {
     }
 }
 
+/// How a connection to a backend ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parting {
+    /// Without a word. What waits to be sent still is.
+    AsItIs,
+    /// In good order, which a secured one tells the backend.
+    InOrder,
+    /// In the middle of an exchange. What of it has not been sent never is: it may be under way to another.
+    BrokenOff,
+}
+
 /// A socket that counts its bytes and reports signs of life to its backend.
 #[derive(Debug)]
 pub(super) struct BackendStream {
@@ -205,8 +216,8 @@ pub(super) struct BackendStream {
     pub(super) worker: WorkerId,
     /// Whether it counts as open until it is dropped.
     pub(super) is_counted: bool,
-    /// Whether its end is one in good order, which a secured one tells the backend.
-    pub(super) says_goodbye: bool,
+    /// How it ends when it is dropped.
+    pub(super) parting: Parting,
     /// The frames that come, where it is shared.
     pub(super) frames: Option<Box<Frames>>,
 }
@@ -217,13 +228,14 @@ impl Drop for BackendStream {
             let cells = self.backend.cells.of(self.worker);
             cells.connections_open.dec();
         }
-        if !self.says_goodbye {
-            // Nobody would take the answer.
-            self.socket.give_up();
-        } else if self.is_secured() {
-            let mut cx = Context::from_waker(Waker::noop());
-            // As far as it goes at once.
-            let _is_told = Pin::new(&mut self.socket).poll_shutdown(&mut cx).is_ready();
+        match self.parting {
+            Parting::InOrder if self.is_secured() => {
+                let mut cx = Context::from_waker(Waker::noop());
+                // As far as it goes at once.
+                let _is_told = Pin::new(&mut self.socket).poll_shutdown(&mut cx).is_ready();
+            }
+            Parting::InOrder | Parting::AsItIs => {}
+            Parting::BrokenOff => self.socket.give_up(),
         }
     }
 }

@@ -90,6 +90,24 @@ fn over_tls_an_end_in_order_has_its_word() {
 }
 
 #[test]
+fn the_last_word_before_a_break_arrives() {
+    for _ in 0..20 {
+        let (_proxy, [mut client, mut far]) = tunnel_by_tls();
+        // Without TLS's own end: a broken connection.
+        client.send("goodbye").finish_sending();
+        assert_eq!(far.read_to_end().0, b"goodbye");
+    }
+    let backend = Switch::open();
+    let proxy = Proxy::start(&backend.cluster(""));
+    for _ in 0..20 {
+        let [mut client, mut far] = tunnel(Raw::connect(proxy.address()), &backend);
+        client.send("goodbye");
+        client.reset();
+        assert_eq!(far.read_to_end().0, b"goodbye");
+    }
+}
+
+#[test]
 fn a_stop_and_a_removal_end_as_bounds_do() {
     let backend = Switch::open();
     let text = backend.cluster("timeouts: { tunnel_removed: 100ms }");

@@ -65,6 +65,16 @@ fn values(at: &At<'_>, used: Use) -> Vec<(HeaderName, Template)> {
 
 /// A header that a rule may change.
 pub(super) fn changeable(at: &At<'_>, used: Use) -> Option<HeaderName> {
+    free(at, used, "a header that rules may change")
+}
+
+/// The header that carries the id of a request.
+pub(super) fn id_header(at: &At<'_>) -> Option<HeaderName> {
+    free(at, Use::RequestHeader, "a header that may carry an id")
+}
+
+/// A header that the proxy needs for nothing else.
+fn free(at: &At<'_>, used: Use, expected: &str) -> Option<HeaderName> {
     let Ok(name) = HeaderName::from_bytes(at.text()?.as_bytes()) else {
         at.unlike("a header's name", None);
         return None;
@@ -76,6 +86,6 @@ pub(super) fn changeable(at: &At<'_>, used: Use) -> Option<HeaderName> {
     } else {
         return Some(name);
     };
-    at.unlike("a header that rules may change", Some(hint.to_owned()));
+    at.unlike(expected, Some(hint.to_owned()));
     None
 }

@@ -5,7 +5,7 @@ use crate::config::{Config, Http2Limits, Limits};
 
 use super::at::At;
 use super::handshakes::handshakes;
-use super::headers::header_name;
+use super::headers::id_header;
 use super::section::Section;
 use super::{clusters, events, listeners, logs, network_lists, rules};
 
@@ -15,7 +15,7 @@ pub(super) fn config(at: &At<'_>) -> Config {
     let workers = workers(&top.get("workers"));
     let listeners = listeners::listeners(&top);
     let (admin, token_file) = listeners::admin(&top.get("admin"), &listeners).unzip();
-    let request_id = top.value("request_id").and_then(|at| header_name(&at));
+    let request_id = top.value("request_id").and_then(|at| id_header(&at));
     let limits = limits(&top.get("limits").section(), workers);
     let (clusters, key_files) = clusters::clusters(&top);
     let rules = rules::rules(&top, &clusters);

@@ -173,7 +173,7 @@ impl Fields {
 
     /// What is in either set.
     #[must_use]
-    pub const fn and(self, other: Fields) -> Self {
+    pub const fn or(self, other: Fields) -> Self {
         Self(self.0 | other.0)
     }
 

@@ -52,11 +52,23 @@ pub fn apply(headers: &mut HeaderMap, found: Scan, told: Forwarded, subject: Sub
     }
 }
 
-/// Writes what [`apply`] puts into a request that has none of these fields.
+/// What says something of a client, and is not believed of a stranger.
+pub const CLAIMED: Fields = Fields::of(&[
+    Field::XForwardedFor,
+    Field::XForwardedProto,
+    Field::XForwardedHost,
+    Field::XForwardedPort,
+    Field::XForwardedOther,
+    Field::XRealIp,
+    Field::Forwarded,
+    Field::Via,
+]);
+
+/// Writes what [`apply`] puts into a request that has nothing of [`CLAIMED`].
 pub fn write(output: &mut Vec<u8>, told: Forwarded, subject: Subject<'_>) {
     let mut field = |name: &HeaderName, value: Option<&HeaderValue>| {
         if let Some(value) = value {
-            write_field(output, name, value);
+            write_field(output, name, value.as_bytes());
         }
     };
     if told.x_forwarded {

@@ -10,6 +10,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::fields::{self, Field, Fields, Scan};
+use super::forwarding::CLAIMED;
 use crate::proxy::refuse::{DeclaredBody, Expectation};
 
 /// Fields of one connection that are there seldom.
@@ -50,19 +51,11 @@ pub const ANY_HOP_BY_HOP: Fields = Fields::of(&[
 ]);
 
 /// What `Connection` may name without effect.
-const NOT_BY_NAMING: Fields = Fields::of(&[
+const NOT_BY_NAMING: Fields = CLAIMED.or(Fields::of(&[
     Field::Host,
     Field::ContentLength,
     Field::Expect,
-    Field::XForwardedFor,
-    Field::XForwardedProto,
-    Field::XForwardedHost,
-    Field::XForwardedPort,
-    Field::XForwardedOther,
-    Field::XRealIp,
-    Field::Forwarded,
-    Field::Via,
-]);
+]));
 
 /// Takes the hop-by-hop fields away from a request or a response. `found` is the walk over these
 /// same fields. Does nothing, and looks nothing up, where there are none.

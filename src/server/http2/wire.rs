@@ -287,7 +287,11 @@ impl AsyncWrite for FrameStream {
                 this.wire.block();
                 return Poll::Pending;
             }
-            ready!(outlet.ask(|socket| Pin::new(socket).poll_shutdown(cx)))?;
+            let shut = outlet.ask(|socket| Pin::new(socket).poll_shutdown(cx))?;
+            if shut.is_pending() {
+                this.wire.block();
+                return Poll::Pending;
+            }
             // What we said last must not be lost since the client is still sending.
             this.wire.waits.enter(Waiting::Linger);
         }

@@ -156,7 +156,7 @@ fn what_the_other_end_takes_late_is_sent_although_nobody_writes_any_more() {
     in_rounds(async {
         let (mut socket, mut theirs) = pair();
         let mut count = 0;
-        while !matches!(*socket.0.care.borrow(), Care::Rescue { .. }) {
+        while !socket.0.is_refused() {
             socket.write_all(&[b'.'; 1000]).await.unwrap();
             count += 1000;
             yield_now().await;
@@ -169,6 +169,83 @@ fn what_the_other_end_takes_late_is_sent_although_nobody_writes_any_more() {
         }
         assert_eq!(socket.sent(), count);
         socket.flush().await.unwrap();
+    });
+}
+
+#[test]
+fn whom_the_other_end_makes_wait_is_told_so_whatever_it_writes() {
+    in_rounds(async {
+        let (mut socket, _theirs) = pair();
+        while !socket.0.is_refused() {
+            socket.write_all(&[b'.'; 1000]).await.unwrap();
+            yield_now().await;
+        }
+        let (written, sent) = (socket.written(), socket.sent());
+        assert!(sent < written && socket.is_behind());
+        for _ in 0..3 {
+            let flush = poll_fn(|cx| Poll::Ready(Pin::new(&mut socket).poll_flush(cx))).await;
+            assert!(flush.is_pending());
+            let write = poll_fn(|cx| Poll::Ready(Pin::new(&mut socket).poll_write(cx, b"x"))).await;
+            assert!(write.is_pending(), "though there is room for one more byte");
+            yield_now().await;
+        }
+        assert_eq!((socket.written(), socket.sent()), (written, sent));
+    });
+}
+
+#[test]
+fn whom_nobody_else_tells_learns_by_reading_that_nothing_can_be_sent() {
+    in_rounds(async {
+        let (mut socket, mut theirs) = pair();
+        theirs.write_all(b"came before").await.unwrap();
+        // As when the kernel has no memory left.
+        socket.0.unsent.borrow_mut().fault = Some(ErrorKind::OutOfMemory.into());
+        let told = poll_fn(|cx| socket.0.poll_told(cx));
+        told.await;
+        let mut read = Vec::new();
+        socket.read_to_end(&mut read).await.unwrap();
+        assert_eq!(read, b"came before");
+        let fault = socket.flush().await.unwrap_err();
+        assert_eq!(fault.kind(), ErrorKind::OutOfMemory);
+    });
+}
+
+#[test]
+fn who_takes_no_more_may_still_speak() {
+    in_rounds(async {
+        let (mut socket, mut theirs) = pair();
+        rustix::net::shutdown(&theirs, rustix::net::Shutdown::Read).unwrap();
+        socket.write_all(b"a request").await.unwrap();
+        yield_now().await;
+        theirs.write_all(b"a refusal").await.unwrap();
+        drop(theirs);
+        let mut read = Vec::new();
+        socket.read_to_end(&mut read).await.unwrap();
+        assert_eq!(read, b"a refusal");
+        let fault = socket.flush().await.unwrap_err();
+        assert_eq!((fault.kind(), socket.sent()), (ErrorKind::BrokenPipe, 0));
+    });
+}
+
+#[test]
+fn who_attends_no_more_leaves_nobody_behind() {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())
+        .unwrap();
+    runtime.block_on(async {
+        let (mut socket, mut theirs) = pair();
+        let mut rounds = Box::pin(attend());
+        assert!(poll_fn(|cx| Poll::Ready(rounds.as_mut().poll(cx).is_pending())).await);
+        socket.write_all(b"last words").await.unwrap();
+        assert_eq!(socket.sent(), 0);
+        drop(rounds);
+        assert_eq!(socket.sent(), 10);
+        socket.write_all(b"!").await.unwrap();
+        drop(socket);
+        let mut read = Vec::new();
+        theirs.read_to_end(&mut read).await.unwrap();
+        assert_eq!(read, b"last words!");
     });
 }
 

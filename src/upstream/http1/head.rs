@@ -80,16 +80,16 @@ pub fn write_line(
 /// Puts fields at the end of `output`, and the empty line behind them.
 pub(super) fn write_fields(output: &mut Vec<u8>, fields: &HeaderMap) {
     for (name, value) in fields {
-        write_field(output, name, value);
+        write_field(output, name, value.as_bytes());
     }
     output.extend_from_slice(b"\r\n");
 }
 
 /// Puts a field at the end of `output`.
-pub fn write_field(output: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+pub fn write_field(output: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
     output.extend_from_slice(name.as_str().as_bytes());
     output.extend_from_slice(b": ");
-    output.extend_from_slice(value.as_bytes());
+    output.extend_from_slice(value);
     output.extend_from_slice(b"\r\n");
 }
 

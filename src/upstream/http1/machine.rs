@@ -17,7 +17,7 @@ use super::sending::Upload;
 use crate::spare;
 use crate::upstream::ask::Ask;
 use crate::upstream::broken::Broken;
-use crate::upstream::stream::BackendStream;
+use crate::upstream::stream::{BackendStream, Parting};
 
 /// What one read brings at least, if it is there.
 const LEAST: usize = 4 << 10;
@@ -35,8 +35,8 @@ pub(super) struct Machine {
     /// What the next read asks for.
     piece: usize,
     output: Output,
-    /// What had been sent on the connection before the request.
-    sent_before: u64,
+    /// What was written on the connection before the request.
+    written_before: u64,
     body: Option<Upload>,
     answer: Answer,
     phase: Phase,
@@ -64,7 +64,7 @@ impl Machine {
             input: BytesMut::new(),
             piece: FIRST,
             output: Output::default(),
-            sent_before: 0,
+            written_before: 0,
             body: None,
             answer: Answer::to(&Method::GET),
             phase: Phase::Over,
@@ -78,7 +78,10 @@ impl Machine {
     /// A connection that has nothing under way ends in good order.
     fn pass_to(&mut self, phase: Phase) {
         self.phase = phase;
-        self.stream.says_goodbye = phase == Phase::Idle;
+        self.stream.parting = match phase {
+            Phase::Idle => Parting::InOrder,
+            Phase::Busy | Phase::Over => Parting::BrokenOff,
+        };
     }
 
     pub(super) fn stream(&self) -> &BackendStream {
@@ -92,6 +95,7 @@ impl Machine {
             return Err(io::ErrorKind::NotConnected.into());
         }
         self.pass_to(Phase::Over);
+        self.stream.parting = Parting::AsItIs;
         Ok((self.stream, self.input.freeze()))
     }
 
@@ -107,14 +111,14 @@ impl Machine {
             head.method
         });
         self.answer = Answer::to(&method);
-        self.sent_before = self.stream.socket.sent();
+        self.written_before = self.stream.socket.written();
         self.pass_to(Phase::Busy);
         self.stream.wire.expect_head();
     }
 
     /// Whether a byte of the request has gone out. What only waits to be sent has not.
     pub(super) fn has_begun(&self) -> bool {
-        self.stream.socket.sent() != self.sent_before
+        self.stream.socket.sent() > self.written_before
     }
 
     /// The exchange has failed. What has not gone out never will.
@@ -234,14 +238,17 @@ impl Machine {
         let is_clean = self.input.is_empty()
             && self.body.is_none()
             && self.output.is_done()
-            && self.unsendable.is_none();
+            && self.unsendable.is_none()
+            && !self.stream.socket.is_behind();
         let is_reusable = is_clean && !self.answer.is_last();
         self.pass_to(if is_reusable {
             Phase::Idle
         } else {
             Phase::Over
         });
-        self.stream.says_goodbye = is_clean;
+        if is_clean {
+            self.stream.parting = Parting::InOrder;
+        }
         self.piece = FIRST;
         if self.input.is_empty() && std::mem::take(&mut self.is_large) {
             self.input = BytesMut::new();
