@@ -20,7 +20,7 @@ import sessions
 import workloads
 from processes import BenchError
 
-PAGE = "docs/performance.md"
+PAGE = "docs/performance-results.md"
 # Workloads that are no load of equal requests for a time.
 OTHERS = {
     workloads.IDLE: workloads.measure_idle,
