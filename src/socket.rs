@@ -91,22 +91,22 @@ impl Socket {
         }
     }
 
-    /// How many bytes have been written, records of TLS in place of what they carry.
+    /// How many bytes have been written, records of TLS in place of what they carry, and were not given up.
     pub fn written(&self) -> u64 {
         self.plain().written()
     }
 
-    /// How many of them the kernel has taken. The others have not been sent.
+    /// How many written bytes the kernel has taken. Others have not been sent.
     pub fn sent(&self) -> u64 {
         self.plain().sent()
     }
 
-    /// Whether there are others.
-    pub fn is_behind(&self) -> bool {
-        self.plain().is_behind()
+    /// Whether the kernel did not take all of them when it was asked last.
+    pub fn is_refused(&self) -> bool {
+        self.plain().is_refused()
     }
 
-    /// Gives the others up. By TLS nothing that makes sense can be sent then.
+    /// Gives up what was written and not sent. By TLS nothing that makes sense can be sent then.
     pub fn give_up(&self) {
         self.plain().give_up();
     }

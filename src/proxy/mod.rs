@@ -36,7 +36,7 @@ pub mod rules;
 pub mod select;
 mod service;
 pub mod tunnel;
-mod verbatim;
+pub mod verbatim;
 mod worker;
 
 use std::any::Any;

@@ -41,7 +41,7 @@ pub(super) struct Waiting {
 #[derive(Debug, Default)]
 struct Unsent {
     bytes: Vec<u8>,
-    /// How many of them the kernel has taken.
+    /// How many of them the kernel has taken. Never less than before.
     gone: usize,
     /// Why it takes no more. Whoever writes next is told.
     fault: Option<io::Error>,
@@ -94,7 +94,7 @@ impl Plain {
         self.ask(Kernel::local)
     }
 
-    /// How many bytes have been written.
+    /// How many bytes have been written and not given up. Less than before after a fault.
     pub(super) fn written(&self) -> u64 {
         self.sent() + self.0.unsent.borrow().rest().len() as u64
     }
@@ -104,15 +104,16 @@ impl Plain {
         self.0.sent.get()
     }
 
-    /// Whether there are others.
-    pub(super) fn is_behind(&self) -> bool {
-        !self.0.unsent.borrow().bytes.is_empty()
+    /// Whether the kernel did not take all when it was asked last.
+    pub(super) fn is_refused(&self) -> bool {
+        self.0.is_refused()
     }
 
     /// Gives up what was not sent.
     pub(super) fn give_up(&self) {
-        self.0.unsent.take();
         self.0.care.take();
+        let unsent = self.0.unsent.take();
+        round::give_back(unsent.bytes);
     }
 
     /// Takes a small piece, to be sent at the end of the round.
@@ -187,6 +188,16 @@ impl Waiting {
         Poll::Ready(())
     }
 
+    /// Sending has told the kernel's word of what is wrong, which it gives once: to a reader, the end that follows
+    /// would look like one in good order.
+    #[cold]
+    fn tell_reader(&self) -> io::Result<()> {
+        match self.unsent.borrow().fault.as_ref().map(io::Error::kind) {
+            None | Some(ErrorKind::BrokenPipe) => Ok(()),
+            Some(kind) => Err(kind.into()),
+        }
+    }
+
     /// The other end takes nothing now.
     #[cold]
     fn rescue(self: Rc<Self>) {
@@ -258,10 +269,15 @@ fn length(bufs: &[IoSlice<'_>]) -> usize {
 
 impl Drop for Plain {
     fn drop(&mut self) {
-        // What still waits for the end of the round goes out then, and the socket is closed. Nobody waits longer.
-        let mut care = self.0.care.borrow_mut();
-        if !matches!(*care, Care::Round) {
-            *care = Care::Nobody;
+        // What still waits goes out at the end of the round, as far as the kernel takes it then, and the socket is
+        // closed. Nobody waits longer.
+        let before = self.0.care.take();
+        if self.0.unsent.borrow().bytes.is_empty() || !round::is_attended() {
+            return;
+        }
+        self.0.care.replace(Care::Round);
+        if !matches!(before, Care::Round) {
+            round::send_later(Rc::clone(&self.0));
         }
     }
 }
@@ -272,7 +288,13 @@ impl AsyncRead for Plain {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.kernel.borrow_mut()).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let mut kernel = self.0.kernel.borrow_mut();
+        ready!(Pin::new(&mut *kernel).poll_read(cx, buf))?;
+        if buf.filled().len() == before && buf.remaining() > 0 {
+            self.0.tell_reader()?;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

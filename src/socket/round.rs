@@ -1,6 +1,7 @@
 //! The end of a worker's round: when all that was ready has been attended to, what waits is sent.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::mem;
 use std::pin::pin;
@@ -15,11 +16,11 @@ use super::plain::Waiting;
 const MOST: usize = 32;
 
 thread_local! {
-    static ROUND: RefCell<Round> = const { RefCell::new(Round { waiting: Vec::new(), rooms: Vec::new(), end: None }) };
+    static ROUND: RefCell<Round> = const { RefCell::new(Round { waiting: VecDeque::new(), rooms: Vec::new(), end: None }) };
 }
 
 struct Round {
-    waiting: Vec<Rc<Waiting>>,
+    waiting: VecDeque<Rc<Waiting>>,
     /// Rooms for what waits.
     rooms: Vec<Vec<u8>>,
     /// Who comes at the end; `None`: nobody does on this thread.
@@ -28,7 +29,10 @@ struct Round {
 
 /// Whether somebody comes at the end of this thread's rounds.
 pub(super) fn is_attended() -> bool {
-    ROUND.with_borrow(|round| round.end.is_some())
+    // Also where the thread is about to end.
+    ROUND
+        .try_with(|round| round.borrow().end.is_some())
+        .unwrap_or(false)
 }
 
 /// A room for what waits.
@@ -49,7 +53,7 @@ pub(super) fn give_back(mut room: Vec<u8>) {
 /// Sends what waits there at the end of the round.
 pub(super) fn send_later(socket: Rc<Waiting>) {
     let count = ROUND.with_borrow_mut(|round| {
-        round.waiting.push(socket);
+        round.waiting.push_back(socket);
         if let (1, Some(end)) = (round.waiting.len(), &round.end) {
             // Behind all that is ready by now.
             end.wake_by_ref();
@@ -90,9 +94,9 @@ pub async fn attend() {
 }
 
 fn send_all() {
-    let mut waiting = ROUND.with_borrow_mut(|round| mem::take(&mut round.waiting));
+    let mut listed = Listed(ROUND.with_borrow_mut(|round| mem::take(&mut round.waiting)));
     let all = poll_fn(|_| {
-        for socket in waiting.drain(..) {
+        while let Some(socket) = listed.0.pop_front() {
             socket.send();
         }
         Poll::Ready(())
@@ -100,6 +104,19 @@ fn send_all() {
     // Whoever's turn it is has a budget for its own sockets alone.
     let sent = pin!(unconstrained(all)).poll(&mut Context::from_waker(Waker::noop()));
     debug_assert!(sent.is_ready());
-    // Its room is for the next round; nothing can have come meanwhile.
-    ROUND.with_borrow_mut(|round| round.waiting = waiting);
+}
+
+/// What is listed is forgotten by nobody, whatever happens to one of them.
+struct Listed(VecDeque<Rc<Waiting>>);
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        ROUND.with_borrow_mut(|round| {
+            // Nothing can have come meanwhile; the room is for the next round.
+            round.waiting = mem::take(&mut self.0);
+            if let (false, Some(end)) = (round.waiting.is_empty(), &round.end) {
+                end.wake_by_ref();
+            }
+        });
+    }
 }

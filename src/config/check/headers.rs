@@ -73,7 +73,7 @@ pub(super) fn id_header(at: &At<'_>) -> Option<HeaderName> {
     free(at, Use::RequestHeader, "a header that may carry an id")
 }
 
-/// A header that the proxy needs for nothing else.
+/// A header that is neither the connection's nor the framing's.
 fn free(at: &At<'_>, used: Use, expected: &str) -> Option<HeaderName> {
     let Ok(name) = HeaderName::from_bytes(at.text()?.as_bytes()) else {
         at.unlike("a header's name", None);

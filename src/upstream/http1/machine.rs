@@ -1,7 +1,7 @@
 //! One connection: what is sent on it, what comes, and whether it can carry more.
 
 use std::future::Future;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
@@ -116,7 +116,8 @@ impl Machine {
         self.stream.wire.expect_head();
     }
 
-    /// Whether a byte of the request has gone out. What only waits to be sent has not.
+    /// Whether a byte of the request has gone out. What only waits to be sent has not. Perhaps it is said too soon:
+    /// by TLS something older may have gone out that did not wait at the socket yet.
     pub(super) fn has_begun(&self) -> bool {
         self.stream.socket.sent() > self.written_before
     }
@@ -203,7 +204,7 @@ impl Machine {
                 None => self.send(cx)?,
             }
             if ready!(self.poll_fill(cx))? == 0 {
-                let is_whole = self.answer.ends_with_connection();
+                let is_whole = self.answer.ends_with_connection() && !self.has_been_reset();
                 self.pass_to(Phase::Over);
                 return Poll::Ready((!is_whole).then(|| Err(self.ended())));
             }
@@ -225,6 +226,20 @@ impl Machine {
         &self.answer
     }
 
+    /// Whether the connection broke while something was sent, which reading would not tell any more.
+    fn has_been_reset(&self) -> bool {
+        let kind = self.unsendable.as_ref().map(io::Error::kind);
+        kind.is_some_and(|kind| {
+            // It takes no more, or nothing more is sent for a reason of ours.
+            let is_harmless = [
+                ErrorKind::BrokenPipe,
+                ErrorKind::NotConnected,
+                ErrorKind::InvalidData,
+            ];
+            !is_harmless.contains(&kind)
+        })
+    }
+
     fn ended(&mut self) -> Broken {
         self.pass_to(Phase::Over);
         self.unsendable.take().map_or(Broken::Ended, Broken::Io)
@@ -239,7 +254,7 @@ impl Machine {
             && self.body.is_none()
             && self.output.is_done()
             && self.unsendable.is_none()
-            && !self.stream.socket.is_behind();
+            && !self.stream.socket.is_refused();
         let is_reusable = is_clean && !self.answer.is_last();
         self.pass_to(if is_reusable {
             Phase::Idle
