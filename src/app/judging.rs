@@ -1,5 +1,6 @@
 //! What judges the answers of a cluster's backends.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ pub(super) struct Judging {
     cluster: Arc<Cluster>,
     began: Instant,
     judges: Vec<Judge>,
+    /// The lives of the backends at the last look.
+    lives: Vec<u64>,
 }
 
 impl Judging {
@@ -33,10 +36,23 @@ impl Judging {
             cluster: Arc::clone(cluster),
             began,
             judges: cluster.backends.iter().map(judge).collect(),
+            lives: cluster.backends.iter().map(|it| it.epoch()).collect(),
+        }
+    }
+
+    /// A Tomcat that was restarted is not the one that gave bad answers as it died.
+    fn forget_former_lives(&mut self) {
+        let judged = self.judges.iter_mut().zip(&mut self.lives);
+        for (slot, (judge, life)) in self.cluster.slots().zip(judged) {
+            let now = self.cluster.backend(slot).map_or(0, |it| it.epoch());
+            if mem::replace(life, now) != now && judge.begin_anew() {
+                self.cluster.report(slot, Event::Readmitted);
+            }
         }
     }
 
     pub(super) fn look(&mut self) {
+        self.forget_former_lives();
         let outliers = &self.cluster.config.outliers;
         let at = self.began.elapsed();
         let pairs = self.judges.iter_mut().zip(&self.cluster.backends);

@@ -434,6 +434,11 @@ impl Backend {
         self.awaits_progress
             .store(watched.machine.awaits_progress(), Ordering::Relaxed);
         if let Some(transition) = &transition {
+            if transition.from == State::Down {
+                // What its former life was blamed for says nothing of this one.
+                self.row.store(0, Ordering::Relaxed);
+                self.longest_row.store(0, Ordering::Relaxed);
+            }
             watched.last = Some((*transition, SystemTime::now()));
             match transition.to {
                 State::Down => {

@@ -92,6 +92,12 @@ impl Judge {
         (is_bad || is_slow(mean, usual, outliers)).then_some(Verdict::Outlying)
     }
 
+    /// It has been down: whatever it was blamed for is over. Whether it was out.
+    pub fn begin_anew(&mut self) -> bool {
+        self.looks.clear();
+        self.out_until.take().is_some()
+    }
+
     /// It was taken out.
     pub fn is_out(&mut self, at: Duration, outliers: &Outliers) {
         self.times = self.times.saturating_add(1);

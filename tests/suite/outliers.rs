@@ -94,3 +94,18 @@ fn no_more_than_half_are_out_for_bad_answers() {
         out() == 1
     });
 }
+
+#[test]
+fn what_a_tomcat_was_blamed_for_ends_with_its_life() {
+    let tomcats = three();
+    let watched = "consecutive: 4, time: 1m }\nhealth: { path: /echo, interval: 50ms, rise: 1";
+    let proxy = proxy(&tomcats, watched);
+    tomcats[0].script_times("/bad", 100, Fault::Status(503));
+    bad(&proxy, 4);
+    eventually("it is drained", || state(&proxy, &tomcats[0], "draining"));
+    tomcats[0].kill();
+    eventually("it is down", || state(&proxy, &tomcats[0], "down"));
+    tomcats[0].restart().expect("restarts");
+    eventually("it is a new one", || state(&proxy, &tomcats[0], "up"));
+    assert_eq!(visitors(&proxy, 6).len(), 3);
+}

@@ -151,3 +151,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_was_down_is_judged_by_what_came_after() {
+    let mut judge = Judge::default();
+    let bad = |answers| Counted {
+        answers,
+        bad: answers,
+        ..Counted::default()
+    };
+    for (second, answers) in [(0, 0), (1, 30)] {
+        judge.look(seconds(second), bad(answers), &outliers());
+    }
+    assert!(!judge.begin_anew(), "it was not out");
+    judge.look(seconds(2), bad(30), &outliers());
+    assert_eq!(judge.judge(seconds(2), (None, None), &outliers()), None);
+    judge.look(seconds(3), bad(60), &outliers());
+    let verdict = judge.judge(seconds(3), (None, None), &outliers());
+    assert_eq!(verdict, Some(Verdict::Outlying));
+    judge.is_out(seconds(3), &outliers());
+    assert!(judge.begin_anew(), "and is not any more");
+    judge.look(seconds(4), bad(60), &outliers());
+    assert_eq!(judge.judge(seconds(4), (None, None), &outliers()), None);
+}
