@@ -32,7 +32,7 @@ use crate::spare;
 use crate::upstream::{BodyLimits, BodySource, Framing, RequestBody};
 
 /// Room for the fields that we put in, so that the map need not grow.
-const OUR_FIELDS: usize = 8;
+pub(super) const OUR_FIELDS: usize = 8;
 
 /// What all attempts of a request have in common.
 pub(super) struct Outgoing {

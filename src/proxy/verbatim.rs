@@ -14,9 +14,11 @@ use super::answer::Asked;
 use super::forward::Forwarding;
 use super::headers::fields::{Field, Fields};
 use super::headers::{forwarding, hop};
-use super::outgoing::{Outgoing, Plans};
+use super::outgoing::{OUR_FIELDS, Outgoing, Plans};
 use crate::balance::Slot;
 use crate::config::OwnerBy;
+#[cfg(debug_assertions)]
+use crate::upstream::write_head;
 use crate::upstream::{Ask, RequestBody, write_field, write_line};
 
 /// What is taken out of a request, or changed, where it is there.
@@ -68,7 +70,9 @@ impl Outbound<'_> {
     /// Both ways give the same.
     #[cfg(debug_assertions)]
     fn compare(&self, written: &[u8]) {
-        let changed = head_of(&self.changed());
+        let (head, _) = self.changed().into_parts();
+        let mut changed = Vec::new();
+        write_head(&mut changed, &head);
         let (written, changed) = (written.escape_ascii(), changed.escape_ascii());
         assert_eq!(written.to_string(), changed.to_string());
         WRITTEN.fetch_add(1, Ordering::Relaxed);
@@ -105,12 +109,10 @@ impl Ask for Outbound<'_> {
 }
 
 fn write(outbound: &Outbound<'_>, output: &mut Vec<u8>) {
-    // Room for a few fields of ours.
-    const OURS: usize = 8;
     let (asked, plans) = outbound.to();
     let sent = &asked.head.headers;
     let target = outbound.outgoing.target(asked);
-    write_line(output, &asked.head.method, target, sent.len() + OURS);
+    write_line(output, &asked.head.method, target, sent.len() + OUR_FIELDS);
     write_field(output, &HOST, plans.host(asked, outbound.slot).as_bytes());
     let id_name = asked.view.snapshot.config.request_id.as_ref();
     let mut unwritten = id_name;
@@ -133,17 +135,4 @@ fn write(outbound: &Outbound<'_>, output: &mut Vec<u8>) {
         write_id(output, name);
     }
     output.extend_from_slice(b"\r\n");
-}
-
-/// The head as bytes.
-#[cfg(debug_assertions)]
-fn head_of(request: &Request<RequestBody>) -> Vec<u8> {
-    let mut head = Vec::new();
-    let target = request.uri().path_and_query();
-    write_line(&mut head, request.method(), target, 0);
-    for (name, value) in request.headers() {
-        write_field(&mut head, name, value.as_bytes());
-    }
-    head.extend_from_slice(b"\r\n");
-    head
 }

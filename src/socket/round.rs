@@ -43,7 +43,7 @@ pub(super) fn room() -> Vec<u8> {
 /// Gives one back.
 pub(super) fn give_back(mut room: Vec<u8>) {
     ROUND.with_borrow_mut(|round| {
-        if round.rooms.len() < MOST {
+        if room.capacity() > 0 && round.rooms.len() < MOST {
             room.clear();
             round.rooms.push(room);
         }

@@ -25,7 +25,7 @@ pub use body_fault::{BodyFault, GivenUp};
 pub use broken::Broken;
 pub use connection::{BackendBody, Carrier, Heard, SendFailure};
 pub use failure::{Connection, FailureKind, Fault, Reason, Sent, UpstreamFailure};
-pub use http1::{write_field, write_line};
+pub use http1::{write_field, write_head, write_line};
 pub use pool::{Introduced, Lease, TunnelLease, Upstream};
 pub use share::NotShared;
 pub use stream::Seat;

@@ -1,7 +1,9 @@
 //! Most requests are passed on as they came, and some are looked at field by field. No backend can tell which.
 
+#[cfg(debug_assertions)]
 use std::sync::atomic::Ordering;
 
+#[cfg(debug_assertions)]
 use cattail::proxy::verbatim::WRITTEN;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -68,8 +70,8 @@ const SETTINGS: [(&str, &str); 6] = [
 #[test]
 fn a_backend_sees_the_same_whether_a_request_was_looked_at_or_not() {
     let tomcat = Tomcat::start("jvm1");
-    let written = || WRITTEN.load(Ordering::Relaxed);
-    let before = written();
+    #[cfg(debug_assertions)]
+    let before = WRITTEN.load(Ordering::Relaxed);
     for settings in SETTINGS {
         let proxy = proxy(&tomcat, settings);
         for request in [
@@ -110,7 +112,11 @@ fn a_backend_sees_the_same_whether_a_request_was_looked_at_or_not() {
             }
         }
     }
-    assert!(written() > before, "none was written as it came");
+    #[cfg(debug_assertions)]
+    assert!(
+        WRITTEN.load(Ordering::Relaxed) > before,
+        "none was written as it came"
+    );
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl Framed {
 }
 
 /// Puts a request's head at the end of `output`.
-pub(super) fn write(output: &mut Vec<u8>, head: &request::Parts) {
+pub fn write(output: &mut Vec<u8>, head: &request::Parts) {
     let target = head.uri.path_and_query();
     write_line(output, &head.method, target, head.headers.len());
     write_fields(output, &head.headers);

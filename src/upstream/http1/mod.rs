@@ -14,7 +14,7 @@ mod sending;
 
 pub use answer::{Answer, Part};
 pub use carrier::{AloneCarrier, AnswerBody};
-pub use head::{BadAnswer, says, write_field, write_line};
+pub use head::{BadAnswer, says, write as write_head, write_field, write_line};
 
 #[cfg(test)]
 mod tests;
