@@ -9,9 +9,11 @@ from msm_value import count_in
 SYNC = application("/loss-sync")
 ASYNC = application("/loss-async", backup_async=True)
 # Ended by their tests: each test has its own.
-DOOMED = [tomcat(name, name, [SYNC, ASYNC]) for name in ("asyncs", "syncs", "stopped", "killed", "crowd1", "crowd2")]
+DOOMED = [tomcat(name, name, [SYNC, ASYNC]) for name in ("asyncs", "syncs", "stopped", "hasty", "killed", "crowd1", "crowd2")]
 # Longer than it takes to kill a Tomcat after its answer.
 SLOW = 1500
+# Longer than a Tomcat takes from the order to stop until its connections to the stores are closed.
+LONGER_THAN_A_STOP = 8000
 
 
 class Loss(Direct):
@@ -45,12 +47,24 @@ class Loss(Direct):
         doomed = self.doomed("stopped")
         visitors = [Visitor(doomed, app) for app in (SYNC, ASYNC)]
         for visitor in visitors:
-            visitor.do("count,text:x")
-            visitor.do("count")
+            for clicks, steps in enumerate(("count,text:x", "count"), 1):
+                visitor.do(steps)
+                self.wait_stored(visitor, clicks)
         doomed.stop()
         for visitor in visitors:
-            self.assertIsNotNone(self.stored(visitor.id))
-            self.assertEqual(visitor.session("read", at=self.one)["count"], 2)
+            self.assertEqual(self.count_stored(visitor), 2, visitor.app)
+            self.assertEqual(visitor.session("read", at=self.one)["count"], 2, visitor.app)
+
+    def test_an_orderly_stop_does_not_wait_for_what_is_stored_in_the_background(self):
+        """With MSM's default: the last click before it is lost, as in a crash."""
+        doomed = self.doomed("hasty")
+        visitor = Visitor(doomed, ASYNC)
+        visitor.do("count,text:x")
+        self.wait_stored(visitor, 1)
+        self.assertEqual(visitor.session(f"count,slow:{LONGER_THAN_A_STOP}")["count"], 2)
+        doomed.stop()
+        self.assertEqual(self.count_stored(visitor), 1)
+        self.assertEqual(visitor.session("read", at=self.one)["count"], 1)
 
     def test_a_killed_tomcat_that_is_back_loads_its_sessions_when_they_are_asked_for(self):
         doomed = self.doomed("killed")
@@ -79,6 +93,9 @@ class Loss(Direct):
                   f"of one session at most {max(lost[app])} clicks")
         # One more may be stored: its answer was on its way.
         self.assertLessEqual(max(lost[SYNC]), 0)
+
+    def wait_stored(self, visitor, clicks):
+        eventually(f"click {clicks} at {visitor.app} is stored", lambda: self.count_stored(visitor) == clicks, 5)
 
     def count_stored(self, visitor):
         """What the store has counted; 0 if it has nothing."""
