@@ -11,8 +11,10 @@ import uuid
 from bed import Browser, PartError, eventually
 from scenarios import Scenario
 
-# Longer than both wait for an answer.
-LATE = 1.5
+# How long both wait for an answer, in seconds: who has given up has heard nothing, and that is not seen here.
+PATIENCE = 2
+# Longer than that.
+LATE = 3 * PATIENCE
 # New visitors of one look at how they are shared out: with both weights at 100, half of them are jvm1's.
 VISITORS = 40
 
@@ -241,7 +243,7 @@ class AgentWords(Scenario):
 defaults
     mode http
     timeout connect 1s
-    timeout check 500ms
+    timeout check {PATIENCE}s
     timeout client 30s
     timeout server 30s
 frontend clients
@@ -259,7 +261,7 @@ listeners:
 clusters:
   shop:
     slow_start: 0s
-    health: {{ agent: {{ interval: 100ms, timeout: 500ms, send: cattail }} }}
+    health: {{ agent: {{ interval: 100ms, timeout: {PATIENCE}s, send: cattail }} }}
     backends:
       - {{ address: "{one.address}", jvm_route: jvm1, weight: 100, agent_port: {cls.agent.port} }}
       - {{ address: "{two.address}", jvm_route: jvm2, weight: 100 }}

@@ -20,6 +20,21 @@ const OURS: &[&str] = &[
     "upgrade",
 ];
 
+/// Headers that say something else already: an id in their place would be taken for it, or would be
+/// overwritten.
+const TAKEN: &[&str] = &[
+    "authorization",
+    "cookie",
+    "expect",
+    "forwarded",
+    "location",
+    "set-cookie",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+];
+
 /// Whether only the proxy itself may set this header.
 pub(super) fn is_ours(name: &HeaderName) -> bool {
     OURS.contains(&name.as_str())
@@ -70,7 +85,14 @@ pub(super) fn changeable(at: &At<'_>, used: Use) -> Option<HeaderName> {
 
 /// The header that carries the id of a request.
 pub(super) fn id_header(at: &At<'_>) -> Option<HeaderName> {
-    free(at, Use::RequestHeader, "a header that may carry an id")
+    let expected = "a header that may carry an id";
+    let name = free(at, Use::RequestHeader, expected)?;
+    if TAKEN.contains(&name.as_str()) {
+        let hint = "this header says something else; X-Request-Id is what most programs know";
+        at.unlike(expected, Some(hint.to_owned()));
+        return None;
+    }
+    Some(name)
 }
 
 /// A header that is neither the connection's nor the framing's.

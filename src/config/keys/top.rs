@@ -30,7 +30,7 @@ pub(in crate::config) const TOP: &[Key] = &[
     Key::new(
         "request_id",
         Kind::Text("a header's name"),
-        "The header that carries a request id to the backend and to the client.",
+        "The header that carries a request id to the backend and to the client. None that says something else, such as `Host` or `Cookie`.",
     ),
     Key::new(
         "decision_header",

@@ -1,6 +1,6 @@
 //! Which `Host` a backend sees.
 
-use http::{HeaderMap, HeaderValue, header};
+use http::HeaderValue;
 
 use crate::config::{BackendAddr, HostHeader};
 use crate::proxy::authority::Host;
@@ -33,11 +33,6 @@ impl UpstreamHost {
             (Self::Keep(own), None) => own,
             (Self::Fixed(fixed), _) => fixed,
         }
-    }
-
-    /// Puts it into a request: exactly one `Host`.
-    pub fn apply(&self, headers: &mut HeaderMap, host: Option<&Host>) {
-        headers.insert(header::HOST, self.value(host).clone());
     }
 }
 
@@ -105,14 +100,8 @@ mod tests {
             (&fixed, ip("10.0.0.1:8080"), client.as_ref(), "app.internal"),
         ];
         for (wanted, address, host, expected) in cases {
-            let mut headers = HeaderMap::new();
-            headers.append(header::HOST, HeaderValue::from_static("a"));
             let upstream = UpstreamHost::new(wanted, &address).unwrap();
-            upstream.apply(&mut headers, host);
-            assert_eq!(
-                headers.get_all(header::HOST).iter().collect::<Vec<_>>(),
-                [expected]
-            );
+            assert_eq!(upstream.value(host), expected);
         }
     }
 }

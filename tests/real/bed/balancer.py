@@ -57,6 +57,11 @@ http {{
     def command(self):
         return [parts.tool("nginx"), "-p", self.folder, "-c", self.file]
 
+    def end(self):
+        """Its workers end when it is asked to stop; they live on when it is killed."""
+        if self.is_running:
+            self.stop()
+
 
 def certificate(folder, name):
     """A certificate that vouches for itself, with its key, in one file."""
