@@ -8,6 +8,7 @@ use std::io::{self, Write};
 
 use thiserror::Error;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
@@ -29,6 +30,9 @@ pub enum DiagnosticsFailure {
     Change(#[source] reload::Error),
 }
 
+/// Where events come from that are shown.
+const OURS: &str = "cattail";
+
 /// Changes the diagnostics of a running process.
 #[derive(Clone)]
 pub struct DiagnosticsHandle(reload::Handle<AnyLayer, Registry>);
@@ -48,9 +52,10 @@ impl Diagnostics {
     where
         W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
     {
-        // Outermost: only there its level is known to those who ask before they make an event, and `h2`
-        // would make some dozens for each request.
+        // Ours alone: a client of HTTP/2 can have `h2` make a line for each frame that it sends, and none
+        // of them names the listener. Outermost, so that an event which is not shown is not even made.
         let level = LevelFilter::from(self.level);
+        let level = Targets::new().with_target(OURS, level);
         if self.json {
             let writer = Escaped {
                 writer,
@@ -209,6 +214,20 @@ mod tests {
             (&object["level"], &object["attempts"]),
             (&"WARN".into(), &2.into())
         );
+    }
+
+    #[test]
+    fn what_libraries_say_is_not_shown() {
+        for level in [LogLevel::Error, LogLevel::Debug] {
+            let text = shown(level, false, || {
+                tracing::error!(target: "h2::proto", "a stranger's");
+                tracing::error!("ours");
+            });
+            assert!(
+                text.contains("ours") && !text.contains("stranger"),
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Thousands of connections that want nothing but a place: whoever is served goes on being served, and
 //! nothing is left of them.
 
+use rustix::process::Signal;
+
+use super::harness::frames::{self, Frames};
 use super::harness::secure::connection;
 use super::harness::*;
 use super::process::{Process, resident};
@@ -248,4 +251,27 @@ fn ten_thousand_names_of_hosts_get_the_default_and_leave_nothing_behind() {
         stage.metric("cattail_tls_handshakes_under_way", &[]) == 0
     });
     assert_eq!(stage.results(&["closed", "malformed"]), 10_000);
+}
+
+#[test]
+fn no_stranger_writes_our_log() {
+    let process = Process::run(
+        "listeners: [{ address: '127.0.0.1:0' }]\nrules: [{ respond: { body: hello } }]\n",
+    );
+    let mut client = Frames::connect(process.address(), &[]);
+    let before = process.lines().len();
+    // Answers to what nobody asked: a library warns of each.
+    for _ in 0..200 {
+        client.send(frames::PING, 1, 0, &[0; 8]);
+    }
+    client.send(frames::PING, 0, 0, &[1; 8]);
+    assert_eq!(client.next(frames::PING).payload, [1; 8]);
+    process.signal(Signal::TERM);
+    process.wait_for_line("stopping");
+    let lines = process.lines();
+    let of_it = lines
+        .iter()
+        .skip(before)
+        .filter(|line| line.contains("PING"));
+    assert_eq!(of_it.count(), 0, "{lines:?}");
 }
