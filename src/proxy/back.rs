@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::header::SET_COOKIE;
+use http::header::{CONTENT_LENGTH, SET_COOKIE};
 use http::response::Parts;
 use http::{Method, Response, StatusCode};
 
@@ -189,6 +189,10 @@ pub(super) fn edit(
             .then(|| plans.host(asked, chosen.slot).clone()),
     };
     edit.apply(response.headers_mut(), version);
+    // Clients of HTTP/2 would wait for what it promises.
+    if status == StatusCode::NO_CONTENT {
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
     respond::name_request(asked.view, asked.id, response.headers_mut());
     if asked.caller.talk.is_stream() {
         own::apply(response.headers_mut());

@@ -15,6 +15,9 @@ pub enum Cut {
     /// The backend gave its response up, without an error.
     #[error("the backend reset its response")]
     Reset,
+    /// The backend sent a body where there is none.
+    #[error("the backend sent a body with a status that has none")]
+    Surplus,
     /// The backend paused for too long.
     #[error("the backend's response timed out")]
     TimedOut,
@@ -32,7 +35,7 @@ pub enum Cut {
 impl Cut {
     pub(super) fn reason(&self) -> ErrorReason {
         match self {
-            Self::Backend(_) | Self::Reset | Self::Before => ErrorReason::Closed,
+            Self::Backend(_) | Self::Reset | Self::Surplus | Self::Before => ErrorReason::Closed,
             Self::TimedOut => ErrorReason::ResponseTimeout,
             Self::Request(BodyFault::TooLarge) => ErrorReason::BodyTooLarge,
             Self::Request(BodyFault::TimedOut) => ErrorReason::BodyTimeout,
@@ -45,7 +48,9 @@ impl Cut {
 
     pub(super) fn fault(&self) -> Fault {
         match self {
-            Self::Backend(_) | Self::Reset | Self::TimedOut | Self::Before => Fault::Backend,
+            Self::Backend(_) | Self::Reset | Self::Surplus | Self::TimedOut | Self::Before => {
+                Fault::Backend
+            }
             Self::Request(_) | Self::Left => Fault::Client,
         }
     }

@@ -231,7 +231,7 @@ pub(super) async fn attempts(
         if matches!(reason, RetryReason::Status | RetryReason::Timeout) {
             retrying.get_or_insert_with(|| Cluster::begin_retry(&forwarding.cluster.cluster));
         }
-        if forwarding.is_left(reason) {
+        if forwarding.is_left(reason, slot) {
             forwarding.tried.push(slot);
         }
         history.note(slot, reason, failure);
@@ -309,11 +309,12 @@ impl Forwarding<'_> {
     }
 
     /// Whether a backend that failed gets no further attempt of this request. A session leaves its
-    /// Tomcat only if that one cannot serve: a connection that died says nothing about it.
-    fn is_left(&self, reason: RetryReason) -> bool {
+    /// Tomcat only if that one cannot serve: a connection that died says nothing about it, and who has
+    /// no session goes to another one only if there is one.
+    fn is_left(&self, reason: RetryReason, slot: Slot) -> bool {
         match reason {
             RetryReason::Stale => false,
-            RetryReason::Closed => !self.session.is_bound(),
+            RetryReason::Closed => !self.session.is_bound() && self.has_another(slot),
             RetryReason::Connect
             | RetryReason::BackendDown
             | RetryReason::Status

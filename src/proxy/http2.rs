@@ -6,7 +6,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::request::Parts;
-use http::{HeaderValue, Method, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Version, header};
 use hyper::ext::Protocol;
 use rustix::rand::{GetRandomFlags, getrandom};
 
@@ -23,7 +23,22 @@ pub fn translate(head: &mut Parts) {
     {
         head.headers.insert(header::HOST, host);
     }
+    trim(&mut head.headers);
     join_cookies(head);
+}
+
+/// HTTP/2 has no white space around a value to be skipped: what is there would be part of it here, and
+/// none of it to a backend that speaks HTTP/1.1.
+fn trim(headers: &mut HeaderMap) {
+    let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    for value in headers.values_mut() {
+        let bytes = value.as_bytes();
+        if (is_blank(bytes.first()) || is_blank(bytes.last()))
+            && let Ok(trimmed) = HeaderValue::from_bytes(bytes.trim_ascii())
+        {
+            *value = trimmed;
+        }
+    }
 }
 
 /// An extended CONNECT (RFC 8441) in the words of RFC 6455: a GET that asks for a switch. Any other
@@ -106,6 +121,14 @@ mod tests {
             let host = head.headers.get(header::HOST);
             assert_eq!(host.map(|host| host.to_str().unwrap()), expected, "{uri}");
         }
+    }
+
+    #[test]
+    fn white_space_around_a_value_is_none_of_it() {
+        let values = [("a", " x\t"), ("b", "x y"), ("c", "  "), ("d", "")];
+        let head = translated("/x", &values);
+        let values: Vec<_> = head.headers.values().collect();
+        assert_eq!(values, ["x", "x y", "", ""]);
     }
 
     #[test]

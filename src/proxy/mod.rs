@@ -145,7 +145,10 @@ pub fn handle(
         if head.version == http::Version::HTTP_2 {
             http2::translate(&mut head);
         }
-        let answer = answer::answer(&caller, &view, &head, body).await;
+        let mut answer = answer::answer(&caller, &view, &head, body).await;
+        if head.version == http::Version::HTTP_10 {
+            respond::promise_nothing(&mut answer);
+        }
         spare::give(head.headers);
         Ok(answer)
     }

@@ -236,6 +236,7 @@ impl Exchange {
                 None if self.is_given_up() => self.cut_off(Cut::Reset, talk),
                 None => self.backend_done(talk),
                 Some(Err(error)) => self.cut_off(Cut::Backend(CutOff(error)), talk),
+                Some(Ok(frame)) if self.is_surplus(&frame) => self.cut_off(Cut::Surplus, talk),
                 Some(Ok(frame)) => {
                     if let Some(data) = self.accept(frame, talk) {
                         self.look_for_end(cx, talk);
@@ -262,6 +263,11 @@ impl Exchange {
                 Poll::Ready(Some(Ok(frame))) => drop(self.accept(frame, talk)),
             }
         }
+    }
+
+    /// Whether this is a piece of a body where there is none: by HTTP/2 a backend can send one.
+    fn is_surplus(&self, frame: &Frame<Bytes>) -> bool {
+        self.is_bodiless && frame.data_ref().is_some_and(|data| !data.is_empty())
     }
 
     /// Whether all bytes are there of a response that has not ended yet.

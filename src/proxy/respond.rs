@@ -5,6 +5,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, Response, Version};
+use hyper::body::Body;
 
 use super::Caller;
 use super::account::{Account, Rest};
@@ -98,6 +99,20 @@ pub(super) fn end_if_due(caller: &Caller, view: &View, headers: &mut HeaderMap) 
     caller.talk.no_switch();
     if caller.worker.is_stopping() || caller.talk.requests() >= limit {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+/// For a client of HTTP/1.0: where the connection ends with this answer, as it does if nothing else says
+/// how long it is, hyper must not promise besides that it stays.
+#[cold]
+pub(super) fn promise_nothing<B: Body>(response: &mut Response<B>) {
+    let body = response.body();
+    if body.size_hint().exact().is_none() && !body.is_end_stream() {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    if response.headers().contains_key(CONNECTION) {
+        *response.version_mut() = Version::HTTP_10;
     }
 }
 

@@ -240,6 +240,10 @@ fn answers_without_a_body_have_none() {
         let reply = client.get(&format!("/status/{status}")).expect(status);
         assert_eq!(reply.body.is_empty(), status < 500);
     }
+    // Some promise what never comes.
+    tomcat.raw_answer("/empty", "HTTP/1.1 204 \r\nContent-Length: 200\r\n\r\n");
+    let reply = client.get("/empty").expect(204);
+    assert_eq!(reply.header("content-length"), None);
 }
 
 #[test]

@@ -93,6 +93,29 @@ fn what_was_refused_was_not_looked_at() {
 }
 
 #[test]
+fn the_only_backend_is_asked_again_for_what_it_refused() {
+    let server = Http2Server::start();
+    let proxy = in_front_of(&[&server], "");
+    server.refuse(1);
+    let answer = Request::post("/refuse", "again").send(proxy.address());
+    assert_eq!(answer.expect(200).body, b"again");
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[test]
+fn a_body_where_there_is_none_is_no_answer() {
+    let server = Http2Server::start();
+    let proxy = in_front_of(&[&server], "");
+    for status in ["204", "304"] {
+        let path = format!("/surplus/{status}");
+        get(proxy.address(), &path).expect(502);
+        let mut client = Http2::connect(proxy.address());
+        client.get(&path).expect(502);
+    }
+    get(proxy.address(), "/surplus/200").expect(200);
+}
+
+#[test]
 fn what_a_goaway_leaves_out_is_sent_again_whatever_it_is() {
     let server = Http2Server::with(Settings {
         first: First::SentAway,

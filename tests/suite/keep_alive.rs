@@ -169,6 +169,7 @@ fn http_1_0_gets_no_chunks() {
     let mut client = Raw::connect(proxy.address());
     let answer = asking.send_on(&mut client).expect(200);
     assert_eq!(answer.framing, Framing::UntilClose);
+    assert_eq!(answer.header("Connection"), Some("close"));
     assert_eq!(answer.body, cattail::standin::pattern(0, 100_000));
 }
 

@@ -13,6 +13,7 @@
 //! | `/pieces/N/SIZE` | N pieces of so many bytes, one by one |
 //! | `/apart/STATUS` | a head; the end by itself |
 //! | `/apart` | a head with a length, five bytes; the end by itself |
+//! | `/surplus/STATUS` | a head, and a body whether the status has one or not |
 //! | `/late` | the same without the end |
 //! | `/head/N` | a head with a field of N bytes |
 //! | `/interim/N` | 103 so often before the answer |
@@ -83,9 +84,9 @@ pub(super) async fn answer(
         }
         "apart" | "late" => end_apart(&mut seen, respond, what, rest).await,
         "pieces" => seen.reset = write_pieces(respond, rest).await,
-        "early" => {
-            let mut send = respond.send_response(head(), false).unwrap();
-            send.send_data("early".into(), true).unwrap();
+        "early" | "surplus" => {
+            let mut send = respond.send_response(head_of(rest), false).unwrap();
+            send.send_data(what.to_owned().into(), true).unwrap();
         }
         "head" => {
             let mut head = head();
@@ -98,6 +99,15 @@ pub(super) async fn answer(
         _ => echo(&mut seen, &mut body, respond, (what, rest)).await,
     }
     Some(seen)
+}
+
+/// With this status, if it is one.
+fn head_of(status: &str) -> Response<()> {
+    let mut head = head();
+    if let Ok(status) = status.parse() {
+        *head.status_mut() = status;
+    }
+    head
 }
 
 async fn echo(
@@ -163,10 +173,8 @@ async fn write_pieces(mut respond: SendResponse<Bytes>, what: &str) -> Option<Re
 }
 
 async fn end_apart(seen: &mut Seen, mut respond: SendResponse<Bytes>, what: &str, status: &str) {
-    let mut head = head();
-    if let Ok(status) = status.parse() {
-        *head.status_mut() = status;
-    } else {
+    let mut head = head_of(status);
+    if status.is_empty() {
         let length = "5".parse().unwrap();
         head.headers_mut().insert("content-length", length);
     }
