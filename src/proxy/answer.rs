@@ -178,6 +178,9 @@ fn check<'v>(
     let rule = config.rules.get(place).ok_or(ProxyError::NoRule)?;
     if let Action::Proxy(action) = &rule.action {
         account.goes_to(action.cluster);
+        if view.snapshot.is_kept_from(caller.door, host) {
+            return Err(ProxyError::Refused(Refusal::CertificateElsewhere));
+        }
     }
     if !rule.access.admits(client.ip()) {
         return Err(ProxyError::AccessDenied);

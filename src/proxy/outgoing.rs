@@ -218,9 +218,7 @@ fn tell_certificate(headers: &mut HeaderMap, asked: &Asked<'_>) {
     if names.is_empty() {
         return;
     }
-    for name in names.iter() {
-        headers.remove(name);
-    }
+    hop::remove_told(headers, names);
     let secured = asked.caller.peer.secured();
     let certificate = secured.and_then(|it| it.client.as_deref());
     let (Some(certificate), Some(tls)) = (certificate, asked.caller.tls(asked.view)) else {

@@ -123,11 +123,14 @@ pub enum Refusal {
     /// The connection's handshake was for a host of which other certificates are demanded.
     #[error("the connection was made for another host")]
     Misdirected,
+    /// Another listener demands certificates for this host, this one asks for none.
+    #[error("clients of this host must show a certificate, which this listener does not ask for")]
+    CertificateElsewhere,
 }
 
 impl Refusal {
     /// All of them, for metrics.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::MethodConnect,
         Self::MethodTrace,
         Self::TargetForm,
@@ -146,6 +149,7 @@ impl Refusal {
         Self::FieldsTooMany,
         Self::Expectation,
         Self::Misdirected,
+        Self::CertificateElsewhere,
     ];
 
     /// The metric label.
@@ -174,6 +178,7 @@ impl Refusal {
             Self::FieldsTooMany => RefusalReason::FieldsTooMany,
             Self::Expectation => RefusalReason::Expectation,
             Self::Misdirected => RefusalReason::Misdirected,
+            Self::CertificateElsewhere => RefusalReason::CertificateElsewhere,
         }
     }
 
@@ -187,6 +192,7 @@ impl Refusal {
             Self::FieldsTooMany => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::CertificateElsewhere => StatusCode::FORBIDDEN,
             Self::TargetForm
             | Self::TargetScheme
             | Self::TargetHost

@@ -22,7 +22,7 @@ use crate::observe::metrics::{PerWorker, WorkerCells, WorkerId};
 use crate::session::Redactor;
 use crate::session::ledger::Seconds;
 use crate::store::asker::Asker;
-use crate::tls::ServerSide;
+use crate::tls::{Elsewhere, ServerSide};
 use crate::upstream::Upstream;
 
 /// One configuration in force.
@@ -36,6 +36,8 @@ pub struct Snapshot {
     pub rule_plans: Vec<RulePlan>,
     /// By place of the listener; `None`: it does not speak TLS.
     pub tls: Vec<Option<Arc<ServerSide>>>,
+    /// By place of the listener.
+    elsewhere: Vec<Elsewhere>,
     /// Headers by which backends are told of clients' certificates: nobody else may send them.
     pub client_headers: Arc<[HeaderName]>,
     /// In the order of the file.
@@ -89,6 +91,8 @@ impl Snapshot {
         });
         let sessions = config.clusters.iter().map(|cluster| &cluster.sessions);
         let names = sessions.flat_map(|of| of.cookies.iter().chain(&of.parameters));
+        let sides = config.listeners.iter().map(|it| it.tls.as_deref());
+        let sides: Vec<_> = sides.collect();
         let client_headers = client_headers(&config);
         let rule_plan = |rule| RulePlan::new(rule, &config, &client_headers);
         Ok(Self {
@@ -101,12 +105,21 @@ impl Snapshot {
             access_log,
             client_headers,
             tls,
+            elsewhere: Elsewhere::of_each(&sides),
             introduces: config
                 .clusters
                 .iter()
                 .any(|cluster| cluster.pool.proxy_protocol.is_some()),
             config,
         })
+    }
+
+    /// Whether requests for this host may not be passed on by the listener in this place: others
+    /// demand a certificate for it.
+    #[inline]
+    pub fn is_kept_from(&self, door: usize, host: Option<&str>) -> bool {
+        let elsewhere = self.elsewhere.get(door);
+        elsewhere.is_some_and(|elsewhere| elsewhere.has(host))
     }
 
     /// TLS of the listener at this address.

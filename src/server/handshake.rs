@@ -100,6 +100,13 @@ async fn begin(socket: Socket, side: &ServerSide) -> Result<(Socket, Secured), F
     let stream = stream.map_err(|(error, socket)| Failed::of(&error, Some(socket.into_inner())))?;
     let (_, connection) = stream.get_ref();
     let secured = Secured::of(connection, chosen.policy);
+    // Nobody has looked at the certificate that it showed once: its time may be over since.
+    if secured.resumed && !side.still_accepts(&secured.shown) {
+        return Err(Failed {
+            what: Handshake::BadCertificate,
+            socket: None,
+        });
+    }
     Ok((Socket::Tls(Box::new(TlsStream::Server(stream))), secured))
 }
 

@@ -135,7 +135,7 @@ pub(super) fn place(policies: &[Policy], host: Option<&str>) -> usize {
     if policies.len() == 1 {
         return 0;
     }
-    let host = host.map(|host| host.strip_suffix('.').unwrap_or(host));
+    let host = without_dot(host);
     let is_for = |rule: &ClientRule| {
         let named = |name: &String| host.is_some_and(|host| is_below_or_at(name, host));
         rule.hosts.is_empty() || rule.hosts.iter().any(named)
@@ -145,8 +145,13 @@ pub(super) fn place(policies: &[Policy], host: Option<&str>) -> usize {
     found.unwrap_or(0)
 }
 
+/// A host as it is compared: a dot at its end says nothing.
+pub(super) fn without_dot(host: Option<&str>) -> Option<&str> {
+    host.map(|host| host.strip_suffix('.').unwrap_or(host))
+}
+
 /// Whether a host is `name`, or for `*.name` any below it, in whatever case.
-fn is_below_or_at(name: &str, host: &str) -> bool {
+pub(super) fn is_below_or_at(name: &str, host: &str) -> bool {
     let Some(suffix) = name.strip_prefix('*') else {
         return name.eq_ignore_ascii_case(host);
     };

@@ -113,6 +113,18 @@ impl ServerSide {
         is_good
     }
 
+    /// Whether a client that has resumed would be let in with what it showed once.
+    pub fn still_accepts(&self, shown: &Shown) -> bool {
+        if !self.has_rules() {
+            return true;
+        }
+        let in_force = self.in_force.load();
+        let mut policies = in_force.policies.iter();
+        let policy = policies.find(|policy| policy.id == shown.policy.get());
+        // Where something else is demanded since, each request asks for it.
+        policy.is_none_or(|policy| policy.accepts(&shown.chain))
+    }
+
     /// Whether something is demanded of some clients.
     fn has_rules(&self) -> bool {
         !self.config.clients.is_empty()

@@ -107,6 +107,7 @@ mod tls_backends;
 mod tls_choices;
 mod tls_clients;
 mod tls_cluster_files;
+mod tls_demands;
 mod tls_files;
 mod tls_process;
 mod tls_rates;

@@ -99,9 +99,18 @@ fn a_plain_listener_lets_nobody_forge_them_either() {
     let both = tls.replace("]\n", ", { name: plain, address: '127.0.0.1:0' }]\n");
     let proxy = Proxy::start(&(both + &proxy::cluster(&[&tomcat], "")));
     let plain = proxy.addresses().remove(1);
-    let request = Request::get("/echo").header("X-Cert-Subject", "CN=forged");
+    // CGI and what is like it reads an underscore as a dash.
+    let request = Request::get("/echo")
+        .header("X-Cert-Subject", "CN=forged")
+        .header("X_Cert-Subject", "CN=forged")
+        .header("x_cert_subject", "CN=forged")
+        .header("X_Fine", "1");
     request.send(plain).expect(200);
-    assert_eq!(tomcat.last_request().header("X-Cert-Subject"), None);
+    let seen = tomcat.last_request();
+    for name in ["X-Cert-Subject", "X_Cert-Subject", "X_Cert_Subject"] {
+        assert_eq!(seen.header(name), None, "{name}");
+    }
+    assert_eq!(seen.header("X_Fine"), Some("1"));
 }
 
 #[test]
@@ -286,6 +295,7 @@ fn nobody_forges_them_behind_a_body() {
         .chunked(&[b"x"])
         .header("Trailer", "X-Cert-Subject, X-Forwarded-For, X-Fine")
         .trailer("X-Cert-Subject", "CN=forged")
+        .trailer("X_Cert_Subject", "CN=forged")
         .trailer("X-Forwarded-For", "6.6.6.6")
         .trailer("X-Fine", "1");
     request.send_on(&mut client).expect(200);

@@ -148,6 +148,8 @@ fn client_rule(section: &Section<'_>) -> Option<ClientRule> {
         ("optional", ClientMode::Optional),
     ];
     let mode = section.get("mode").choice(&modes);
+    let elsewhere = section.get("elsewhere");
+    let elsewhere = elsewhere.choice(&[("refuse", false), ("serve", true)]);
     let crl_at = section.value("crl");
     let crl = crl_at.as_ref().map(path);
     let at = section.required("ca")?;
@@ -158,9 +160,10 @@ fn client_rule(section: &Section<'_>) -> Option<ClientRule> {
         Some(path) => Some(path?),
     };
     // Whatever the mode is: what is wrong with a file is told as well.
-    let wanted = (hosts, mode.unwrap_or(ClientMode::Required));
+    let mode_or_default = mode.unwrap_or(ClientMode::Required);
+    let wanted = (hosts, mode_or_default, elsewhere.unwrap_or(false));
     let faults = match ClientRule::load(wanted, ca.clone(), crl.clone()) {
-        Ok(rule) => return mode.map(|_| rule),
+        Ok(rule) => return mode.and(elsewhere).map(|_| rule),
         Err(faults) => faults,
     };
     for (file, fault) in faults {

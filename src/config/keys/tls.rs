@@ -152,6 +152,12 @@ const CLIENTS: &[Key] = &[
         "Whether a client without one is refused.",
     )
     .or("required"),
+    Key::new(
+        "elsewhere",
+        Kind::Choice(&["refuse", "serve"]),
+        "What becomes of requests for `hosts` at other listeners, where `required` and no certificate is asked for: they are answered 403, or passed on.",
+    )
+    .or("refuse"),
     Key::needed(
         "ca",
         FILE,

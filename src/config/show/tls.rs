@@ -78,6 +78,7 @@ fn client_rule(rule: &ClientRule) -> Value {
             ClientMode::Required => "required",
             ClientMode::Optional => "optional",
         },
+        "elsewhere": if rule.served_elsewhere { "serve" } else { "refuse" },
         "ca": shown(&rule.ca),
     });
     if let (Value::Object(keys), Some((crl, _))) = (&mut value, &rule.crl) {

@@ -137,7 +137,7 @@ pub type ClientFaults = Vec<(ClientFile, PemFault)>;
 impl ClientRule {
     /// Reads its files.
     pub fn load(
-        (hosts, mode): (Vec<String>, ClientMode),
+        (hosts, mode, served_elsewhere): (Vec<String>, ClientMode, bool),
         ca: PathBuf,
         crl: Option<PathBuf>,
     ) -> Result<Self, ClientFaults> {
@@ -151,6 +151,7 @@ impl ClientRule {
                 let rule = Self {
                     hosts,
                     mode,
+                    served_elsewhere,
                     ca,
                     authorities,
                     crl,
@@ -177,7 +178,8 @@ impl ClientRule {
     /// Reads its files anew.
     pub fn read_again(&self) -> Result<Self, ClientFaults> {
         let crl = self.crl.as_ref().map(|(path, _)| path.clone());
-        Self::load((self.hosts.clone(), self.mode), self.ca.clone(), crl)
+        let wanted = (self.hosts.clone(), self.mode, self.served_elsewhere);
+        Self::load(wanted, self.ca.clone(), crl)
     }
 
     /// Where a file of it stands.

@@ -162,6 +162,8 @@ pub struct ClientRule {
     pub hosts: Vec<String>,
     /// Whether one is asked for, or demanded.
     pub mode: ClientMode,
+    /// Whether listeners that demand nothing of these hosts pass their requests on all the same.
+    pub served_elsewhere: bool,
     /// Where the authorities were read.
     pub ca: PathBuf,
     /// Who may have issued a client's certificate.
@@ -171,15 +173,15 @@ pub struct ClientRule {
 }
 
 impl ClientRule {
-    /// What looks at clients' certificates. With revocation lists, one must be there for whoever
-    /// issued a client's certificate.
+    /// What looks at clients' certificates. With revocation lists, one must be there of each
+    /// authority on the way from a client's certificate to the one that is trusted.
     pub fn verifier(&self) -> Result<Arc<dyn ClientCertVerifier>, String> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(self.authorities.iter().cloned());
         let provider = Arc::new(default_provider());
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
         let lists = self.crl.iter().flat_map(|(_, lists)| lists.iter().cloned());
-        let verifier = verifier.with_crls(lists).only_check_end_entity_revocation();
+        let verifier = verifier.with_crls(lists);
         let verifier = match self.mode {
             ClientMode::Required => verifier,
             ClientMode::Optional => verifier.allow_unauthenticated(),

@@ -210,6 +210,8 @@ kind!(
         Expectation = "expectation",
         /// The connection's handshake was for a host of which other certificates are demanded.
         Misdirected = "misdirected",
+        /// The host is served to those who show a certificate at another listener.
+        CertificateElsewhere = "certificate_elsewhere",
     }
 );
 

@@ -114,9 +114,32 @@ pub fn strip_request_trailers(trailers: &mut HeaderMap, decided: &[HeaderName]) 
         header::MAX_FORWARDS,
         header::SET_COOKIE,
     ];
-    for name in ours.iter().chain(&forwarded).chain(decided) {
+    for name in ours.iter().chain(&forwarded) {
         trailers.remove(name);
     }
+    remove_told(trailers, decided);
+}
+
+/// Takes fields away that we alone may send, and those that CGI and what is like it take for them: it
+/// reads a dash as an underscore.
+pub fn remove_told(headers: &mut HeaderMap, told: &[HeaderName]) {
+    for name in told {
+        headers.remove(name);
+    }
+    let has_underscore = |name: &&HeaderName| name.as_str().contains('_');
+    let is_told = |name: &&HeaderName| told.iter().any(|told| is_read_alike(name, told));
+    let odd = headers.keys().filter(has_underscore).filter(is_told);
+    for name in odd.cloned().collect::<Vec<_>>() {
+        headers.remove(name);
+    }
+}
+
+fn is_read_alike(one: &HeaderName, other: &HeaderName) -> bool {
+    let read = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    one.as_str()
+        .bytes()
+        .map(read)
+        .eq(other.as_str().bytes().map(read))
 }
 
 fn takes_trailers(headers: &HeaderMap) -> bool {

@@ -20,6 +20,7 @@ pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: tempfile::TempDir,
     issued: AtomicU64,
+    serial: SerialNumber,
 }
 
 /// A certificate and its key, as files and as themselves.
@@ -34,14 +35,27 @@ pub(crate) struct Issued {
 
 impl Authority {
     pub(crate) fn new(name: &str) -> Self {
-        let mut params = named(name, &[]);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().unwrap();
+        let issuer = CertifiedIssuer::self_signed(authority(name), key);
+        Self::of(issuer.unwrap(), SerialNumber::from(0_u64))
+    }
+
+    /// Another one that this one vouches for.
+    pub(crate) fn below(&self, name: &str) -> Self {
+        let mut params = authority(name);
+        let serial = SerialNumber::from(self.issued.fetch_add(1, Ordering::Relaxed));
+        params.serial_number = Some(serial.clone());
+        let key = KeyPair::generate().unwrap();
+        let issuer = CertifiedIssuer::signed_by(params, key, &self.issuer);
+        Self::of(issuer.unwrap(), serial)
+    }
+
+    fn of(issuer: CertifiedIssuer<'static, KeyPair>, serial: SerialNumber) -> Self {
         let authority = Self {
-            issuer: CertifiedIssuer::self_signed(params, key).unwrap(),
+            issuer,
             folder: tempfile::tempdir().unwrap(),
             issued: AtomicU64::new(1),
+            serial,
         };
         fs::write(authority.file(), authority.issuer.pem()).unwrap();
         authority
@@ -106,8 +120,13 @@ impl Authority {
 
     /// A list that says that this certificate is revoked.
     pub(crate) fn revoke(&self, issued: &Issued) -> PathBuf {
-        let revoked = RevokedCertParams {
-            serial_number: issued.serial.clone(),
+        self.list(&[&issued.serial])
+    }
+
+    /// A list of what it has revoked.
+    pub(crate) fn list(&self, serials: &[&SerialNumber]) -> PathBuf {
+        let revoked = |serial: &&SerialNumber| RevokedCertParams {
+            serial_number: (*serial).clone(),
             revocation_time: rcgen::date_time_ymd(2024, 1, 1),
             reason_code: None,
             invalidity_date: None,
@@ -117,13 +136,24 @@ impl Authority {
             next_update: rcgen::date_time_ymd(2099, 1, 1),
             crl_number: SerialNumber::from(1_u64),
             issuing_distribution_point: None,
-            revoked_certs: vec![revoked],
+            revoked_certs: serials.iter().map(revoked).collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
         let list = list.signed_by(&self.issuer).unwrap();
         let path = self.path("crl.pem");
         fs::write(&path, list.pem().unwrap()).unwrap();
         path
+    }
+
+    /// The number of its own certificate.
+    pub(crate) fn serial(&self) -> &SerialNumber {
+        &self.serial
+    }
+
+    /// `issued` with its own certificate behind it.
+    pub(crate) fn vouch(&self, mut issued: Issued) -> Issued {
+        issued.chain.push(self.issuer.der().clone());
+        issued
     }
 
     /// Clients that trust it.
@@ -202,6 +232,13 @@ pub(crate) fn put(from: &Path, to: &Path) {
 
 pub(crate) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+fn authority(name: &str) -> CertificateParams {
+    let mut params = named(name, &[]);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
 }
 
 fn named(name: &str, hosts: &[&str]) -> CertificateParams {
