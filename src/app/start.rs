@@ -29,10 +29,10 @@ use crate::observe::access_log::LogCounters;
 use crate::observe::metrics::{CertificateReloads, PerWorker, WorkerId};
 use crate::proxy::client::{Entrance, Scheme};
 use crate::proxy::{self, Caller, Front, Published, Snapshot, TlsFailure};
-use crate::server::Door;
 use crate::server::admission::Admission;
 use crate::server::rates::Rates;
 use crate::server::sockets::{BindFailure, Bound, SocketFile};
+use crate::server::{Door, Seldom};
 
 /// Why a proxy cannot start. Nothing of it runs then.
 #[derive(Debug, thiserror::Error)]
@@ -324,6 +324,8 @@ fn doors(config: &Config, bound: &[Bound]) -> Vec<Arc<Door>> {
                 },
                 admission: Arc::clone(&admission),
                 rates: Arc::clone(&rates),
+                unheard: Seldom::default(),
+                unintroduced: Seldom::default(),
                 cells: PerWorker::new(config.workers),
                 certificate_reloads: CertificateReloads::default(),
             })

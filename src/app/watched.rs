@@ -1,7 +1,7 @@
 //! A backend as its monitor sees it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -18,6 +18,8 @@ pub(super) struct Watched {
     backend: Arc<Backend>,
     /// Whether it was told that checks make sessions.
     is_told: AtomicBool,
+    /// Why the last check failed, as it was told; empty: it passed.
+    failing: Mutex<String>,
 }
 
 impl Watched {
@@ -27,7 +29,30 @@ impl Watched {
             slot,
             backend: Arc::clone(backend),
             is_told: AtomicBool::new(false),
+            failing: Mutex::default(),
         }
+    }
+}
+
+impl Watched {
+    /// Why a check fails, once for each reason: the state alone does not say it.
+    fn tell_failure(&self, outcome: &Outcome) {
+        let why = match outcome {
+            Outcome::CheckFailed(failure) | Outcome::FailedElsewhere(failure) => {
+                failure.to_string()
+            }
+            Outcome::CheckPassed | Outcome::CheckDrains | Outcome::Answered => String::new(),
+            Outcome::Unanswered(_) => return,
+        };
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        if *failing == why {
+            return;
+        }
+        if !why.is_empty() {
+            let (cluster, backend) = (&self.cluster.config.name, &self.backend.name);
+            tracing::info!(%cluster, %backend, failure = %why, "a health check failed");
+        }
+        *failing = why;
     }
 }
 
@@ -60,9 +85,7 @@ impl Subject for Watched {
 
     fn report(&self, outcome: Outcome) {
         self.backend.events.checks.inc(result_of(&outcome));
-        if let Outcome::CheckFailed(failure) | Outcome::FailedElsewhere(failure) = &outcome {
-            tracing::debug!(backend = %self.backend.name, %failure, "check failed");
-        }
+        self.tell_failure(&outcome);
         if let Some(event) = outcome.event() {
             self.cluster.report(self.slot, event);
         }

@@ -11,7 +11,7 @@ use super::answer::{MAX_BODY_BYTES, MAX_HEAD_BYTES};
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeFailure {
     /// No connection could be made.
-    #[error("cannot connect to {to}")]
+    #[error("cannot connect to {to}: {source}")]
     Connect {
         /// The address or path.
         to: String,
@@ -30,13 +30,13 @@ pub enum ProbeFailure {
     #[error("no address is known")]
     NoAddress,
     /// No TLS session came about.
-    #[error("no TLS session")]
+    #[error("no TLS session: {0}")]
     Tls(#[source] io::Error),
     /// Nor did one fail in time.
     #[error("no TLS session in time")]
     TlsTimeout,
     /// The connection broke.
-    #[error("the connection broke before the answer was complete")]
+    #[error("the connection broke before the answer was complete: {0}")]
     Broken(#[source] io::Error),
     /// The backend closed the connection.
     #[error("the connection ended before the answer was complete")]
@@ -45,10 +45,10 @@ pub enum ProbeFailure {
     #[error("no answer within {} ms", .0.as_millis())]
     AnswerTimeout(Duration),
     /// What came is not HTTP/1.
-    #[error("the answer is not HTTP")]
+    #[error("the answer is not HTTP: {0}")]
     NotHttp(#[source] httparse::Error),
     /// What came is not HTTP/2, or the backend ended it.
-    #[error("no answer in HTTP/2")]
+    #[error("no answer in HTTP/2: {0}")]
     NotHttp2(#[source] h2::Error),
     /// The head is too long.
     #[error("the answer's head is longer than {MAX_HEAD_BYTES} bytes")]

@@ -10,6 +10,7 @@ use super::connection::{Accepted, Open, Spoken};
 use super::door::Door;
 use super::proxy_protocol::{Awaited, Unheard, await_header, awaited};
 use super::rates::Overhasty;
+use super::seldom::nanos;
 use crate::observe::metrics::{ConnectionRefusal, HeaderFault, ListenerCells};
 use crate::proxy::client::Peer;
 use crate::proxy::client_address::{introduced, peer};
@@ -48,6 +49,20 @@ impl Arrival {
     /// Closes it, and counts why.
     pub(super) fn refuse(self, why: ConnectionRefusal) {
         self.cells().refused.inc(why);
+    }
+
+    /// Closes it: whoever speaks here is to be one of those that say for whom.
+    pub(super) fn refuse_unintroduced(self) {
+        if let Some(closed) = self.door.unintroduced.count(self.now()) {
+            let peer = self.address.map(tracing::field::display);
+            tracing::warn!(
+                listener = &*self.door.name,
+                peer,
+                closed,
+                "peers that are not in proxy_protocol.from are closed"
+            );
+        }
+        self.refuse(ConnectionRefusal::ProxyProtocol);
     }
 
     /// Takes it in, unless its peer may not come in.
@@ -156,7 +171,21 @@ impl Arrival {
         self.cells().header_faults.inc(fault);
         let peer = self.address.map(tracing::field::display);
         let (listener, reason) = (&*self.door.name, fault.label());
-        tracing::debug!(listener, peer, reason, "PROXY header refused");
+        if let Some(closed) = self.door.unheard.count(self.now()) {
+            tracing::warn!(
+                listener,
+                peer,
+                reason,
+                closed,
+                "peers of proxy_protocol.from that do not begin with a good PROXY header are closed"
+            );
+        } else {
+            tracing::debug!(listener, peer, reason, "PROXY header refused");
+        }
+    }
+
+    fn now(&self) -> u64 {
+        nanos(Duration::from_millis(self.worker.clock.now_ms()))
     }
 
     fn cells(&self) -> &ListenerCells {

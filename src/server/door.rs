@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::admission::Admission;
 use super::rates::Rates;
+use super::seldom::Seldom;
 use crate::observe::metrics::{CertificateReloads, ListenerCells, PerWorker};
 use crate::proxy::client::Entrance;
 
@@ -20,6 +21,10 @@ pub struct Door {
     pub admission: Arc<Admission>,
     /// How many handshakes begin, over all doors.
     pub rates: Arc<Rates>,
+    /// Peers that had to begin with a PROXY header and did not.
+    pub unheard: Seldom,
+    /// Peers that may not come in without one.
+    pub unintroduced: Seldom,
     /// What each worker counts.
     pub cells: PerWorker<ListenerCells>,
     /// Changes of its certificates' files.

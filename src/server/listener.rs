@@ -15,7 +15,6 @@ use super::connection::{Crowd, Open, serve};
 use super::door::Door;
 use super::proxy_protocol::Awaited;
 use crate::clock::{Deadline, TICK};
-use crate::observe::metrics::ConnectionRefusal;
 use crate::proxy::{Front, Worker};
 use crate::socket::Socket;
 
@@ -142,7 +141,7 @@ fn begin(arrival: Arrival, front: &impl Front) {
                 }
             });
         }
-        Awaited::Nothing => arrival.refuse(ConnectionRefusal::ProxyProtocol),
+        Awaited::Nothing => arrival.refuse_unintroduced(),
     }
 }
 

@@ -11,6 +11,7 @@ mod linger;
 mod listener;
 mod proxy_protocol;
 pub mod rates;
+mod seldom;
 pub mod sockets;
 mod under_way;
 
@@ -18,3 +19,4 @@ pub use connection::Crowd;
 pub use door::Door;
 pub use http1::protocol;
 pub use listener::accept;
+pub use seldom::Seldom;

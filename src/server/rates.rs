@@ -13,13 +13,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::admission::client_key;
+use super::seldom::{Seldom, nanos};
 use crate::config::HandshakeLimits;
 use crate::observe::metrics::ConnectionRefusal;
 
 /// So much of a rate may be taken at once.
 const WINDOW: Duration = Duration::from_secs(10);
-/// Between two warnings for one reason.
-const TOLD_EVERY: Duration = Duration::from_mins(1);
 /// Clients that share a lock, and among whom one is chosen to be forgotten.
 const WAYS: usize = 8;
 /// With [`WAYS`]: how many clients are remembered, in half a MiB.
@@ -34,7 +33,7 @@ pub struct Rates {
     /// Made when the first handshake begins: without TLS there is none.
     clients: OnceLock<Box<[Mutex<Set>]>>,
     in_all: AtomicU64,
-    told: [Told; 2],
+    told: [Seldom; 2],
 }
 
 type Set = [Entry; WAYS];
@@ -44,13 +43,6 @@ type Set = [Entry; WAYS];
 struct Entry {
     client: u64,
     paid_until: u64,
-}
-
-/// What was said about refusals for one reason.
-#[derive(Debug, Default)]
-struct Told {
-    next: AtomicU64,
-    since: AtomicU64,
 }
 
 /// A handshake that may not begin.
@@ -145,32 +137,11 @@ impl Rates {
     }
 }
 
-impl Told {
-    fn count(&self, now: u64) -> Option<u64> {
-        let since = self.since.fetch_add(1, Relaxed) + 1;
-        let due = self.next.load(Relaxed);
-        let next = now.saturating_add(nanos(TOLD_EVERY));
-        let is_mine = now >= due
-            && self
-                .next
-                .compare_exchange(due, next, Relaxed, Relaxed)
-                .is_ok();
-        is_mine.then(|| {
-            self.since.fetch_sub(since, Relaxed);
-            since
-        })
-    }
-}
-
 /// Until when it is paid for if one more is taken; `None`: that would be more than a window ahead.
 fn taken(paid_until: u64, now: u64, rate: u32) -> Option<u64> {
     let each = nanos(Duration::from_secs(1)) / u64::from(rate.max(1));
     let paid_until = paid_until.max(now).saturating_add(each);
     (paid_until - now <= nanos(WINDOW)).then_some(paid_until)
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

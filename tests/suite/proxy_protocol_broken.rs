@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use cattail::standin::Address;
+use rustix::process::Signal;
 use tokio::time::Instant;
 
 use super::harness::*;
+use super::process::Process;
 
 fn start(tomcat: &Tomcat, timeout: &str) -> Proxy {
     let cluster = cluster(&[tomcat], "");
@@ -145,4 +147,33 @@ fn a_second_header_is_no_request() {
     client.send([line, line, &Request::get("/never").bytes()[..]].concat());
     client.read_response().expect(400);
     assert_eq!(tomcat.count(), 0);
+}
+
+#[test]
+fn who_is_closed_for_it_is_told_of_at_once_and_not_again() {
+    for (from, words) in [
+        (
+            "127.0.0.2",
+            "peers that are not in proxy_protocol.from are closed",
+        ),
+        (
+            "127.0.0.1",
+            "do not begin with a good PROXY header are closed",
+        ),
+    ] {
+        let process = Process::run(&format!(
+            "listeners: [{{ address: '127.0.0.1:0', proxy_protocol: {{ from: [{from}] }} }}]\n\
+             rules: [{{ respond: {{ body: hello }} }}]\n"
+        ));
+        for _ in 0..5 {
+            expect_to_be_closed(&process.address(), &Request::get("/").bytes());
+        }
+        let line = process.wait_for_line(words);
+        let is_whole = line.contains("WARN") && line.contains("peer=127.0.0.1:");
+        assert!(is_whole && line.contains("closed=1"), "{line}");
+        process.signal(Signal::TERM);
+        process.wait_for_line("stopping");
+        let lines = process.lines();
+        assert_eq!(lines.iter().filter(|line| line.contains(words)).count(), 1);
+    }
 }

@@ -122,3 +122,34 @@ fn ten_thousand_names_leave_nothing_behind() {
         Metrics::scrape(&admin).value("cattail_tls_handshakes_total", &labels) == 10_000
     });
 }
+
+#[test]
+fn why_a_check_fails_is_told_once_and_in_words() {
+    let ca = Authority::new("ca");
+    let own = ca.issue_with(&["127.0.0.1"], &rcgen::PKCS_ECDSA_P256_SHA256, |params| {
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    });
+    let tomcat = Tomcat::start("jvm1");
+    let front = TlsFront::start(&own, None, &tomcat);
+    let process = Process::run(&format!(
+        "listeners: [{{ address: '127.0.0.1:0' }}]\n\
+         admin: {{ address: '127.0.0.1:0' }}\n\
+         clusters: {{ shop: {{ affinity: none, tls: {{ ca: '{}' }}, backends: ['{}'], \
+         health: {{ type: tls, interval: 20ms, fall: 3 }} }} }}\n",
+        ca.file().display(),
+        front.address()
+    ));
+    let line = process.wait_for_line("a health check failed");
+    assert!(line.contains("INFO") && line.contains("CA:TRUE"), "{line}");
+    process.wait_for_line("up -> down");
+    let metrics = || Metrics::scrape(process.admin());
+    let failed = [("result", "tls")];
+    eventually("it has failed often", || {
+        metrics().value("cattail_backend_checks_total", &failed) > 5
+    });
+    let lines = process.lines();
+    let told = lines
+        .iter()
+        .filter(|line| line.contains("a health check failed"));
+    assert_eq!(told.count(), 1, "{lines:?}");
+}
