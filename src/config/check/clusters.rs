@@ -29,7 +29,8 @@ use super::sessions::sessions;
 use super::spoken::spoken;
 use super::stores::stores;
 use super::templates::Use;
-use super::words::{is_name, is_path, is_token};
+use super::upgrades::upgrades;
+use super::words::{is_name, is_path};
 
 const TOMCAT_KEEPS_ALIVE: Duration = Duration::from_secs(20);
 
@@ -286,27 +287,4 @@ fn buffers(section: &Section<'_>) -> Buffers {
         response: section.get("response").size(),
         request: section.get("request").size(),
     }
-}
-
-fn upgrades(section: &Section<'_>, is_http2: bool) -> Vec<String> {
-    let at = section.get("upgrades");
-    let mut protocols = Vec::new();
-    if is_http2 {
-        if section.has("upgrades") && !at.items().is_empty() {
-            let hint = format!("{}: no stream of it is switched", section.says("protocol"));
-            at.unlike("nothing here, or protocol: http1", Some(hint));
-        }
-        return protocols;
-    }
-    for item in at.items() {
-        let protocol = item.parse(|text| match text.to_ascii_lowercase() {
-            protocol if matches!(protocol.as_str(), "h2c" | "h2" | "http/2" | "http/2.0") => Err(
-                Some("a change to HTTP/2 would lead past the rules".to_owned()),
-            ),
-            protocol if protocol.split('/').all(is_token) => Ok(protocol),
-            _ => Err(None),
-        });
-        protocols.extend(protocol.filter(|protocol| !protocols.contains(protocol)));
-    }
-    protocols
 }

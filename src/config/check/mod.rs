@@ -30,6 +30,7 @@ mod stores;
 mod templates;
 mod tls;
 mod top;
+mod upgrades;
 mod words;
 
 pub(super) use files::read_limited;
