@@ -4,6 +4,7 @@
 //! Every reading function returns something usable even after a complaint, so that one run finds
 //! every problem; what was built after a complaint is thrown away.
 
+use crate::config::foreign;
 use crate::config::keys::Kind;
 use crate::config::masked::{quoted_at, without_paths};
 use crate::config::problem::quoted;
@@ -184,16 +185,21 @@ impl<'a> At<'a> {
             Value::Map(entries) => entries.clone(),
             Value::Nothing | Value::Unfilled => Vec::new(),
             _ => {
-                self.wrong(self.looks_like_nginx());
+                self.wrong(self.no_section());
                 Vec::new()
             }
         };
         Section::new(self.clone(), entries, keys)
     }
 
-    fn looks_like_nginx(&self) -> Option<String> {
-        let is_nginx = self.plain_text()?.contains(['{', ';']);
-        is_nginx.then(|| "this looks like nginx's syntax; write keys and values as YAML".to_owned())
+    /// The hint for a text in the place of a section.
+    fn no_section(&self) -> Option<String> {
+        let text = self.plain_text()?;
+        let nginx = "this looks like nginx's syntax; write keys and values as YAML";
+        let is_nginx = text.contains(['{', ';']);
+        foreign::section_hint(&self.path, text)
+            .or_else(|| is_nginx.then_some(nginx))
+            .map(str::to_owned)
     }
 
     /// A value that stands within this one.

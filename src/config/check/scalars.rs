@@ -84,6 +84,9 @@ impl At<'_> {
         self.parse(|text| {
             let found = meanings.iter().find(|(word, _)| *word == text);
             found.map(|(_, meaning)| meaning.clone()).ok_or_else(|| {
+                if let Some(here) = foreign::hint_at(&self.path, text) {
+                    return Some(here.to_owned());
+                }
                 let near = nearest(text, meanings.iter().map(|(word, _)| *word));
                 near.map(|near| format!("write {near}"))
                     .or_else(|| foreign::hint(text).map(str::to_owned))

@@ -111,7 +111,9 @@ impl<'a> Section<'a> {
             }
             let names = || self.keys.iter().map(|key| key.name);
             let near = nearest(&entry.key, names()).map(|near| format!("did you mean {near}?"));
-            let foreign = foreign::hint(&entry.key).map(str::to_owned);
+            let foreign = foreign::hint_at(&self.at.path, &entry.key)
+                .or_else(|| foreign::hint(&entry.key))
+                .map(str::to_owned);
             let key = without_paths(&entry.key, &self.at.path);
             let words = Words {
                 found: format!("the key {}", quoted(&key)),

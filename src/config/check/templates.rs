@@ -84,6 +84,13 @@ const NGINX: &[(&str, &str)] = &[
     ("proxy_protocol_tlv_aws_vpce_id", "proxy_vpce_id"),
 ];
 
+/// Too long for texts: a header of its own carries it.
+const CERTIFICATE_ITSELF: [&str; 3] = [
+    "ssl_client_escaped_cert",
+    "ssl_client_cert",
+    "ssl_client_raw_cert",
+];
+
 const NGINX_FIELDS: &[(&str, &str)] = &[
     ("remote_addr", "client_ip"),
     ("time_local", "time"),
@@ -202,6 +209,9 @@ fn unknown<'a>(
     let list: Vec<String> = known.iter().map(|name| format!("${name}")).collect();
     let expected = format!("variables of these: {}", list.join(" "));
     let hint = match near {
+        _ if CERTIFICATE_ITSELF.contains(&name) => format!(
+            "${name} is unknown; pem in client_headers of a listener's tls names a header for it"
+        ),
         Some(near) => format!("${name} is unknown; write ${near}"),
         None => format!("${name} is unknown; write $$ for the character '$'"),
     };
