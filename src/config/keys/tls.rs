@@ -182,7 +182,7 @@ const CLIENT_HEADERS: &[Key] = &[
     Key::new(
         "pem",
         HEADER,
-        "Carries the certificate itself: PEM, with %0A for line ends.",
+        "Carries the certificate itself: PEM, percent-encoded, so that line ends are %0A.",
     ),
 ];
 
