@@ -37,7 +37,7 @@ pub(super) fn named(cluster: &Cluster, key_file: Option<&Path>) -> (String, Valu
         "pool": self::pool(pool),
         "protocol": if pool.http2.is_some() { "h2" } else { "http1" },
         "proxy_protocol": proxy_protocol(pool.proxy_protocol),
-        "health": health(&cluster.health),
+        "health": health(cluster),
         "outliers": outliers(&cluster.outliers),
         "retry": retry(&cluster.retry),
         "host": match &cluster.host {

@@ -3,9 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::units::show_duration;
-use crate::config::{AgentCheck, Check, Health, HttpCheck, Statuses};
+use crate::config::{AgentCheck, Check, Cluster, HttpCheck, Statuses};
 
-pub(super) fn health(health: &Health) -> Value {
+pub(super) fn health(cluster: &Cluster) -> Value {
+    let health = &cluster.health;
     let mut keys = Map::new();
     match &health.check {
         Some(Check::Http(check)) => http(check, &mut keys),
@@ -29,7 +30,9 @@ pub(super) fn health(health: &Health) -> Value {
     put("timeout", json!(show_duration(health.timeout)));
     put("rise", json!(health.rise));
     put("fall", json!(health.fall));
-    put("agent", agent(&health.agent));
+    if cluster.backends.iter().any(|it| health.has_agent(it)) {
+        put("agent", agent(&health.agent));
+    }
     Value::Object(keys)
 }
 
