@@ -67,6 +67,8 @@ fn yaml_hint(context: &Context<'_>, refused: &NotYaml) -> Option<String> {
     let line = context.lines.get(refused.place.line.checked_sub(1)?)?;
     let hint = if line.contains('\t') {
         "indent with spaces; YAML allows no tabs there"
+    } else if is_variable_at(line, refused.place.column) {
+        "quote a variable within { } and [ ]: \"${NAME}\""
     } else if line.trim_end().ends_with([';', '{']) {
         "this looks like nginx's syntax; write `key: value`, indented by spaces"
     } else if line.trim_start().starts_with("[::") || line.contains(": [::") {
@@ -77,6 +79,12 @@ fn yaml_hint(context: &Context<'_>, refused: &NotYaml) -> Option<String> {
         return None;
     };
     Some(hint.to_owned())
+}
+
+/// Whether the brace of `${` stands in this column: within braces and brackets it begins a map.
+fn is_variable_at(line: &str, column: usize) -> bool {
+    let until: String = line.chars().take(column).collect();
+    until.ends_with("${")
 }
 
 /// A variable that could not be put in.

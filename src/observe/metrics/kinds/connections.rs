@@ -10,7 +10,7 @@ kind!(
         Limit = "limit",
         /// `limits.connections_per_client` of this address are open.
         LimitClient = "limit_client",
-        /// The listener's `access` does not allow the address.
+        /// The listener's `allow` and `deny` keep the address out.
         Access = "access",
         /// This address has begun as many TLS handshakes as `limits.handshakes.per_client` allows.
         HandshakesClient = "handshakes_client",
