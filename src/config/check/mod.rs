@@ -23,6 +23,7 @@ mod owner;
 mod pattern;
 mod rules;
 mod scalars;
+mod schemes;
 mod section;
 mod sessions;
 mod spoken;

@@ -12,6 +12,7 @@ use super::addresses::{is_authority, is_host};
 use super::at::At;
 use super::headers::header_rules;
 use super::network_lists;
+use super::schemes::Schemes;
 use super::section::Section;
 use super::templates::{Use, template};
 use super::words::{is_path, near};
@@ -25,13 +26,18 @@ const PRIORITIES: [(&str, Priority); 3] = [
 const SCHEMES: [(&str, Scheme); 2] = [("http", Scheme::Http), ("https", Scheme::Https)];
 
 /// Every rule, the most specific first.
-pub(super) fn rules(top: &Section<'_>, clusters: &[(At<'_>, Cluster)]) -> Vec<Rule> {
+pub(super) fn rules(
+    top: &Section<'_>,
+    clusters: &[(At<'_>, Cluster)],
+    schemes: Schemes,
+) -> Vec<Rule> {
     let list = top.get("rules");
     let mut seen: Vec<(At<'_>, Rule)> = Vec::new();
     for item in list.items() {
         let section = item.section();
         if let Some(rule) = rule(&section, clusters) {
             refuse_twice(&section, &rule, &seen);
+            schemes.warn_of_loop(&section, &rule);
             seen.push((item, rule));
         }
     }

@@ -6,6 +6,7 @@ use crate::config::{Config, Http2Limits, Limits};
 use super::at::At;
 use super::handshakes::handshakes;
 use super::headers::id_header;
+use super::schemes::Schemes;
 use super::section::Section;
 use super::{clusters, events, listeners, logs, network_lists, rules};
 
@@ -18,7 +19,9 @@ pub(super) fn config(at: &At<'_>) -> Config {
     let request_id = top.value("request_id").and_then(|at| id_header(&at));
     let limits = limits(&top.get("limits").section(), workers);
     let (clusters, key_files) = clusters::clusters(&top);
-    let rules = rules::rules(&top, &clusters);
+    let trusted_proxies = network_lists::trusted(&top.get("trusted_proxies"));
+    let schemes = Schemes::of(&listeners, &trusted_proxies);
+    let rules = rules::rules(&top, &clusters, schemes);
     let access_log = top.value("access_log").and_then(|at| logs::access_log(&at));
     let (webhook, webhook_token_file) = events::webhook(&top.get("events").section());
     let (errors, pages) = logs::errors(&top.get("errors").section());
@@ -26,7 +29,7 @@ pub(super) fn config(at: &At<'_>) -> Config {
         workers,
         admin,
         listeners,
-        trusted_proxies: network_lists::trusted(&top.get("trusted_proxies")),
+        trusted_proxies,
         limits,
         rules,
         clusters: clusters.into_iter().map(|(_, cluster)| cluster).collect(),
