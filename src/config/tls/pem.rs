@@ -1,9 +1,11 @@
 //! Certificates and keys as administrators have them: PEM files, and what is wrong with them.
 
+use memchr::memmem;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
+use super::der::{Elements, INTEGER, SEQUENCE};
 use super::x509::Facts;
 
 /// What is wrong with a file of certificates or keys.
@@ -15,8 +17,11 @@ pub struct PemFault {
     pub hint: Option<&'static str>,
 }
 
-const BEGIN: &str = "-----BEGIN ";
-const DASHES: &str = "-----";
+const BEGIN: &[u8] = b"-----BEGIN ";
+const END: &[u8] = b"-----END ";
+const DASHES: &[u8] = b"-----";
+/// Longer than what any kind of block is called.
+const LONGEST_LABEL: usize = 40;
 /// More than any honest chain or list of roots.
 const MOST_BLOCKS: usize = 2_000;
 
@@ -65,8 +70,9 @@ pub fn authorities(content: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemFa
 
 /// Lists of what authorities have revoked.
 pub fn revocations(content: &[u8]) -> Result<Vec<CertificateRevocationListDer<'static>>, PemFault> {
+    let content = without_mark(content);
     let labels = labels(content)?;
-    if let Some(other) = labels.iter().find(|label| *label != "X509 CRL") {
+    if let Some(other) = labels.iter().find(|label| **label != "X509 CRL") {
         return Err(unexpected(other));
     }
     let all = CertificateRevocationListDer::pem_slice_iter(content);
@@ -80,9 +86,9 @@ pub fn revocations(content: &[u8]) -> Result<Vec<CertificateRevocationListDer<'s
 
 /// The private key; certificates beside it do not count.
 pub fn key(content: &[u8]) -> Result<PrivateKeyDer<'static>, PemFault> {
+    let content = without_mark(content);
     let labels = labels(content)?;
-    let is_encrypted = |label: &String| label == "ENCRYPTED PRIVATE KEY";
-    if labels.iter().any(is_encrypted) || is_old_and_encrypted(content) {
+    if labels.contains(&"ENCRYPTED PRIVATE KEY") || is_old_and_encrypted(content) {
         return Err(PemFault {
             found: "a key with a password".to_owned(),
             hint: Some(
@@ -90,9 +96,7 @@ pub fn key(content: &[u8]) -> Result<PrivateKeyDer<'static>, PemFault> {
             ),
         });
     }
-    let known = |label: &&String| {
-        is_key(label) || matches!(label.as_str(), "CERTIFICATE" | "EC PARAMETERS")
-    };
+    let known = |label: &&&str| is_key(label) || matches!(**label, "CERTIFICATE" | "EC PARAMETERS");
     if let Some(other) = labels.iter().find(|label| !known(label)) {
         return Err(unexpected(other));
     }
@@ -112,8 +116,7 @@ fn is_key(label: &str) -> bool {
 
 /// How OpenSSL wrote passwords once: a field within the block.
 fn is_old_and_encrypted(content: &[u8]) -> bool {
-    let mut lines = content.split(|byte| *byte == b'\n');
-    lines.any(|line| line.starts_with(b"Proc-Type:") && line.ends_with_word(b"ENCRYPTED"))
+    lines(content).any(|line| line.starts_with(b"Proc-Type:") && line.ends_with_word(b"ENCRYPTED"))
 }
 
 trait EndsWithWord {
@@ -136,6 +139,7 @@ fn certificates(
     content: &[u8],
     keys: Keys,
 ) -> Result<Vec<(CertificateDer<'static>, Facts)>, PemFault> {
+    let content = without_mark(content);
     let labels = labels(content)?;
     let known = |label: &str| match label {
         "CERTIFICATE" => true,
@@ -148,10 +152,8 @@ fn certificates(
     let mut chain = Vec::new();
     for (number, der) in (1..).zip(CertificateDer::pem_slice_iter(content)) {
         let der = der.map_err(|error| broken(&error))?;
-        let facts = Facts::read(&der).ok_or_else(|| PemFault {
-            found: format!("certificate {number} is none"),
-            hint: None,
-        })?;
+        let facts = Facts::read(&der);
+        let facts = facts.ok_or_else(|| nothing(&format!("certificate {number} is none")))?;
         chain.push((der, facts));
     }
     if chain.is_empty() {
@@ -160,51 +162,137 @@ fn certificates(
     Ok(chain)
 }
 
-/// What kinds of blocks there are, in order.
-fn labels(content: &[u8]) -> Result<Vec<String>, PemFault> {
-    let text = String::from_utf8_lossy(content);
-    let begins = text
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix(BEGIN));
-    let labels = begins.filter_map(|rest| rest.strip_suffix(DASHES));
-    let labels: Vec<_> = labels.map(str::to_owned).take(MOST_BLOCKS + 1).collect();
-    match labels.len() {
-        0 if content.first() == Some(&0x30) => Err(PemFault {
-            found: "no PEM; perhaps DER".to_owned(),
-            hint: Some("openssl x509 -inform der -in FILE (or openssl pkey) writes PEM"),
-        }),
-        0 => Err(PemFault {
-            found: "no PEM".to_owned(),
-            hint: Some("PEM begins with a line such as -----BEGIN CERTIFICATE-----"),
-        }),
-        count if count > MOST_BLOCKS => Err(PemFault {
-            found: format!("more than {MOST_BLOCKS} blocks"),
-            hint: None,
-        }),
-        _ => Ok(labels),
+/// The content behind the mark that some editors put in front of a text. It would hide the first
+/// block.
+fn without_mark(content: &[u8]) -> &[u8] {
+    content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content)
+}
+
+/// Lines as the parser splits them.
+fn lines(content: &[u8]) -> impl Iterator<Item = &[u8]> {
+    content.split(|byte| matches!(byte, b'\n' | b'\r'))
+}
+
+/// What kinds of blocks there are, in order. Whatever the parser would pass over in silence is
+/// refused: a chain without its second certificate is found out by clients alone.
+fn labels(content: &[u8]) -> Result<Vec<&str>, PemFault> {
+    let mut labels = Vec::new();
+    let mut open = None;
+    for line in lines(content) {
+        if open.is_some_and(|label| is_end(line, label)) {
+            open = None;
+        }
+        match memmem::find(line, BEGIN) {
+            None => {}
+            Some(0) if open.is_some() => return Err(nothing(WITHOUT_END)),
+            Some(0) => {
+                let label = label(line).ok_or_else(joined)?;
+                labels.push(label);
+                open = Some(label);
+            }
+            Some(_) => return Err(within_a_line()),
+        }
+        if labels.len() > MOST_BLOCKS {
+            return Err(nothing(&format!("more than {MOST_BLOCKS} blocks")));
+        }
+    }
+    if labels.is_empty() {
+        return Err(no_pem(content));
+    }
+    match open {
+        Some(_) => Err(nothing(WITHOUT_END)),
+        None => Ok(labels),
     }
 }
 
-fn unexpected(label: &str) -> PemFault {
-    let shown: String = label.chars().take(40).filter(|c| !c.is_control()).collect();
+const WITHOUT_END: &str = "a block without an end";
+
+/// What a block is called that begins with this line, which holds nothing else. Nothing but what
+/// such names are made of: what lost its line ends would be a part of a key.
+fn label(line: &[u8]) -> Option<&str> {
+    let rest = line.strip_prefix(BEGIN)?;
+    let (label, behind) = rest.split_at_checked(memmem::find(rest, DASHES)?)?;
+    let behind = behind.strip_prefix(DASHES)?;
+    let is_fine = |byte: &u8| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b' ');
+    let is_label = label.len() <= LONGEST_LABEL && label.iter().all(is_fine);
+    let label = std::str::from_utf8(label).ok()?;
+    (is_label && behind.trim_ascii().is_empty()).then_some(label)
+}
+
+fn is_end(line: &[u8], label: &str) -> bool {
+    let rest = line.strip_prefix(END);
+    let rest = rest.and_then(|rest| rest.strip_prefix(label.as_bytes()));
+    rest.is_some_and(|rest| rest.starts_with(DASHES))
+}
+
+fn joined() -> PemFault {
     PemFault {
-        found: format!("a block {shown:?}"),
-        hint: None,
+        found: "a block whose lines have been joined".to_owned(),
+        hint: Some("the line -----BEGIN …----- holds nothing else; copy the file as it is"),
     }
+}
+
+fn within_a_line() -> PemFault {
+    PemFault {
+        found: "a block that begins within a line".to_owned(),
+        hint: Some(
+            "each -----BEGIN …----- begins a line, without spaces before it; end a file with a line end before another one is put behind it",
+        ),
+    }
+}
+
+/// What there is instead of PEM.
+fn no_pem(content: &[u8]) -> PemFault {
+    let (found, hint) = if content.starts_with(JKS) {
+        (
+            "a keystore of Java's (JKS)",
+            "keytool -importkeystore -srckeystore FILE -destkeystore P12 -deststoretype PKCS12, then openssl pkcs12 -in P12 -nodes -out PEM",
+        )
+    } else if is_pkcs12(content) {
+        (
+            "a keystore of Java's (PKCS#12)",
+            "openssl pkcs12 -in FILE -nodes -out PEM; then cert and key are both that file",
+        )
+    } else if content.first() == Some(&SEQUENCE) {
+        (
+            "no PEM; perhaps DER",
+            "openssl x509 -inform der -in FILE (or openssl pkey) writes PEM",
+        )
+    } else {
+        (
+            "no PEM",
+            "PEM begins with a line such as -----BEGIN CERTIFICATE-----",
+        )
+    };
+    PemFault {
+        found: found.to_owned(),
+        hint: Some(hint),
+    }
+}
+
+const JKS: &[u8] = &[0xfe, 0xed, 0xfe, 0xed];
+
+/// Whether it begins as PKCS#12 does, which alone has a version 3 in front.
+fn is_pkcs12(content: &[u8]) -> bool {
+    // Some programs write a length that is told by the end alone.
+    let is_open = content.starts_with(&[SEQUENCE, 0x80, INTEGER, 1, 3]);
+    let store = Elements::of(content).enter(SEQUENCE);
+    is_open || store.and_then(|mut store| store.take(INTEGER)) == Some(&[3])
+}
+
+fn unexpected(label: &str) -> PemFault {
+    nothing(&format!("a block {label:?}"))
 }
 
 fn broken(error: &rustls::pki_types::pem::Error) -> PemFault {
     // What is told of a bad line could be a part of a key.
-    let found = match error {
-        rustls::pki_types::pem::Error::MissingSectionEnd { .. } => "a block without an end",
+    nothing(match error {
+        rustls::pki_types::pem::Error::MissingSectionEnd { .. } => WITHOUT_END,
         _ => "a block that is broken",
-    };
-    PemFault {
-        found: found.to_owned(),
-        hint: None,
-    }
+    })
 }
 
+/// A fault that speaks for itself.
 fn nothing(found: &str) -> PemFault {
     PemFault {
         found: found.to_owned(),

@@ -82,3 +82,94 @@ fn what_is_wrong_with_a_file_is_told() {
         "a block \"CERTIFICATE\""
     );
 }
+
+#[test]
+fn a_block_that_would_be_lost_is_told() {
+    let (leaf, root, key) = issued();
+    let found = |text: &str| chain(text.as_bytes()).unwrap_err().found;
+    let (leaf, root) = (leaf.replace("\r\n", "\n"), root.replace("\r\n", "\n"));
+    let within = "a block that begins within a line";
+    let glued = format!("{}{root}", leaf.trim_end());
+    let indented = format!("{leaf}{}", root.replace("-----BEGIN", "  -----BEGIN"));
+    let marked = format!("{leaf}\u{feff}{root}");
+    for text in [&glued, &indented, &marked] {
+        assert_eq!(found(text), within, "{text}");
+        assert_eq!(authorities(text.as_bytes()).unwrap_err().found, within);
+        assert_eq!(self::key(text.as_bytes()).unwrap_err().found, within);
+        let lists = text.replace("CERTIFICATE", "X509 CRL");
+        assert_eq!(revocations(lists.as_bytes()).unwrap_err().found, within);
+    }
+    let keys = format!("{}{}", leaf.trim_end(), key);
+    assert_eq!(self::key(keys.as_bytes()).unwrap_err().found, within);
+    let endless = leaf.replace("-----END CERTIFICATE-----\n", "");
+    let without_end = "a block without an end";
+    assert_eq!(found(&format!("{endless}{root}")), without_end);
+    let keys = format!("{endless}{key}");
+    assert_eq!(self::key(keys.as_bytes()).unwrap_err().found, without_end);
+}
+
+#[test]
+fn a_mark_in_front_and_old_line_ends_do_no_harm() {
+    let (leaf, root, key) = issued();
+    for change in [
+        |text: String| format!("\u{feff}{text}"),
+        |text: String| text.replace("\r\n", "\n").replace('\n', "\r"),
+        |text: String| text.replace("\r\n", "\n").replace('\n', "\r\n"),
+        |text: String| text.replace("\r\n", "\n").replace('\n', "  \n"),
+    ] {
+        let both = change(format!("{leaf}{root}"));
+        assert_eq!(chain(both.as_bytes()).unwrap().len(), 2, "{both:?}");
+        assert_eq!(authorities(both.as_bytes()).unwrap().len(), 2);
+        assert!(self::key(change(key.clone()).as_bytes()).is_ok());
+    }
+}
+
+#[test]
+fn nothing_of_a_key_is_told() {
+    let (_, _, key) = issued();
+    let key = key.replace("\r\n", "\n");
+    let secret: String = key.lines().filter(|line| !line.contains("---")).collect();
+    let joined = |between: &str| key.trim_end().replace('\n', between);
+    for text in [
+        joined(""),
+        joined(" "),
+        joined("\\n"),
+        joined("\t"),
+        key.replacen("-----\n", "\n", 1),
+        key.replacen("-----\n", "", 1),
+    ] {
+        let faults = [
+            self::key(text.as_bytes()).unwrap_err(),
+            chain(text.as_bytes()).map(drop).unwrap_err(),
+            authorities(text.as_bytes()).unwrap_err(),
+            revocations(text.as_bytes()).unwrap_err(),
+        ];
+        for fault in faults {
+            assert_eq!(fault.found, "a block whose lines have been joined");
+            let parts = secret.as_bytes().windows(4);
+            let mut parts = parts.map(|part| std::str::from_utf8(part).unwrap());
+            let told = format!("{fault:?}");
+            assert!(parts.all(|part| !told.contains(part)), "{told}");
+        }
+    }
+}
+
+#[test]
+fn keystores_are_named() {
+    let found = |content: &[u8]| self::key(content).unwrap_err().found;
+    for (content, expected) in [
+        (
+            &b"\xfe\xed\xfe\xed\0\0\0\x02"[..],
+            "a keystore of Java's (JKS)",
+        ),
+        (b"\x30\x03\x02\x01\x03", "a keystore of Java's (PKCS#12)"),
+        (
+            b"\x30\x80\x02\x01\x03\x30\x80",
+            "a keystore of Java's (PKCS#12)",
+        ),
+        (b"\x30\x03\x02\x01\x01", "no PEM; perhaps DER"),
+        (b"\x30\x02\x30\x00", "no PEM; perhaps DER"),
+    ] {
+        assert_eq!(found(content), expected, "{content:?}");
+    }
+}
