@@ -20,8 +20,8 @@ const OURS: &[&str] = &[
     "upgrade",
 ];
 
-/// Headers that say something else already: an id in their place would be taken for it, or would be
-/// overwritten.
+/// Headers that say something else already: what stands in their place would be taken for it, or
+/// would be overwritten.
 const TAKEN: &[&str] = &[
     "authorization",
     "cookie",
@@ -85,10 +85,20 @@ pub(super) fn changeable(at: &At<'_>, used: Use) -> Option<HeaderName> {
 
 /// The header that carries the id of a request.
 pub(super) fn id_header(at: &At<'_>) -> Option<HeaderName> {
-    let expected = "a header that may carry an id";
+    let hint = "this header says something else; X-Request-Id is what most programs know";
+    unclaimed(at, "a header that may carry an id", hint)
+}
+
+/// A header that tells backends of a client's certificate.
+pub(super) fn certificate_header(at: &At<'_>) -> Option<HeaderName> {
+    let hint = "this header says something else; take one of its own, such as X-Client-Subject";
+    unclaimed(at, "a header that may tell of a certificate", hint)
+}
+
+/// A header by which nothing else is said.
+fn unclaimed(at: &At<'_>, expected: &str, hint: &str) -> Option<HeaderName> {
     let name = free(at, Use::RequestHeader, expected)?;
     if TAKEN.contains(&name.as_str()) {
-        let hint = "this header says something else; X-Request-Id is what most programs know";
         at.unlike(expected, Some(hint.to_owned()));
         return None;
     }

@@ -1,6 +1,7 @@
 //! A listener's TLS: every file is read now, so that what is wrong with one is told with its place
 //! and before anybody is served by it.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +14,7 @@ use crate::config::tls::{
 
 use super::at::At;
 use super::context::Words;
-use super::headers::header_name;
+use super::headers::certificate_header;
 use super::section::Section;
 
 /// Browsers do not take a host with a shorter time into the lists that they are shipped with.
@@ -63,7 +64,8 @@ fn certificates(list: &At<'_>) -> Vec<Certificate> {
 }
 
 fn certificate(section: &Section<'_>) -> Option<Certificate> {
-    let hosts = section.value("hosts").map(|at| hosts(&at));
+    let by_address = "those that come by one get the default";
+    let hosts = section.value("hosts").map(|at| hosts(&at, by_address));
     let ocsp = section.value("ocsp").and_then(|at| path(&at));
     // Both are asked for, so that both complaints are made.
     let (cert, key) = (section.required("cert"), section.required("key"));
@@ -142,7 +144,8 @@ fn clients(list: &At<'_>) -> Vec<ClientRule> {
 }
 
 fn client_rule(section: &Section<'_>) -> Option<ClientRule> {
-    let hosts = hosts(&section.get("hosts"));
+    let by_address = "an item without hosts is for those that come by one";
+    let hosts = hosts(&section.get("hosts"), by_address);
     let modes = [
         ("required", ClientMode::Required),
         ("optional", ClientMode::Optional),
@@ -183,7 +186,7 @@ fn client_headers(section: &Section<'_>) -> Vec<(ClientFact, HeaderName)> {
     let mut headers: Vec<(ClientFact, HeaderName)> = Vec::new();
     for (key, fact) in ClientFact::ALL {
         let Some(at) = names.value(key) else { continue };
-        let Some(name) = header_name(&at) else {
+        let Some(name) = certificate_header(&at) else {
             continue;
         };
         if headers.iter().any(|(_, other)| *other == name) {
@@ -215,12 +218,19 @@ fn hsts(section: &Section<'_>) -> Hsts {
     hsts
 }
 
-fn hosts(list: &At<'_>) -> Vec<String> {
+/// Hosts by name. `by_address`: what becomes of clients that come by an address.
+fn hosts(list: &At<'_>, by_address: &str) -> Vec<String> {
     let items = list.items();
-    items.iter().filter_map(|item| item.parse(host)).collect()
+    let read = |item: &At<'_>| item.parse(|text| host(text, by_address));
+    items.iter().filter_map(read).collect()
 }
 
-fn host(text: &str) -> Result<String, Option<String>> {
+fn host(text: &str, by_address: &str) -> Result<String, Option<String>> {
+    let bare = text.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    // Labels of digits alone would pass for a name.
+    if bare.unwrap_or(text).parse::<IpAddr>().is_ok() {
+        return Err(Some(format!("clients name no address; {by_address}")));
+    }
     let name = text.strip_prefix("*.").unwrap_or(text);
     let is_fine = |label: &str| {
         !label.is_empty()
@@ -229,11 +239,8 @@ fn host(text: &str) -> Result<String, Option<String>> {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
-    if name.len() <= 253 && name.split('.').all(is_fine) {
-        return Ok(text.to_ascii_lowercase());
-    }
-    let is_ip = text.parse::<std::net::IpAddr>().is_ok();
-    Err(is_ip.then(|| "clients name no address; those that come by one get the default".to_owned()))
+    let is_name = name.len() <= 253 && name.split('.').all(is_fine);
+    is_name.then(|| text.to_ascii_lowercase()).ok_or(None)
 }
 
 /// A file that is named here, from the folder of the configuration.

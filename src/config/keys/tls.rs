@@ -37,7 +37,7 @@ pub(super) const LISTENER_TLS: &[Key] = &[
     Key::new(
         "client_headers",
         Kind::Section(CLIENT_HEADERS),
-        "Headers that tell backends about a client's certificate. Clients cannot send them themselves, on no listener.",
+        "Headers that tell backends about a client's certificate. Clients cannot send them themselves, on no listener. None that says something else, such as Host or Cookie.",
     )
     .or("{}"),
     Key::new(
