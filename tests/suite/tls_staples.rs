@@ -89,6 +89,30 @@ fn an_answer_is_sent_along_and_renewed() {
 }
 
 #[test]
+fn an_answer_that_is_missing_keeps_neither_the_start_nor_a_renewal_back() {
+    let stage = stage();
+    let proxy = stage.start();
+    assert!(stage.sent(&proxy, &TLS13).is_empty());
+    eventually("is told", || failures(&proxy) == 1);
+    let good = staple(&stage.shop, LATE);
+    stage.write(&good);
+    eventually("is sent", || stage.sent(&proxy, &TLS13) == good);
+    // The next certificate comes without an answer.
+    fs::write(&stage.file, "").unwrap();
+    let renewed = stage.ca.renew(&[HOST]);
+    stage.shop.replace(&renewed);
+    eventually("is served without", || {
+        let clients = stage.judge.clients(&TLS13);
+        let client = Raw::connect_tls(proxy.address(), &clients, HOST);
+        let served = client.tls().peer_certificates().unwrap().to_vec();
+        served == renewed.chain && stage.judge.ocsp.lock().unwrap().is_empty()
+    });
+    fs::remove_file(&stage.file).unwrap();
+    let reload = stage.listener() + "rules: [{ respond: { body: hello } }]\n";
+    proxy.reload(&reload).expect("is taken");
+}
+
+#[test]
 fn an_answer_about_another_certificate_is_not_sent() {
     let stage = stage();
     let good = staple(&stage.shop, LATE);
@@ -167,6 +191,12 @@ fn the_operator_is_told_where_it_is_named_and_by_the_log() {
         line.contains("a current answer about this certificate"),
         "{line}"
     );
+    fs::remove_file(&stage.file).unwrap();
+    let line = process.wait_for_line("No such file or directory");
+    assert!(line.contains("no answer is sent along"), "{line}");
+    stage.write("");
+    let line = process.wait_for_line("an empty file");
+    assert!(line.contains("no answer is sent along"), "{line}");
     stage.write(b"\x30\x03\x0a\x01\x03");
     let line = process.wait_for_line("says nothing of any certificate");
     assert!(line.contains("no answer is sent along"), "{line}");

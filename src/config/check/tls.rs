@@ -80,7 +80,7 @@ fn certificate(section: &Section<'_>) -> Option<Certificate> {
         Ok(certificate) => {
             warn_of_key(section, &files.key);
             warn_of_dates(section, &certificate);
-            if let Staple::Withheld(fault) = certificate.staple {
+            if let Staple::Withheld(fault) = &certificate.staple {
                 let hint = format!("found {fault}; none is sent along");
                 let at = section.get("ocsp");
                 at.warn("a current answer about this certificate", &hint);

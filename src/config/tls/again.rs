@@ -72,10 +72,7 @@ impl FromFiles for ListenerTls {
         let mut unusable = Vec::new();
         for (place, certificate) in now.certificates.iter_mut().enumerate() {
             let item = |file: CertificateFile| format!("certificates[{place}].{}", file.key());
-            match certificate.read_again(item) {
-                None => unusable.extend(certificate.withheld(item)),
-                broken => unusable.extend(broken),
-            }
+            unusable.extend(certificate.read_again(item));
         }
         for (place, rule) in now.clients.iter_mut().enumerate() {
             match rule.read_again() {
@@ -117,14 +114,16 @@ impl Certificate {
         item: impl Fn(CertificateFile) -> String,
     ) -> Option<Unusable> {
         let CertificateFault { file, fault } = match Self::load(self.files.clone()) {
-            Ok(read) => {
+            Ok(mut read) => {
+                let told = read.withheld(item);
+                let then = read.keep_answer(self);
                 *self = read;
-                return None;
+                return told.map(|told| Unusable { then, ..told });
             }
             Err(fault) => fault,
         };
         if self.staple.has_run_out() {
-            self.withhold(StapleFault::Over);
+            self.send_along(Staple::Withheld(StapleFault::Over), None);
         }
         Some(Unusable {
             item: item(file),
@@ -135,17 +134,29 @@ impl Certificate {
         })
     }
 
-    /// Its OCSP answer is not sent any more.
-    fn withhold(&mut self, fault: StapleFault) {
-        self.staple = Staple::Withheld(fault);
+    /// Goes on with the OCSP answer of `before` while the file holds none, as long as that answer
+    /// holds and is about the same certificate. What becomes of it, in words.
+    fn keep_answer(&mut self, before: &Self) -> &'static str {
+        let is_to_keep = matches!(&self.staple, Staple::Withheld(fault) if fault.is_of_the_file());
+        let is_sent = matches!(before.staple, Staple::Sent(_)) && !before.staple.has_run_out();
+        if is_to_keep && is_sent && self.facts == before.facts {
+            self.send_along(before.staple.clone(), before.ready.ocsp.clone());
+            return STAYS;
+        }
+        NOT_SENT
+    }
+
+    /// This is sent along with it from now on.
+    fn send_along(&mut self, staple: Staple, answer: Option<Vec<u8>>) {
+        self.staple = staple;
         let mut ready = CertifiedKey::clone(&self.ready);
-        ready.ocsp = None;
+        ready.ocsp = answer;
         self.ready = Arc::new(ready);
     }
 
     /// What is wrong with its OCSP answer, if it is withheld for that.
     fn withheld(&self, item: impl Fn(CertificateFile) -> String) -> Option<Unusable> {
-        let Staple::Withheld(fault) = self.staple else {
+        let Staple::Withheld(fault) = &self.staple else {
             return None;
         };
         Some(Unusable {
@@ -188,6 +199,8 @@ impl From<Metadata> for Stamp {
 pub struct Watched {
     stamps: Option<Vec<Option<Stamp>>>,
     is_settled: bool,
+    /// What cannot be used, as far as that was told since the files changed.
+    told: Vec<Unusable>,
 }
 
 /// What a look found.
@@ -195,8 +208,8 @@ pub struct Watched {
 pub struct Found<T> {
     /// With what the files hold now, as far as that can be used.
     pub tls: T,
-    /// What cannot be used. Empty at the first look after a change: whoever renews a certificate
-    /// and its key writes one of them first.
+    /// What cannot be used, if it was not told before. Empty at the first look after a change:
+    /// whoever renews a certificate and its key writes one of them first.
     pub unusable: Vec<Unusable>,
 }
 
@@ -204,7 +217,9 @@ impl Watched {
     /// Looks at the files of `tls`. `None`: nothing has changed. Waits for the file system.
     ///
     /// After a change, files are read at the next look as well: clocks of file systems are coarse,
-    /// and a second change within the same tick leaves no trace.
+    /// and a second change within the same tick leaves no trace. While something cannot be used,
+    /// they are read at each look: what was wrong may have been the reading itself, as where no
+    /// more files can be opened, and an OCSP answer of a later time comes into its own.
     pub fn look<T: FromFiles>(&mut self, tls: &T) -> Option<Found<T>> {
         let stamp = |path: &Path| std::fs::metadata(path).ok().map(Stamp::from);
         // Before they are read: what changes meanwhile is seen at the next look.
@@ -214,12 +229,24 @@ impl Watched {
             return None;
         }
         self.stamps = Some(stamps);
-        self.is_settled = !has_changed;
-        let (tls, mut unusable) = tls.read_again();
-        if has_changed {
-            unusable.clear();
+        let (tls, unusable) = tls.read_again();
+        self.is_settled = !has_changed && unusable.is_empty();
+        Some(Found {
+            tls,
+            unusable: self.news(unusable, has_changed),
+        })
+    }
+
+    /// What of this is to be told now.
+    fn news(&mut self, unusable: Vec<Unusable>, has_changed: bool) -> Vec<Unusable> {
+        if has_changed || unusable.is_empty() {
+            self.told.clear();
+            return Vec::new();
         }
-        Some(Found { tls, unusable })
+        let mut news = unusable;
+        news.retain(|it| !self.told.contains(it));
+        self.told.extend(news.iter().cloned());
+        news
     }
 }
 

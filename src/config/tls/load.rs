@@ -8,7 +8,7 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::sign::CertifiedKey;
 
 use super::pem::{PemFault, authorities, chain, key, revocations};
-use super::{Certificate, CertificateFiles, ClientMode, ClientRule, Staple};
+use super::{Certificate, CertificateFiles, ClientMode, ClientRule, Facts, Staple, StapleFault};
 use crate::config::check::read_limited;
 
 /// Larger than any honest file of certificates.
@@ -76,24 +76,14 @@ impl Certificate {
         let key = read(&files.key)
             .and_then(|content| key(&content))
             .map_err(of(CertificateFile::Key))?;
-        let ocsp = files.ocsp.as_deref().map(|path| {
-            let content = read(path)?;
-            // A sequence; what it says is looked at below.
-            match content.first() {
-                Some(0x30) => Ok(content),
-                _ => Err(told("no OCSP answer in DER", None)),
-            }
-        });
-        let ocsp = ocsp.transpose().map_err(of(CertificateFile::Ocsp))?;
         let Some((_, facts)) = chain.first().cloned() else {
             return Err(of(CertificateFile::Cert)(told("no certificate", None)));
         };
         let ders = chain.into_iter().map(|(der, _)| der).collect();
         let mut ready = CertifiedKey::from_der(ders, key, &default_provider())
             .map_err(|error| of(CertificateFile::Key)(unfit(&error)))?;
-        let staple = ocsp.as_ref().map(|answer| Staple::of(answer, &facts));
-        let staple = staple.unwrap_or(Staple::None);
-        ready.ocsp = ocsp.filter(|_| matches!(staple, Staple::Sent(_)));
+        let staple;
+        (staple, ready.ocsp) = stapled(files.ocsp.as_deref(), &facts);
         Ok(Self {
             staple,
             hosts: files.hosts.clone().unwrap_or_else(|| facts.hosts.clone()),
@@ -102,6 +92,25 @@ impl Certificate {
             ready: Arc::new(ready),
         })
     }
+}
+
+/// What becomes of the OCSP answer in a file, and the answer if it is sent. One that cannot be used
+/// is no reason to do without the certificate.
+fn stapled(path: Option<&Path>, facts: &Facts) -> (Staple, Option<Vec<u8>>) {
+    let Some(path) = path else {
+        return (Staple::None, None);
+    };
+    let staple = match read(path) {
+        Err(fault) => Staple::Withheld(StapleFault::Unreadable(fault.found)),
+        Ok(answer) if answer.is_empty() => {
+            Staple::Withheld(StapleFault::Unreadable("an empty file".to_owned()))
+        }
+        Ok(answer) => match Staple::of(&answer, facts) {
+            sent @ Staple::Sent(_) => return (sent, Some(answer)),
+            withheld => withheld,
+        },
+    };
+    (staple, None)
 }
 
 /// Which file of who must show a certificate is to blame.

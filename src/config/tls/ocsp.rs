@@ -14,8 +14,11 @@ const SHA256_OID: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01
 /// A status that is `good`.
 const GOOD: Tag = 0x80;
 
+/// How far a responder's clock may be ahead of ours.
+const AHEAD: i64 = 5 * 60;
+
 /// What is sent along with a certificate of its authority's OCSP responder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Staple {
     /// No file is named.
     None,
@@ -26,8 +29,11 @@ pub enum Staple {
 }
 
 /// Why an answer is not sent along.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StapleFault {
+    /// The file cannot be read, in words.
+    #[error("{0}")]
+    Unreadable(String),
     /// It cannot be read.
     #[error("no answer of an OCSP responder")]
     Malformed,
@@ -40,9 +46,19 @@ pub enum StapleFault {
     /// It says that the certificate is revoked, or not known.
     #[error("an answer that does not say that the certificate is good")]
     NotGood,
+    /// It holds from some later time on.
+    #[error("an answer that does not hold yet")]
+    Early,
     /// It held until some time ago.
     #[error("an answer that has expired")]
     Over,
+}
+
+impl StapleFault {
+    /// Whether nothing is known of what the file should say, as while it is written.
+    pub(super) fn is_of_the_file(&self) -> bool {
+        matches!(self, Self::Unreadable(_) | Self::Malformed)
+    }
 }
 
 impl Staple {
@@ -55,8 +71,8 @@ impl Staple {
     }
 
     /// Whether it is sent, though it holds no more.
-    pub(super) fn has_run_out(self) -> bool {
-        matches!(self, Self::Sent(Some(until)) if until < now())
+    pub(super) fn has_run_out(&self) -> bool {
+        matches!(self, Self::Sent(Some(until)) if *until < now())
     }
 }
 
@@ -75,6 +91,9 @@ pub fn judge(answer: &[u8], facts: &Facts, now: i64) -> Result<Option<i64>, Stap
     if single.status != GOOD {
         return Err(StapleFault::NotGood);
     }
+    if single.since > now.saturating_add(AHEAD) {
+        return Err(StapleFault::Early);
+    }
     match single.until {
         Some(until) if until < now => Err(StapleFault::Over),
         until => Ok(until),
@@ -87,6 +106,7 @@ struct Single<'a> {
     issuer: &'a [u8],
     serial: &'a [u8],
     status: Tag,
+    since: i64,
     until: Option<i64>,
 }
 
@@ -137,7 +157,7 @@ fn single(mut response: Elements<'_>) -> Option<Single<'_>> {
     let _key = certificate.take(OCTET_STRING)?;
     let serial = certificate.take(INTEGER)?;
     let (status, _) = response.next()?;
-    let _since = response.next()?;
+    let since = time(response.next()?)?;
     let until = match response.enter(CONTEXT_0) {
         Some(mut until) => Some(time(until.next()?)?),
         None => None,
@@ -147,6 +167,7 @@ fn single(mut response: Elements<'_>) -> Option<Single<'_>> {
         issuer,
         serial,
         status,
+        since,
         until,
     })
 }

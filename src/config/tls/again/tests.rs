@@ -1,4 +1,6 @@
+use std::cell::RefCell;
 use std::fs;
+use std::rc::Rc;
 
 use rcgen::{CertificateParams, KeyPair};
 
@@ -95,7 +97,63 @@ fn what_is_broken_stays_as_it_was_and_is_told_at_the_second_look() {
         )
     };
     assert_eq!(told, [told_of(0), told_of(1)]);
-    assert!(watched.look(&before).is_none());
+    // It is read on, and told no more.
+    let found = watched.look(&before).unwrap();
+    assert!(found.tls == before && found.unusable.is_empty());
+    fs::write(&files.cert, &other.0).unwrap();
+    let now = watched.look(&before).unwrap().tls;
+    assert_eq!(now.certificates[0].hosts, ["other"]);
+    assert!(watched.look(&now).unwrap().unusable.is_empty());
+    assert!(watched.look(&now).is_none());
+}
+
+/// Files that never change, and of which each reading finds what the next word says; "": nothing
+/// is wrong.
+#[derive(Clone)]
+struct Readings(Rc<RefCell<Vec<&'static str>>>);
+
+impl FromFiles for Readings {
+    fn files(&self) -> Vec<&Path> {
+        Vec::new()
+    }
+
+    fn read_again(&self) -> (Self, Vec<Unusable>) {
+        let found = self.0.borrow_mut().remove(0);
+        let unusable = (!found.is_empty()).then(|| Unusable {
+            item: "cert".to_owned(),
+            path: "cert.pem".into(),
+            fault: PemFault {
+                found: found.to_owned(),
+                hint: None,
+            },
+            expected: "a certificate",
+            then: STAYS,
+        });
+        (self.clone(), unusable.into_iter().collect())
+    }
+
+    fn shown(&self) -> Vec<(String, &Certificate)> {
+        Vec::new()
+    }
+
+    fn other_authorities(&self, _: &Self) -> Vec<&Path> {
+        Vec::new()
+    }
+}
+
+#[test]
+fn what_could_not_be_read_is_read_until_it_can_and_told_once() {
+    let (full, stale) = ("Too many open files", "Stale file handle");
+    let words = vec![full, full, full, stale, full, "", "never read"];
+    let readings = Readings(Rc::new(RefCell::new(words)));
+    let mut watched = Watched::default();
+    let mut told = Vec::new();
+    while let Some(found) = watched.look(&readings) {
+        let found = found.unusable.into_iter();
+        told.push(found.map(|it| it.fault.found).collect::<Vec<_>>().concat());
+    }
+    assert_eq!(told, ["", full, "", stale, "", ""]);
+    assert_eq!(*readings.0.borrow(), ["never read"]);
 }
 
 #[test]

@@ -91,6 +91,21 @@ fn an_answer_is_good_that_is_about_the_certificate_and_holds() {
 }
 
 #[test]
+fn an_answer_counts_from_its_time_on_or_a_little_before() {
+    let answer = answer(&[response(BY_1, SERIAL, GOOD, UNTIL)]);
+    // The first second of 2024, as all answers here say.
+    let since = 1_704_067_200;
+    for (now, expected) in [
+        (0, Err(StapleFault::Early)),
+        (since - AHEAD - 1, Err(StapleFault::Early)),
+        (since - AHEAD, Ok(Some(END))),
+        (since, Ok(Some(END))),
+    ] {
+        assert_eq!(judge(&answer, &facts(), now), expected, "{now}");
+    }
+}
+
+#[test]
 fn what_the_responder_has_not_said_is_no_answer() {
     for (bytes, expected) in [
         (&b"\x30\x03\x0a\x01\x03"[..], StapleFault::Unsuccessful),
