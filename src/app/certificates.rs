@@ -2,6 +2,7 @@
 //! their files change, and missed in time when they come to their end.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -10,7 +11,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::certificates_of::{OfCluster, OfListener, Owner};
-use crate::config::tls::{Found, FromFiles, Standing, Watched};
+use crate::config::tls::{Certificate, Found, FromFiles, Standing, Watched};
 use crate::observe::metrics::ReloadResult;
 use crate::proxy::Snapshot;
 use crate::server::Door;
@@ -22,7 +23,8 @@ const TOLD_EVERY: Duration = Duration::from_hours(24);
 #[derive(Debug)]
 pub(super) struct Certificates {
     doors: Vec<Arc<Door>>,
-    /// When the end of a certificate was told last: by whose it is, name and end.
+    /// When the end of a certificate, or its beginning, was told last: by whose it is, name and that
+    /// time.
     told: Mutex<HashMap<(String, String, i64), Instant>>,
 }
 
@@ -82,41 +84,71 @@ impl Certificates {
         told.retain(|_, at| at.elapsed() < TOLD_EVERY);
         let (listener, cluster) = owner.names();
         for (name, certificate) in owner.current().shown() {
-            let facts = &certificate.facts;
-            let standing = facts.standing(SystemTime::now());
-            if !matches!(standing, Standing::EndsSoon(_) | Standing::Over) {
-                continue;
+            let (standing, issuer) = certificate.standing(SystemTime::now());
+            let facts = issuer.unwrap_or(&certificate.facts);
+            let time = match standing {
+                Standing::Good => continue,
+                Standing::Early => facts.not_before,
+                Standing::EndsSoon(_) | Standing::Over => facts.not_after,
+            };
+            let key = (format!("{listener:?}{cluster:?}"), name, time);
+            if let Entry::Vacant(untold) = told.entry(key) {
+                tell_of_end((listener, cluster), &untold.key().1, certificate);
+                untold.insert(Instant::now());
             }
-            let key = (format!("{listener:?}{cluster:?}"), name, facts.not_after);
-            if told.contains_key(&key) {
-                continue;
-            }
-            let (certificate, file) = (&key.1, shown(&certificate.files.cert));
-            if let Standing::EndsSoon(days) = standing {
-                tracing::warn!(
-                    listener,
-                    cluster,
-                    certificate,
-                    file,
-                    days,
-                    "a certificate ends soon"
-                );
-            } else {
-                tracing::error!(
-                    listener,
-                    cluster,
-                    certificate,
-                    file,
-                    "a certificate has expired; {} refuse it",
-                    if cluster.is_some() {
-                        "backends"
-                    } else {
-                        "clients"
-                    }
-                );
-            }
-            told.insert(key, Instant::now());
         }
+    }
+}
+
+/// Tells that a certificate ends soon or holds no more, or not yet; or one of those that issued it.
+fn tell_of_end(
+    (listener, cluster): (Option<&str>, Option<&str>),
+    certificate: &str,
+    of: &Certificate,
+) {
+    let (standing, issuer) = of.standing(SystemTime::now());
+    let file = shown(&of.files.cert);
+    let what = match issuer {
+        None => "a certificate",
+        Some(_) => "a certificate in the chain",
+    };
+    let who = whose(cluster);
+    let issuer = issuer.map(|it| it.subject.as_str());
+    match standing {
+        Standing::Good => {}
+        Standing::EndsSoon(days) => tracing::warn!(
+            listener,
+            cluster,
+            certificate,
+            issuer,
+            file,
+            days,
+            "{what} ends soon"
+        ),
+        Standing::Over => tracing::error!(
+            listener,
+            cluster,
+            certificate,
+            issuer,
+            file,
+            "{what} has expired; {who} refuse it"
+        ),
+        Standing::Early => tracing::error!(
+            listener,
+            cluster,
+            certificate,
+            issuer,
+            file,
+            "{what} is not valid yet; {who} refuse it until then"
+        ),
+    }
+}
+
+/// Who is shown certificates.
+fn whose(cluster: Option<&str>) -> &'static str {
+    match cluster {
+        Some(_) => "backends",
+        None => "clients",
     }
 }
 
@@ -158,11 +190,7 @@ fn tell_of_changes<O: Owner>(owner: &O, before: &O::Files) {
             );
         }
     }
-    let whose = if cluster.is_some() {
-        "backends"
-    } else {
-        "clients"
-    };
+    let whose = whose(cluster);
     for file in now.other_authorities(before) {
         let file = shown(file);
         tracing::info!(

@@ -237,7 +237,7 @@ fn certificates(
     tls: &impl FromFiles,
 ) {
     let ends = tls.shown().into_iter().map(|(name, certificate)| {
-        let end = u64::try_from(certificate.facts.not_after).unwrap_or(0);
+        let end = u64::try_from(certificate.not_after()).unwrap_or(0);
         (name, end)
     });
     scrape.certificates(of, reloads, ends);

@@ -66,6 +66,36 @@ fn certificates_that_end_are_told_and_broken_renewals_once() {
 }
 
 #[test]
+fn a_chain_that_holds_no_more_and_a_certificate_that_does_not_hold_yet_are_told() {
+    let ca = Authority::new("ca");
+    let old = ca.issue_authority("old", |it| {
+        it.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        it.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    });
+    let below = old.issue(&["below.example"]);
+    let chain = fs::read(&below.cert).unwrap();
+    let chain = [chain, fs::read(old.file()).unwrap()].concat();
+    fs::write(&below.cert, chain).unwrap();
+    let algorithm = &rcgen::PKCS_ECDSA_P256_SHA256;
+    let early = ca.issue_to("early", (&["early.example"], algorithm), |it| {
+        it.not_before = rcgen::date_time_ymd(2090, 1, 1);
+        it.not_after = rcgen::date_time_ymd(2091, 1, 1);
+    });
+    let process = Process::run(&text(&[&below, &early], ", reload: 100ms"));
+    process.wait_for_line("a chain that has not expired");
+    let line = process.wait_for_line("a certificate in the chain has expired; clients refuse it");
+    let named = line.contains("below.example") && line.contains("issuer=\"CN=old\"");
+    assert!(line.contains("ERROR") && named, "{line}");
+    let line = process.wait_for_line("a certificate is not valid yet");
+    let named = line.contains("early.example");
+    assert!(line.contains("ERROR") && named, "{line}");
+    let labels = [("certificate", "below.example")];
+    let name = "cattail_tls_certificate_not_after_timestamp_seconds";
+    let metrics = Metrics::scrape(process.admin());
+    assert_eq!(metrics.value(name, &labels), 1_609_459_200);
+}
+
+#[test]
 fn a_hang_up_with_a_broken_certificate_changes_nothing() {
     let ca = Authority::new("ca");
     let shop = ca.issue(&[HOST]);

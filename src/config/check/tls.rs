@@ -105,18 +105,28 @@ pub(super) fn warn_of_key(section: &Section<'_>, key: &Path) {
 
 pub(super) fn warn_of_dates(section: &Section<'_>, certificate: &Certificate) {
     let at = section.get("cert");
-    match certificate.facts.standing(SystemTime::now()) {
+    let (standing, issuer) = certificate.standing(SystemTime::now());
+    let what = match issuer {
+        None => "a certificate that",
+        Some(_) => "a chain that",
+    };
+    let warn = |expected: &str, hint: &str| {
+        let whose = issuer.map(|it| format!("{:?} in the chain: ", it.subject));
+        let hint = whose.unwrap_or_default() + hint;
+        at.warn(&format!("{what} {expected}"), &hint);
+    };
+    match standing {
         Standing::Good => {}
-        Standing::Over => at.warn(
-            "a certificate that has not expired",
+        Standing::Over => warn(
+            "has not expired",
             "clients will refuse it; it is used all the same",
         ),
-        Standing::Early => at.warn(
-            "a certificate that holds already",
+        Standing::Early => warn(
+            "holds already",
             "clients will refuse it until then; it is used all the same",
         ),
-        Standing::EndsSoon(days) => at.warn(
-            &format!("a certificate that holds for {SOON_DAYS} days more"),
+        Standing::EndsSoon(days) => warn(
+            &format!("holds for {SOON_DAYS} days more"),
             &format!("it expires in {days} days; renew it"),
         ),
     }

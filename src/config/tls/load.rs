@@ -76,10 +76,11 @@ impl Certificate {
         let key = read(&files.key)
             .and_then(|content| key(&content))
             .map_err(of(CertificateFile::Key))?;
-        let Some((_, facts)) = chain.first().cloned() else {
+        let (ders, says): (Vec<_>, Vec<_>) = chain.into_iter().unzip();
+        let mut says = says.into_iter();
+        let Some(facts) = says.next() else {
             return Err(of(CertificateFile::Cert)(told("no certificate", None)));
         };
-        let ders = chain.into_iter().map(|(der, _)| der).collect();
         let mut ready = CertifiedKey::from_der(ders, key, &default_provider())
             .map_err(|error| of(CertificateFile::Key)(unfit(&error)))?;
         let staple;
@@ -89,6 +90,7 @@ impl Certificate {
             hosts: files.hosts.clone().unwrap_or_else(|| facts.hosts.clone()),
             files,
             facts,
+            issuers: says.filter(|it| !it.is_self_issued()).collect(),
             ready: Arc::new(ready),
         })
     }

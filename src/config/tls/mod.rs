@@ -115,6 +115,9 @@ pub struct Certificate {
     pub hosts: Vec<String>,
     /// What the server's own certificate says.
     pub facts: Facts,
+    /// What those say that issued it, one the other, as far as they are in its chain. No roots:
+    /// clients have their own.
+    pub issuers: Vec<Facts>,
     /// What is sent along of the file `ocsp`.
     pub staple: Staple,
     /// Chain, key and OCSP answer, ready for handshakes.

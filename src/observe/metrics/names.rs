@@ -193,7 +193,7 @@ metrics! {
     TLS_FAULTS = Counter "cattail_tls_connections_broken_total" ["listener", "reason"]
         "Connections closed after their TLS handshake for what came below HTTP, by the reason.";
     CERTIFICATE_END = Gauge "cattail_tls_certificate_not_after_timestamp_seconds" ["listener", "cluster", "certificate"]
-        "When the certificate expires, in seconds since 1970.";
+        "When the first certificate of its chain expires, in seconds since 1970.";
     CERTIFICATE_RELOADS = Counter "cattail_tls_certificate_reloads_total" ["listener", "cluster", "result"]
         "Changes of files of certificates that were seen, by whether they could be used.";
     HTTP2_CONNECTIONS = Counter "cattail_http2_connections_total" ["listener"]

@@ -27,6 +27,7 @@ fn certificate(names: &[&str], algorithm: &'static rcgen::SignatureAlgorithm) ->
         files,
         hosts,
         facts,
+        issuers: Vec::new(),
         ready,
     }
 }

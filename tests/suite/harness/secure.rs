@@ -61,6 +61,25 @@ impl Authority {
         authority
     }
 
+    /// An authority below it, whose certificate is changed before it is signed.
+    pub(crate) fn issue_authority(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Self {
+        let mut params = named(name, &[]);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let authority = Self {
+            issuer: CertifiedIssuer::signed_by(params, key, &self.issuer).unwrap(),
+            folder: tempfile::tempdir().unwrap(),
+            issued: AtomicU64::new(1),
+        };
+        fs::write(authority.file(), authority.issuer.pem()).unwrap();
+        authority
+    }
+
     /// Its own certificate.
     pub(crate) fn file(&self) -> PathBuf {
         self.path("ca.pem")
