@@ -1,7 +1,8 @@
 //! Certificates by the host that a client asks for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -31,7 +32,10 @@ impl Hosts {
             default: Vec::new(),
             unknown,
         };
-        for certificate in certificates {
+        // Whatever is first in this order is first among the candidates for each host.
+        let mut ranked: Vec<_> = certificates.iter().collect();
+        ranked.sort_by_cached_key(|it| rank(it, SystemTime::now()));
+        for certificate in &ranked {
             for name in &certificate.hosts {
                 let found = match name.strip_prefix('*') {
                     Some(suffix) => hosts.wildcard.entry(suffix.to_owned()),
@@ -42,44 +46,45 @@ impl Hosts {
         }
         if let Some(first) = certificates.first() {
             // Those for the same hosts with another kind of key stand in for it.
-            let alike = certificates.iter().filter(|it| it.hosts == first.hosts);
+            let named: HashSet<_> = first.hosts.iter().collect();
+            let alike = |it: &&&Certificate| it.hosts.iter().collect::<HashSet<_>>() == named;
+            let alike = ranked.iter().filter(alike);
             hosts.default = alike.map(|it| Arc::clone(&it.ready)).collect();
         }
-        let all = hosts.exact.values_mut().chain(hosts.wildcard.values_mut());
-        all.chain(std::iter::once(&mut hosts.default))
-            .for_each(|candidates| candidates.sort_by_key(|it| cost(it)));
         hosts
     }
 
-    /// Those for a host. Names are compared in lower case; a star stands for one label.
-    fn find(&self, host: Option<&str>) -> Option<&Candidates> {
-        self.find_named(host).or_else(|| self.default())
-    }
-
-    fn find_named(&self, host: Option<&str>) -> Option<&Candidates> {
-        let host = host?.to_ascii_lowercase();
-        self.exact.get(&host).or_else(|| {
+    /// Those for a host, the nearest first: those of its name, of a star, of whoever asks for
+    /// something else. Names are compared in lower case; a star stands for one label.
+    fn find(&self, host: Option<&str>) -> impl Iterator<Item = &Candidates> {
+        let host = host.map(str::to_ascii_lowercase);
+        let exact = host.as_ref().and_then(|host| self.exact.get(host));
+        let wildcard = host.as_ref().and_then(|host| {
             let dot = host.find('.')?;
             self.wildcard.get(host.get(dot..)?)
-        })
-    }
-
-    fn default(&self) -> Option<&Candidates> {
-        (self.unknown == UnknownHost::Default).then_some(&self.default)
+        });
+        let default = (self.unknown == UnknownHost::Default).then_some(&self.default);
+        [exact, wildcard, default].into_iter().flatten()
     }
 
     /// Whether a client that asks for this host is served.
     pub fn serves(&self, host: Option<&str>) -> bool {
-        self.find(host).is_some()
+        self.find(host).next().is_some()
     }
 
     fn choose(&self, host: Option<&str>, schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        let candidates = self.find(host)?;
         let fits = |it: &&Arc<CertifiedKey>| it.key.choose_scheme(schemes).is_some();
+        let found = self.find(host).flatten().find(fits);
         // If none fits, the handshake says why.
-        let found = candidates.iter().find(fits).or(candidates.first());
-        found.cloned()
+        found.or_else(|| self.find(host).flatten().next()).cloned()
     }
+}
+
+/// Of two certificates for a host the one that holds comes first, then the one whose signatures cost
+/// less. Looked at when files are read.
+fn rank(certificate: &Certificate, now: SystemTime) -> (bool, u8) {
+    let (standing, _) = certificate.standing(now);
+    (!standing.is_held(), cost(&certificate.ready))
 }
 
 /// What a signature costs us: RSA's is far the dearest.

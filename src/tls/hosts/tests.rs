@@ -5,12 +5,21 @@ use crate::config::tls::{CertificateFiles, Facts, Staple};
 
 /// A certificate for `names` whose key is of this kind.
 fn certificate(names: &[&str], algorithm: &'static rcgen::SignatureAlgorithm) -> Certificate {
+    certificate_until(names, algorithm, 2090)
+}
+
+/// The same, which holds until the beginning of a year.
+fn certificate_until(
+    names: &[&str],
+    algorithm: &'static rcgen::SignatureAlgorithm,
+    year: i32,
+) -> Certificate {
     let key = KeyPair::generate_for(algorithm).unwrap();
     let hosts: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-    let signed = rcgen::CertificateParams::new(hosts.clone())
-        .unwrap()
-        .self_signed(&key)
-        .unwrap();
+    let mut params = rcgen::CertificateParams::new(hosts.clone()).unwrap();
+    params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+    params.not_after = rcgen::date_time_ymd(year, 1, 1);
+    let signed = params.self_signed(&key).unwrap();
     let der = signed.der().clone();
     let facts = Facts::read(&der).unwrap();
     let provider = rustls::crypto::aws_lc_rs::default_provider();
@@ -83,5 +92,58 @@ fn of_two_kinds_of_keys_a_client_gets_the_cheaper_one_that_it_knows() {
             &chosen(&[SignatureScheme::ED25519]),
             &ecdsa_ready
         ));
+    }
+}
+
+const ONLY_RSA: [SignatureScheme; 1] = [SignatureScheme::RSA_PSS_SHA256];
+const ECDSA: &rcgen::SignatureAlgorithm = &rcgen::PKCS_ECDSA_P256_SHA256;
+const RSA: &rcgen::SignatureAlgorithm = &rcgen::PKCS_RSA_SHA256;
+
+#[test]
+fn the_order_of_names_makes_no_difference_to_who_stands_in_for_the_default() {
+    let ecdsa = certificate(&["a.example", "b.example"], ECDSA);
+    let rsa = certificate(&["b.example", "a.example", "b.example"], RSA);
+    let other = certificate(&["a.example"], RSA);
+    let all = [ecdsa, other, rsa];
+    let hosts = Hosts::new(&all, UnknownHost::Default);
+    let chosen = hosts.choose(None, &ONLY_RSA).unwrap();
+    assert!(Arc::ptr_eq(&chosen, &all[2].ready));
+}
+
+#[test]
+fn a_name_whose_keys_the_client_does_not_know_leaves_the_way_to_a_star_and_the_default() {
+    let all = [
+        certificate(&["default.example"], RSA),
+        certificate(&["shop.example.com"], ECDSA),
+        certificate(&["*.example.com"], RSA),
+        certificate(&["shop.other.com"], ECDSA),
+    ];
+    for (host, unknown, expected) in [
+        ("shop.example.com", UnknownHost::Default, 2),
+        ("shop.example.com", UnknownHost::Refuse, 2),
+        ("shop.other.com", UnknownHost::Default, 0),
+        // None fits: the handshake says why.
+        ("shop.other.com", UnknownHost::Refuse, 3),
+    ] {
+        let hosts = Hosts::new(&all, unknown);
+        assert!(hosts.serves(Some(host)));
+        let chosen = hosts.choose(Some(host), &ONLY_RSA).unwrap();
+        assert!(Arc::ptr_eq(&chosen, &all[expected].ready), "{host}");
+        let chosen = hosts.choose(Some(host), &ANY).unwrap();
+        assert!(!Arc::ptr_eq(&chosen, &all[2].ready), "{host}");
+    }
+}
+
+#[test]
+fn of_two_certificates_for_a_host_the_one_that_holds_is_shown() {
+    let all = [
+        certificate_until(&["shop.example"], ECDSA, 2001),
+        certificate_until(&["shop.example"], ECDSA, 2090),
+        certificate_until(&["shop.example"], ECDSA, 2091),
+    ];
+    let hosts = Hosts::new(&all, UnknownHost::Default);
+    for host in [Some("shop.example"), None] {
+        let chosen = hosts.choose(host, &ANY).unwrap();
+        assert!(Arc::ptr_eq(&chosen, &all[1].ready));
     }
 }
