@@ -114,6 +114,7 @@ mod tls_rates;
 mod tls_records;
 mod tls_redirect;
 mod tls_staples;
+mod tls_warnings;
 mod tunnels;
 mod tunnels_ends;
 mod tunnels_sessions;

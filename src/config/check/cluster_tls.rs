@@ -9,8 +9,9 @@ use crate::config::tls::{
 
 use super::at::At;
 use super::backends::Typed;
+use super::certificates::{warn_of_authorities, warn_of_dates, warn_of_key};
 use super::section::Section;
-use super::tls::{complain, complain_of, path, warn_of_dates, warn_of_key};
+use super::tls::{complain, complain_of, path};
 
 /// `tls` of a cluster.
 pub(super) fn cluster_tls(
@@ -83,7 +84,10 @@ fn trust(section: &Section<'_>) -> Option<Trust> {
 pub(super) fn authorities_in(at: &At<'_>) -> Option<Trust> {
     let file = path(at)?;
     match read(&file).and_then(|content| authorities(&content)) {
-        Ok(authorities) => Some(Trust::File(file, authorities)),
+        Ok(authorities) => {
+            warn_of_authorities(at, &authorities);
+            Some(Trust::File(file, authorities))
+        }
         Err(fault) => {
             complain(at, Some(&file), &fault, AUTHORITIES);
             None

@@ -6,6 +6,7 @@ mod at;
 mod backends;
 mod balance;
 mod capacity;
+mod certificates;
 mod cluster_tls;
 mod clusters;
 mod context;

@@ -3,16 +3,17 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::HeaderName;
 
 use crate::config::tls::{
-    Certificate, CertificateFault, CertificateFiles, ClientFact, ClientFile, ClientMode,
-    ClientRule, Hsts, ListenerTls, PemFault, SOON_DAYS, Standing, Staple, TlsVersion, UnknownHost,
+    CertificateFault, CertificateFiles, ClientFact, ClientFile, ClientMode, ClientRule, Hsts,
+    ListenerTls, PemFault, TlsVersion, UnknownHost,
 };
 
 use super::at::At;
+use super::certificates::{certificates, warn_of_authorities};
 use super::context::Words;
 use super::headers::certificate_header;
 use super::section::Section;
@@ -49,86 +50,6 @@ pub(super) fn listener_tls(at: &At<'_>, http2: bool) -> ListenerTls {
         reload: section.get("reload").duration(),
         resumption: section.get("resumption").switch(),
         hsts: section.value("hsts").map(|at| hsts(&at.section())),
-    }
-}
-
-fn certificates(list: &At<'_>) -> Vec<Certificate> {
-    let items = list.items();
-    if items.is_empty() && list.plain_text().is_none() {
-        list.unlike("at least one certificate", None);
-    }
-    items
-        .iter()
-        .filter_map(|item| certificate(&item.section()))
-        .collect()
-}
-
-fn certificate(section: &Section<'_>) -> Option<Certificate> {
-    let by_address = "those that come by one get the default";
-    let hosts = section.value("hosts").map(|at| hosts(&at, by_address));
-    let ocsp = section.value("ocsp").and_then(|at| path(&at));
-    // Both are asked for, so that both complaints are made.
-    let (cert, key) = (section.required("cert"), section.required("key"));
-    let (cert, key) = (path(&cert?)?, path(&key?)?);
-    let files = CertificateFiles {
-        cert,
-        key,
-        ocsp,
-        hosts,
-    };
-    match Certificate::load(files.clone()) {
-        Ok(certificate) => {
-            warn_of_key(section, &files.key);
-            warn_of_dates(section, &certificate);
-            if let Staple::Withheld(fault) = &certificate.staple {
-                let hint = format!("found {fault}; none is sent along");
-                let at = section.get("ocsp");
-                at.warn("a current answer about this certificate", &hint);
-            }
-            Some(certificate)
-        }
-        Err(wrong) => {
-            complain_of(section, &files, &wrong);
-            None
-        }
-    }
-}
-
-pub(super) fn warn_of_key(section: &Section<'_>, key: &Path) {
-    if super::files::has_mode(key, 0o004) {
-        section.get("key").warn(
-            "a file that only its owner and group can read",
-            "take the others' right to read it away: chmod o-r",
-        );
-    }
-}
-
-pub(super) fn warn_of_dates(section: &Section<'_>, certificate: &Certificate) {
-    let at = section.get("cert");
-    let (standing, issuer) = certificate.standing(SystemTime::now());
-    let what = match issuer {
-        None => "a certificate that",
-        Some(_) => "a chain that",
-    };
-    let warn = |expected: &str, hint: &str| {
-        let whose = issuer.map(|it| format!("{:?} in the chain: ", it.subject));
-        let hint = whose.unwrap_or_default() + hint;
-        at.warn(&format!("{what} {expected}"), &hint);
-    };
-    match standing {
-        Standing::Good => {}
-        Standing::Over => warn(
-            "has not expired",
-            "clients will refuse it; it is used all the same",
-        ),
-        Standing::Early => warn(
-            "holds already",
-            "clients will refuse it until then; it is used all the same",
-        ),
-        Standing::EndsSoon(days) => warn(
-            &format!("holds for {SOON_DAYS} days more"),
-            &format!("it expires in {days} days; renew it"),
-        ),
     }
 }
 
@@ -176,7 +97,10 @@ fn client_rule(section: &Section<'_>) -> Option<ClientRule> {
     let mode_or_default = mode.unwrap_or(ClientMode::Required);
     let wanted = (hosts, mode_or_default, elsewhere.unwrap_or(false));
     let faults = match ClientRule::load(wanted, ca.clone(), crl.clone()) {
-        Ok(rule) => return mode.and(elsewhere).map(|_| rule),
+        Ok(rule) => {
+            warn_of_authorities(&at, &rule.authorities);
+            return mode.and(elsewhere).map(|_| rule);
+        }
         Err(faults) => faults,
     };
     for (file, fault) in faults {
@@ -229,7 +153,7 @@ fn hsts(section: &Section<'_>) -> Hsts {
 }
 
 /// Hosts by name. `by_address`: what becomes of clients that come by an address.
-fn hosts(list: &At<'_>, by_address: &str) -> Vec<String> {
+pub(super) fn hosts(list: &At<'_>, by_address: &str) -> Vec<String> {
     let items = list.items();
     let read = |item: &At<'_>| item.parse(|text| host(text, by_address));
     items.iter().filter_map(read).collect()

@@ -3,6 +3,7 @@
 /// What an element is.
 pub(super) type Tag = u8;
 
+pub(super) const BOOLEAN: Tag = 0x01;
 pub(super) const INTEGER: Tag = 0x02;
 pub(super) const ENUMERATED: Tag = 0x0a;
 pub(super) const CONTEXT_0: Tag = 0xa0;

@@ -12,15 +12,15 @@ mod x509;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderName;
-use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, SignatureScheme};
 
 pub use again::{Found, FromFiles, Unusable, Watched};
 pub use cluster::{ClusterTls, Trust};
@@ -122,6 +122,30 @@ pub struct Certificate {
     pub staple: Staple,
     /// Chain, key and OCSP answer, ready for handshakes.
     pub ready: Arc<CertifiedKey>,
+}
+
+impl Certificate {
+    /// Whether every client that may be shown `other` gets this one in its place, which is listed
+    /// before it: it has all hosts of the other and the same kind of key. One that holds counts
+    /// before one that does not.
+    pub fn hides(&self, other: &Self, now: SystemTime) -> bool {
+        let is_held = |it: &Self| it.standing(now).0.is_held();
+        let has_all = other.hosts.iter().all(|host| self.hosts.contains(host));
+        has_all && self.kind() == other.kind() && (is_held(self) || !is_held(other))
+    }
+
+    /// How its key signs: two of one kind fit the same clients.
+    fn kind(&self) -> Option<SignatureScheme> {
+        let kinds = [
+            SignatureScheme::RSA_PSS_SHA256,
+            SignatureScheme::ECDSA_NISTP256_SHA256,
+            SignatureScheme::ECDSA_NISTP384_SHA384,
+            SignatureScheme::ECDSA_NISTP521_SHA512,
+            SignatureScheme::ED25519,
+        ];
+        let fits = |kind: &SignatureScheme| self.ready.key.choose_scheme(&[*kind]).is_some();
+        kinds.into_iter().find(fits)
+    }
 }
 
 /// The files of a certificate.

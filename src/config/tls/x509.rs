@@ -4,8 +4,8 @@
 use std::net::IpAddr;
 
 use super::der::{
-    BMP_STRING, CONTEXT_0, Elements, GENERALIZED_TIME, INTEGER, OCTET_STRING, OID, SEQUENCE, SET,
-    T61_STRING, Tag, UTC_TIME, UTF8_STRING,
+    BMP_STRING, BOOLEAN, CONTEXT_0, Elements, GENERALIZED_TIME, INTEGER, OCTET_STRING, OID,
+    SEQUENCE, SET, T61_STRING, Tag, UTC_TIME, UTF8_STRING,
 };
 
 /// What a certificate says.
@@ -20,6 +20,10 @@ pub struct Facts {
     /// Names it is for, in lower case, wildcards as they are; those of its subject where it has no
     /// other.
     pub hosts: Vec<String>,
+    /// Whether it has such other names at all.
+    pub has_alt_names: bool,
+    /// Whether it may issue others.
+    pub is_authority: bool,
     /// From when on it holds, in seconds since 1970.
     pub not_before: i64,
     /// Until when it holds.
@@ -33,6 +37,7 @@ const CONTEXT_3: Tag = 0xa3;
 const DNS_NAME: Tag = 0x82;
 const IP_ADDRESS: Tag = 0x87;
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
+const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 
 impl Facts {
@@ -49,12 +54,13 @@ impl Facts {
         let not_after = time(validity.next()?)?;
         let subject_der = body.take(SEQUENCE)?;
         body.take(SEQUENCE)?;
-        let mut hosts = Vec::new();
+        let mut extensions = Extensions::default();
         while let Some((tag, content)) = body.next() {
             if tag == CONTEXT_3 {
-                read_extensions(content, &mut hosts);
+                extensions.read(content);
             }
         }
+        let mut hosts = extensions.hosts;
         let subject = name(subject_der)?;
         if hosts.is_empty() {
             let is_host = |name: &String| name.bytes().all(|byte| byte.is_ascii_graphic());
@@ -66,6 +72,8 @@ impl Facts {
             issuer: name(issuer_der)?,
             serial,
             hosts,
+            has_alt_names: extensions.has_alt_names,
+            is_authority: extensions.is_authority,
             not_before,
             not_after,
             subject_der: subject_der.to_vec(),
@@ -95,28 +103,57 @@ impl Facts {
         whole
     }
 
+    /// Whether one of its names is this host; a host with a star is one of its names alone.
+    pub fn is_for(&self, host: &str) -> bool {
+        let star = host.find('.').and_then(|dot| host.get(dot..));
+        let star = star.map(|suffix| format!("*{suffix}"));
+        let is_it = |name: &String| name == host || star.as_ref() == Some(name);
+        self.hosts.iter().any(is_it)
+    }
+
     /// Whether it names itself as its issuer, as roots do.
     pub fn is_self_issued(&self) -> bool {
         self.issuer_der == self.subject_der
     }
 }
 
-fn read_extensions(content: &[u8], hosts: &mut Vec<String>) {
-    let Some(mut extensions) = Elements::of(content).enter(SEQUENCE) else {
-        return;
-    };
-    while let Some(mut extension) = extensions.enter(SEQUENCE) {
-        if extension.take(OID) != Some(SUBJECT_ALT_NAME) {
-            continue;
-        }
-        let _is_critical = extension.take(0x01);
-        let names = extension.take(OCTET_STRING).map(Elements::of);
-        let Some(mut names) = names.and_then(|mut it| it.enter(SEQUENCE)) else {
-            continue;
+/// What the extensions of a certificate say.
+#[derive(Default)]
+struct Extensions {
+    hosts: Vec<String>,
+    has_alt_names: bool,
+    is_authority: bool,
+}
+
+impl Extensions {
+    fn read(&mut self, content: &[u8]) {
+        let Some(mut extensions) = Elements::of(content).enter(SEQUENCE) else {
+            return;
         };
-        while let Some((tag, content)) = names.next() {
-            hosts.extend(alt_name(tag, content));
+        while let Some(mut extension) = extensions.enter(SEQUENCE) {
+            let kind = extension.take(OID);
+            let _is_critical = extension.take(BOOLEAN);
+            let content = extension.take(OCTET_STRING).map(Elements::of);
+            let Some(content) = content.and_then(|mut it| it.enter(SEQUENCE)) else {
+                continue;
+            };
+            match kind {
+                Some(SUBJECT_ALT_NAME) => self.read_names(content),
+                Some(BASIC_CONSTRAINTS) => self.read_constraints(content),
+                _ => {}
+            }
         }
+    }
+
+    fn read_names(&mut self, mut names: Elements<'_>) {
+        self.has_alt_names = true;
+        while let Some((tag, content)) = names.next() {
+            self.hosts.extend(alt_name(tag, content));
+        }
+    }
+
+    fn read_constraints(&mut self, mut constraints: Elements<'_>) {
+        self.is_authority = constraints.take(BOOLEAN).is_some_and(|it| it != [0]);
     }
 }
 
@@ -350,7 +387,7 @@ mod tests {
             r#"CN=\#shop\ ,O=M\C3\BCller\, \"S\C3\B6hne\",C=DE"#
         );
         assert_eq!(facts.issuer, facts.subject);
-        assert!(facts.is_self_issued());
+        assert!(facts.is_self_issued() && facts.has_alt_names && !facts.is_authority);
         assert_eq!(
             facts.hosts,
             [
@@ -373,6 +410,45 @@ mod tests {
         name.push(rcgen::DnType::CommonName, "Old.example.com");
         let facts = Facts::read(params.self_signed(&key).unwrap().der()).unwrap();
         assert_eq!(facts.hosts, ["old.example.com"]);
+        assert!(!facts.has_alt_names);
+    }
+
+    #[test]
+    fn a_certificate_is_for_its_names_and_what_its_stars_stand_for() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let names = ["shop.example.com", "*.example.org"].map(str::to_owned);
+        let params = rcgen::CertificateParams::new(names).unwrap();
+        let facts = Facts::read(params.self_signed(&key).unwrap().der()).unwrap();
+        for (host, expected) in [
+            ("shop.example.com", true),
+            ("other.example.com", false),
+            ("*.example.com", false),
+            ("a.example.org", true),
+            ("*.example.org", true),
+            ("a.b.example.org", false),
+            ("example.org", false),
+            ("org", false),
+        ] {
+            assert_eq!(facts.is_for(host), expected, "{host}");
+        }
+    }
+
+    #[test]
+    fn an_authority_says_that_it_is_one() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let unbounded = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let bounded = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
+        for (is_ca, expected) in [
+            (unbounded, true),
+            (bounded, true),
+            (rcgen::IsCa::ExplicitNoCa, false),
+            (rcgen::IsCa::NoCa, false),
+        ] {
+            let mut params = rcgen::CertificateParams::default();
+            params.is_ca = is_ca;
+            let facts = Facts::read(params.self_signed(&key).unwrap().der()).unwrap();
+            assert_eq!(facts.is_authority, expected);
+        }
     }
 
     #[test]
