@@ -10,7 +10,7 @@ use rustls::version::{TLS12, TLS13};
 
 use super::harness::judge::Judge;
 use super::harness::secure::put;
-use super::harness::staple::staple;
+use super::harness::staple::{staple, staple_since};
 use super::harness::*;
 use super::process::Process;
 
@@ -135,7 +135,12 @@ fn an_answer_about_another_certificate_is_not_sent() {
 
 /// When an answer runs out that is begun with in a test.
 fn soon() -> String {
-    let soon = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(5);
+    ahead(Duration::from_secs(5))
+}
+
+/// A time to come.
+fn ahead(by: Duration) -> String {
+    let soon = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + by;
     let soon = rcgen::date_time_ymd(1970, 1, 1) + soon;
     format!(
         "{:04}{:02}{:02}{:02}{:02}{:02}Z",
@@ -164,6 +169,20 @@ fn an_answer_that_runs_out_is_sent_no_more_whatever_the_file_holds_by_then() {
     wait::stays("nothing more is told", Duration::from_millis(500), || {
         failures(&proxy) == told
     });
+}
+
+#[test]
+fn an_answer_of_a_later_time_is_sent_when_that_has_come() {
+    let stage = stage();
+    // Five minutes ahead are borne.
+    let since = ahead(Duration::from_secs(5 * 60 + 4));
+    let early = staple_since(&stage.shop, &since, LATE);
+    stage.write(&early);
+    let proxy = stage.start();
+    assert!(stage.sent(&proxy, &TLS13).is_empty());
+    eventually("is told", || failures(&proxy) == 1);
+    eventually("is sent", || stage.sent(&proxy, &TLS13) == early);
+    assert_eq!(failures(&proxy), 1);
 }
 
 #[test]

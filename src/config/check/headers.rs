@@ -91,8 +91,15 @@ pub(super) fn id_header(at: &At<'_>) -> Option<HeaderName> {
 
 /// A header that tells backends of a client's certificate.
 pub(super) fn certificate_header(at: &At<'_>) -> Option<HeaderName> {
+    let expected = "a header that may tell of a certificate";
     let hint = "this header says something else; take one of its own, such as X-Client-Subject";
-    unclaimed(at, "a header that may tell of a certificate", hint)
+    let is_host = |text: &str| text.eq_ignore_ascii_case("host");
+    // What else is to be done about Host is beside the point here.
+    if at.plain_text().is_some_and(is_host) {
+        at.unlike(expected, Some(hint.to_owned()));
+        return None;
+    }
+    unclaimed(at, expected, hint)
 }
 
 /// A header by which nothing else is said.

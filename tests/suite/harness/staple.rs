@@ -9,6 +9,11 @@ const SHA1: &[u8] = &[0x2b, 0x0e, 0x03, 0x02, 0x1a];
 
 /// That this certificate is good, until a time such as `20900101000000Z`.
 pub(crate) fn staple(issued: &Issued, until: &str) -> Vec<u8> {
+    staple_since(issued, "20240101000000Z", until)
+}
+
+/// The same, from some time on.
+pub(crate) fn staple_since(issued: &Issued, since: &str, until: &str) -> Vec<u8> {
     let (serial, authority) = named(&issued.chain[0]);
     let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, authority);
     let id = [
@@ -20,7 +25,7 @@ pub(crate) fn staple(issued: &Issued, until: &str) -> Vec<u8> {
     let response = [
         element(SEQUENCE, &id.concat()),
         vec![0x80, 0],
-        element(0x18, b"20240101000000Z"),
+        element(0x18, since.as_bytes()),
         element(0xa0, &element(0x18, until.as_bytes())),
     ];
     let data = [

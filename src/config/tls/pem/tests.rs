@@ -173,3 +173,36 @@ fn keystores_are_named() {
         assert_eq!(found(content), expected, "{content:?}");
     }
 }
+
+proptest::proptest! {
+    /// Joined, glued and cut in any way: a block is read or the file is refused.
+    #[test]
+    fn no_block_is_lost(
+        pieces in proptest::collection::vec(0_usize..9, 0..12),
+    ) {
+        let (leaf, root) = pems();
+        let piece = |at: &usize| match at {
+            0..=2 => leaf.clone(),
+            3 => root.clone(),
+            4 => "\n".to_owned(),
+            5 => " ".to_owned(),
+            6 => "# a remark\n".to_owned(),
+            7 => leaf.trim_end().to_owned(),
+            _ => leaf.chars().take(100).collect(),
+        };
+        let text: String = pieces.iter().map(piece).collect();
+        let begun = text.matches("-----BEGIN ").count();
+        if let Ok(read) = authorities(text.as_bytes()) {
+            proptest::prop_assert_eq!(read.len(), begun, "{}", text);
+        }
+    }
+}
+
+/// Two certificates, made once.
+fn pems() -> &'static (String, String) {
+    static PEMS: std::sync::OnceLock<(String, String)> = std::sync::OnceLock::new();
+    PEMS.get_or_init(|| {
+        let (leaf, root, _) = issued();
+        (leaf, root)
+    })
+}
