@@ -1,6 +1,6 @@
 //! Certificates by the host that a client asks for.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -33,8 +33,9 @@ impl Hosts {
             unknown,
         };
         // Whatever is first in this order is first among the candidates for each host.
+        let now = SystemTime::now();
         let mut ranked: Vec<_> = certificates.iter().collect();
-        ranked.sort_by_cached_key(|it| rank(it, SystemTime::now()));
+        ranked.sort_by_cached_key(|it| rank(it, now));
         for certificate in &ranked {
             for name in &certificate.hosts {
                 let found = match name.strip_prefix('*') {
@@ -46,9 +47,7 @@ impl Hosts {
         }
         if let Some(first) = certificates.first() {
             // Those for the same hosts with another kind of key stand in for it.
-            let named: HashSet<_> = first.hosts.iter().collect();
-            let alike = |it: &&&Certificate| it.hosts.iter().collect::<HashSet<_>>() == named;
-            let alike = ranked.iter().filter(alike);
+            let alike = ranked.iter().filter(|it| it.has_hosts_of(first));
             hosts.default = alike.map(|it| Arc::clone(&it.ready)).collect();
         }
         hosts

@@ -40,6 +40,9 @@ fn a_certificate_that_no_client_gets_is_told() {
     assert_eq!(told(&[&both, &both]), hidden);
     let told_of_none = told(&[&one, &both, &rsa, &other]);
     assert!(told_of_none.is_empty(), "{told_of_none:?}");
+    // Who asks for no host gets the first one, or that for the same hosts with another kind of key.
+    let told_of_none = told(&[&rsa, &both, &one]);
+    assert!(told_of_none.is_empty(), "{told_of_none:?}");
     // One that has expired stands back.
     let expected: Vec<_> = told(&[&over, &one]).into_iter().map(|it| it.1).collect();
     assert_eq!(expected, ["a certificate that has not expired"]);

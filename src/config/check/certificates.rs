@@ -119,7 +119,12 @@ fn warn_of_hidden(all: &[(Section<'_>, Certificate)]) {
     let now = SystemTime::now();
     for (place, (section, certificate)) in all.iter().enumerate() {
         let mut before = all.iter().take(place);
-        let hides = |(_, it): &&(Section<'_>, Certificate)| it.hides(certificate, now);
+        // Who asks for no host gets the default or one that stands in for it.
+        let default = all.first().map(|(_, first)| first);
+        let stands_in = |it: &Certificate| default.is_some_and(|first| it.has_hosts_of(first));
+        let hides = |(_, it): &&(Section<'_>, Certificate)| {
+            it.hides(certificate, now) && (stands_in(it) || !stands_in(certificate))
+        };
         if let Some((first, _)) = before.find(hides) {
             let line = first.at.node.place.line;
             section.get("cert").warn(

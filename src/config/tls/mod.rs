@@ -10,6 +10,7 @@ mod pem;
 mod standing;
 mod x509;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -125,9 +126,15 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Whether every client that may be shown `other` gets this one in its place, which is listed
-    /// before it: it has all hosts of the other and the same kind of key. One that holds counts
-    /// before one that does not.
+    /// Whether it is for the same hosts as another one, in whatever order.
+    pub fn has_hosts_of(&self, other: &Self) -> bool {
+        let hosts = |it: &'_ Self| it.hosts.iter().cloned().collect::<HashSet<_>>();
+        hosts(self) == hosts(other)
+    }
+
+    /// Whether every client that asks for a host of `other` gets this one in its place, which is
+    /// listed before it: it has all those hosts and the same kind of key. One that holds counts before
+    /// one that does not.
     pub fn hides(&self, other: &Self, now: SystemTime) -> bool {
         let is_held = |it: &Self| it.standing(now).0.is_held();
         let has_all = other.hosts.iter().all(|host| self.hosts.contains(host));
