@@ -68,7 +68,7 @@ fn certificates_that_end_are_told_and_broken_renewals_once() {
 #[test]
 fn a_chain_that_holds_no_more_and_a_certificate_that_does_not_hold_yet_are_told() {
     let ca = Authority::new("ca");
-    let old = ca.issue_authority("old", |it| {
+    let old = ca.below_with("old", |it| {
         it.not_before = rcgen::date_time_ymd(2020, 1, 1);
         it.not_after = rcgen::date_time_ymd(2021, 1, 1);
     });

@@ -42,7 +42,17 @@ impl Authority {
 
     /// Another one that this one vouches for.
     pub(crate) fn below(&self, name: &str) -> Self {
+        self.below_with(name, |_| {})
+    }
+
+    /// The same, changed before it is signed.
+    pub(crate) fn below_with(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Self {
         let mut params = authority(name);
+        change(&mut params);
         let serial = SerialNumber::from(self.issued.fetch_add(1, Ordering::Relaxed));
         params.serial_number = Some(serial.clone());
         let key = KeyPair::generate().unwrap();
@@ -56,25 +66,6 @@ impl Authority {
             folder: tempfile::tempdir().unwrap(),
             issued: AtomicU64::new(1),
             serial,
-        };
-        fs::write(authority.file(), authority.issuer.pem()).unwrap();
-        authority
-    }
-
-    /// An authority below it, whose certificate is changed before it is signed.
-    pub(crate) fn issue_authority(
-        &self,
-        name: &str,
-        change: impl FnOnce(&mut CertificateParams),
-    ) -> Self {
-        let mut params = named(name, &[]);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        change(&mut params);
-        let key = KeyPair::generate().unwrap();
-        let authority = Self {
-            issuer: CertifiedIssuer::signed_by(params, key, &self.issuer).unwrap(),
-            folder: tempfile::tempdir().unwrap(),
-            issued: AtomicU64::new(1),
         };
         fs::write(authority.file(), authority.issuer.pem()).unwrap();
         authority
