@@ -83,6 +83,22 @@ impl Certificates {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.retain(|_, at| at.elapsed() < TOLD_EVERY);
         let (listener, cluster) = owner.names();
+        for file in owner.current().outdated_lists() {
+            let key = (
+                format!("{listener:?}{cluster:?}"),
+                file.display().to_string(),
+                0,
+            );
+            if let Entry::Vacant(untold) = told.entry(key) {
+                tracing::error!(
+                    listener,
+                    cluster,
+                    file = shown(file),
+                    "a newer list of revoked certificates is due; this one counts all the same"
+                );
+                untold.insert(Instant::now());
+            }
+        }
         for (name, certificate) in owner.current().shown() {
             let (standing, issuer) = certificate.standing(SystemTime::now());
             let facts = issuer.unwrap_or(&certificate.facts);

@@ -183,3 +183,36 @@ fn why_a_check_fails_is_told_once_and_in_words() {
         .filter(|line| line.contains("a health check failed"));
     assert_eq!(told.count(), 1, "{lines:?}");
 }
+
+#[test]
+fn a_list_of_revoked_certificates_that_is_out_of_date_is_told_and_counts() {
+    let (ca, clients_ca) = (Authority::new("ca"), Authority::new("clients"));
+    let shop = ca.issue(&[HOST]);
+    let (good, bad) = (clients_ca.issue(&["anna"]), clients_ca.issue(&["eve"]));
+    // Of a large authority, and larger than a file of certificates may be.
+    let many: Vec<_> = (1000..50_000_u64).map(rcgen::SerialNumber::from).collect();
+    let revoked: Vec<_> = many.iter().chain([bad.serial()]).collect();
+    let crl = clients_ca.list_until(2025, &revoked);
+    assert!(fs::metadata(&crl).unwrap().len() > 1 << 20);
+    let rule = format!(
+        ", client_certificates: [{{ ca: '{}', crl: '{}' }}]",
+        clients_ca.file().display(),
+        crl.display()
+    );
+    let process = Process::run(&text(&[&shop], &rule));
+    let line = process.wait_for_line("a newer list of revoked certificates is due");
+    assert!(line.contains("ERROR") && line.contains("crl.pem"), "{line}");
+    process.wait_for_line("client_certificates[0].crl: found");
+    let ask = |own: &Issued| {
+        let clients = ca.clients_with(own);
+        let client = Raw::try_connect_tls(process.address(), &clients, HOST);
+        let mut client = client.map_err(|error| error.to_string())?;
+        let request = Request::get("/").header("Host", HOST);
+        let sent = client.try_send(request.bytes());
+        sent.map_err(|error| error.to_string())?;
+        let answer = client.try_read_response();
+        answer.map_err(|broken| broken.to_string())
+    };
+    ask(&good).unwrap().expect(200);
+    ask(&bad).unwrap_err();
+}

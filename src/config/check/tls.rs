@@ -99,6 +99,12 @@ fn client_rule(section: &Section<'_>) -> Option<ClientRule> {
     let faults = match ClientRule::load(wanted, ca.clone(), crl.clone()) {
         Ok(rule) => {
             warn_of_authorities(&at, &rule.authorities);
+            if let Some(at) = crl_at.filter(|_| rule.outdated().is_some()) {
+                at.warn(
+                    "lists that are current",
+                    "the next one of an authority is due; it counts all the same",
+                );
+            }
             return mode.and(elsewhere).map(|_| rule);
         }
         Err(faults) => faults,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustls::sign::CertifiedKey;
 
 use super::load::{CertificateFault, CertificateFile, ClientFile};
-use super::{Certificate, ListenerTls, PemFault, Staple, StapleFault};
+use super::{Certificate, ClientRule, ListenerTls, PemFault, Staple, StapleFault};
 
 /// A file that cannot be used now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +44,11 @@ pub trait FromFiles: Sized {
     /// Files of authorities that hold something else than in `before`.
     fn other_authorities(&self, before: &Self) -> Vec<&Path>;
 
+    /// Lists of revoked certificates that should have been replaced by now.
+    fn outdated_lists(&self) -> Vec<&Path> {
+        Vec::new()
+    }
+
     /// Whether something that is in force holds no more, though no file has changed.
     fn has_run_out(&self) -> bool {
         let mut shown = self.shown().into_iter();
@@ -52,6 +57,13 @@ pub trait FromFiles: Sized {
 }
 
 impl FromFiles for ListenerTls {
+    fn outdated_lists(&self) -> Vec<&Path> {
+        self.clients
+            .iter()
+            .filter_map(ClientRule::outdated)
+            .collect()
+    }
+
     fn files(&self) -> Vec<&Path> {
         let all = [
             CertificateFile::Cert,

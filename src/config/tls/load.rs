@@ -13,6 +13,8 @@ use crate::config::check::read_limited;
 
 /// Larger than any honest file of certificates.
 const MOST_BYTES: u64 = 1 << 20;
+/// Lists of large authorities hold hundreds of thousands of numbers.
+const MOST_CRL_BYTES: u64 = 64 << 20;
 
 /// Which of a certificate's files is to blame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,7 +156,8 @@ impl ClientRule {
     ) -> Result<Self, ClientFaults> {
         let known = read(&ca).and_then(|content| authorities(&content));
         let revoked = crl.map(|path| {
-            let lists = read(&path).and_then(|content| revocations(&content))?;
+            let content = read_limited(&path, MOST_CRL_BYTES).map_err(|why| told(&why, None))?;
+            let lists = revocations(&content)?;
             Ok((path, lists))
         });
         match (known, revoked.transpose()) {

@@ -3,6 +3,7 @@
 mod again;
 mod cluster;
 mod cluster_files;
+mod crl;
 mod der;
 mod load;
 mod ocsp;
@@ -11,7 +12,7 @@ mod standing;
 mod x509;
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -207,6 +208,15 @@ pub struct ClientRule {
 }
 
 impl ClientRule {
+    /// Where lists stand of which a newer one should be there by now. They
+    /// count all the same: to know less of whom to refuse is better than to refuse everybody.
+    pub fn outdated(&self) -> Option<&Path> {
+        let (path, lists) = self.crl.as_ref()?;
+        let mut ends = lists.iter().filter_map(|list| crl::end(list));
+        let now = ocsp::now();
+        ends.any(|end| end < now).then_some(path.as_path())
+    }
+
     /// What looks at clients' certificates. With revocation lists, one must be there of each
     /// authority on the way from a client's certificate to the one that is trusted.
     pub fn verifier(&self) -> Result<Arc<dyn ClientCertVerifier>, String> {

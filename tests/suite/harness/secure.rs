@@ -135,6 +135,11 @@ impl Authority {
 
     /// A list of what it has revoked.
     pub(crate) fn list(&self, serials: &[&SerialNumber]) -> PathBuf {
+        self.list_until(2099, serials)
+    }
+
+    /// The same, with the next one due at the start of this year.
+    pub(crate) fn list_until(&self, year: i32, serials: &[&SerialNumber]) -> PathBuf {
         let revoked = |serial: &&SerialNumber| RevokedCertParams {
             serial_number: (*serial).clone(),
             revocation_time: rcgen::date_time_ymd(2024, 1, 1),
@@ -143,7 +148,7 @@ impl Authority {
         };
         let list = CertificateRevocationListParams {
             this_update: rcgen::date_time_ymd(2024, 1, 1),
-            next_update: rcgen::date_time_ymd(2099, 1, 1),
+            next_update: rcgen::date_time_ymd(year, 1, 1),
             crl_number: SerialNumber::from(1_u64),
             issuing_distribution_point: None,
             revoked_certs: serials.iter().map(revoked).collect(),
@@ -196,6 +201,10 @@ impl Authority {
 }
 
 impl Issued {
+    pub(crate) fn serial(&self) -> &SerialNumber {
+        &self.serial
+    }
+
     pub(super) fn key_der(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::try_from(self.key_der.clone()).unwrap()
     }
