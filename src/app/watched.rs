@@ -2,8 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::balance::Slot;
 use crate::cluster::machine::{Needed, State};
@@ -18,9 +20,21 @@ pub(super) struct Watched {
     backend: Arc<Backend>,
     /// Whether it was told that checks make sessions.
     is_told: AtomicBool,
-    /// Why the last check failed, as it was told; empty: it passed.
-    failing: Mutex<String>,
+    failing: Mutex<Option<Failing>>,
 }
+
+/// The failure of checks that was told last.
+#[derive(Debug)]
+struct Failing {
+    kind: CheckResult,
+    told_at: Instant,
+    has_passed: bool,
+}
+
+/// From one line about failures of other kinds to the next.
+const ANOTHER_KIND: Duration = Duration::from_secs(10);
+/// From one line about failures of one kind to the next, where checks have passed in between.
+const THE_SAME_AGAIN: Duration = Duration::from_mins(1);
 
 impl Watched {
     pub(super) fn new(cluster: &Arc<Cluster>, slot: Slot, backend: &Arc<Backend>) -> Self {
@@ -35,24 +49,40 @@ impl Watched {
 }
 
 impl Watched {
-    /// Why a check fails, once for each reason: the state alone does not say it.
+    /// Why checks fail: the state alone does not say it. Once for each kind, and seldom enough that a
+    /// backend which is up and down in turn fills no log.
     fn tell_failure(&self, outcome: &Outcome) {
-        let why = match outcome {
-            Outcome::CheckFailed(failure) | Outcome::FailedElsewhere(failure) => {
-                failure.to_string()
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let failure = match outcome {
+            Outcome::CheckFailed(failure) | Outcome::FailedElsewhere(failure) => failure,
+            Outcome::CheckPassed | Outcome::CheckDrains | Outcome::Answered => {
+                if let Some(failing) = &mut *failing {
+                    failing.has_passed = true;
+                }
+                return;
             }
-            Outcome::CheckPassed | Outcome::CheckDrains | Outcome::Answered => String::new(),
             Outcome::Unanswered(_) => return,
         };
-        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        if *failing == why {
+        let kind = result_of(outcome);
+        let is_told = failing.as_ref().is_some_and(|last| {
+            let since = last.told_at.elapsed();
+            let is_news = if last.kind == kind {
+                last.has_passed && since >= THE_SAME_AGAIN
+            } else {
+                since >= ANOTHER_KIND
+            };
+            !is_news
+        });
+        if is_told {
             return;
         }
-        if !why.is_empty() {
-            let (cluster, backend) = (&self.cluster.config.name, &self.backend.name);
-            tracing::info!(%cluster, %backend, failure = %why, "a health check failed");
-        }
-        *failing = why;
+        let (cluster, backend) = (&self.cluster.config.name, &self.backend.name);
+        tracing::info!(%cluster, %backend, %failure, "a health check failed");
+        *failing = Some(Failing {
+            kind,
+            told_at: Instant::now(),
+            has_passed: false,
+        });
     }
 }
 

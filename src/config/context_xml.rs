@@ -47,7 +47,8 @@ pub fn read_context_xml(path: &Path) -> Result<FoundManager, Report> {
             source: None,
         })
     };
-    let bytes = read_limited(path, MOST_BYTES).map_err(unreadable)?;
+    let bytes = read_limited(path, MOST_BYTES);
+    let bytes = bytes.map_err(|error| unreadable(error.to_string()))?;
     let text =
         String::from_utf8(bytes).map_err(|_| unreadable("bytes that are no text".to_owned()))?;
     let file = File {

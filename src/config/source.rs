@@ -26,7 +26,8 @@ pub fn load_file(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Co
             source: None,
         })
     };
-    let content = read_limited(path, MAX_FILE_BYTES).map_err(unreadable)?;
+    let content = read_limited(path, MAX_FILE_BYTES);
+    let content = content.map_err(|error| unreadable(error.to_string()))?;
     let text = String::from_utf8(content)
         .map_err(|_| unreadable("bytes that are not UTF-8".to_owned()))?;
     let directory = path.parent().unwrap_or(Path::new(""));

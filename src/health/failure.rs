@@ -48,7 +48,7 @@ pub enum ProbeFailure {
     #[error("the answer is not HTTP: {0}")]
     NotHttp(#[source] httparse::Error),
     /// What came is not HTTP/2, or the backend ended it.
-    #[error("no answer in HTTP/2: {0}")]
+    #[error("no answer in HTTP/2")]
     NotHttp2(#[source] h2::Error),
     /// The head is too long.
     #[error("the answer's head is longer than {MAX_HEAD_BYTES} bytes")]

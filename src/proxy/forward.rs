@@ -231,7 +231,7 @@ pub(super) async fn attempts(
         if matches!(reason, RetryReason::Status | RetryReason::Timeout) {
             retrying.get_or_insert_with(|| Cluster::begin_retry(&forwarding.cluster.cluster));
         }
-        if forwarding.is_left(reason, slot) {
+        if forwarding.is_left(reason, slot, failure.request) {
             forwarding.tried.push(slot);
         }
         history.note(slot, reason, failure);
@@ -309,12 +309,14 @@ impl Forwarding<'_> {
     }
 
     /// Whether a backend that failed gets no further attempt of this request. A session leaves its
-    /// Tomcat only if that one cannot serve: a connection that died says nothing about it, and who has
-    /// no session goes to another one only if there is one.
-    fn is_left(&self, reason: RetryReason, slot: Slot) -> bool {
+    /// Tomcat only if that one cannot serve: a connection that died says nothing about it. What a backend
+    /// was too busy to look at is sent to it again where there is no other.
+    fn is_left(&self, reason: RetryReason, slot: Slot, sent: Sent) -> bool {
         match reason {
             RetryReason::Stale => false,
-            RetryReason::Closed => !self.session.is_bound() && self.has_another(slot),
+            RetryReason::Closed => {
+                !self.session.is_bound() && (sent == Sent::Perhaps || self.has_another(slot))
+            }
             RetryReason::Connect
             | RetryReason::BackendDown
             | RetryReason::Status

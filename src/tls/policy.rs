@@ -55,16 +55,10 @@ impl Shown {
 pub(super) struct Policy {
     pub(super) id: PolicyId,
     /// `None`: nothing.
-    demanded: Option<Demanded>,
+    demanded: Option<ClientRule>,
     /// Seals what clients bring back to resume. One per policy: what was resumed was demanded
     /// before. `None`: nobody resumes.
     tickets: Option<Tickets>,
-}
-
-#[derive(Debug)]
-struct Demanded {
-    rule: ClientRule,
-    verifier: Arc<dyn ClientCertVerifier>,
 }
 
 #[derive(Clone)]
@@ -90,19 +84,15 @@ impl Policy {
             Some(tickets) => Some(tickets),
             None => Some(Tickets(Ticketer::new()?)),
         };
-        let demanded = rule.map(|rule| {
-            let verifier = rule.verifier().map_err(rustls::Error::General)?;
-            Ok::<_, rustls::Error>(Demanded { rule, verifier })
-        });
         Ok(Self {
             id,
-            demanded: demanded.transpose()?,
+            demanded: rule,
             tickets,
         })
     }
 
     fn rule(&self) -> Option<&ClientRule> {
-        self.demanded.as_ref().map(|demanded| &demanded.rule)
+        self.demanded.as_ref()
     }
 
     /// What looks at clients' certificates.
@@ -117,12 +107,13 @@ impl Policy {
 
     /// Whether a client with this chain is good enough now.
     pub(super) fn accepts(&self, chain: &[CertificateDer<'static>]) -> bool {
-        let Some(Demanded { rule, verifier }) = &self.demanded else {
+        let Some(rule) = &self.demanded else {
             return true;
         };
         match chain.split_first() {
             None => rule.mode == ClientMode::Optional,
-            Some((own, above)) => verifier
+            Some((own, above)) => rule
+                .verifier
                 .verify_client_cert(own, above, UnixTime::now())
                 .is_ok(),
         }

@@ -60,7 +60,7 @@ fn who_resumes_has_shown_a_certificate_that_still_holds() {
     let rule = format!("{{ ca: '{}' }}", clients_ca.file().display());
     let text = listeners(&shop, &rule) + &proxy::cluster(&[&tomcat], "");
     let proxy = Proxy::start(&text);
-    let end = SystemTime::now() + Duration::from_secs(4);
+    let end = SystemTime::now() + Duration::from_secs(10);
     let anna = clients_ca.issue_with(&["anna"], &PKCS_ECDSA_P256_SHA256, |params| {
         params.not_after = end.into();
     });

@@ -1,6 +1,6 @@
 //! Files that the configuration names: secrets and error pages.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -15,20 +15,18 @@ const MOST_KEYS: usize = 16;
 /// Largest error page or secret.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Reads at most `most` bytes of a file; the error is ready to print.
-pub(in crate::config) fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+/// Reads at most `most` bytes of a file; the error is ready to print, and has a number if it is the
+/// system's.
+pub(in crate::config) fn read_limited(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     // A pipe or a device could block the start for ever.
-    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
-    if !metadata.is_file() {
-        return Err("not a regular file".to_owned());
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("not a regular file"));
     }
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let file = std::fs::File::open(path)?;
     let mut content = Vec::new();
-    file.take(most + 1)
-        .read_to_end(&mut content)
-        .map_err(|error| error.to_string())?;
+    file.take(most + 1).read_to_end(&mut content)?;
     if content.len() as u64 > most {
-        return Err(format!("more than {most} bytes"));
+        return Err(io::Error::other(format!("more than {most} bytes")));
     }
     Ok(content)
 }
@@ -141,7 +139,7 @@ fn read(at: &At<'_>) -> Option<(PathBuf, Vec<u8>)> {
     match read_limited(&path, MAX_BYTES) {
         Ok(content) => Some((path, content)),
         Err(why) => {
-            complain(at, &path, &why);
+            complain(at, &path, &why.to_string());
             None
         }
     }

@@ -1,6 +1,6 @@
 //! By which schemes requests can come, and rules that forget about it.
 
-use crate::config::{Action, Listener, Networks, Piece, Rule, Scheme};
+use crate::config::{Action, Listener, Networks, Piece, Rule, Scheme, Variable};
 
 use super::section::Section;
 
@@ -27,9 +27,13 @@ impl Schemes {
         let Action::Redirect { to, .. } = &rule.action else {
             return;
         };
-        let is_to_https =
-            matches!(to.0.first(), Some(Piece::Text(text)) if text.starts_with("https://"));
-        if self == Self::HttpAlone && rule.scheme == Some(Scheme::Http) && is_to_https {
+        // To another host nobody comes back.
+        let host = [Variable::Host, Variable::HttpHost].map(Piece::Variable);
+        let is_to_itself = matches!(
+            &*to.0,
+            [Piece::Text(text), next, ..] if text == "https://" && host.contains(next)
+        );
+        if self == Self::HttpAlone && rule.scheme == Some(Scheme::Http) && is_to_itself {
             section.get("scheme").warn(
                 "tls of a listener, or trusted_proxies or proxy_protocol for who ends TLS in front",
                 "every request here is http: who comes back is redirected again, for ever",

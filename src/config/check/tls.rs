@@ -57,21 +57,28 @@ fn clients(list: &At<'_>) -> Vec<ClientRule> {
     let rules: Vec<_> = list
         .items()
         .iter()
-        .map(|item| (item.clone(), client_rule(&item.section())))
+        .map(|item| {
+            let section = item.section();
+            (item.clone(), section.has("hosts"), client_rule(&section))
+        })
         .collect();
     let mut for_all = None;
-    for (at, rule) in &rules {
+    for (at, names_hosts, rule) in &rules {
         if let Some(line) = for_all {
             at.unlike(
                 "items for certain hosts before the one for all",
                 Some(format!("the item in line {line} is for all hosts")),
             );
         }
-        if rule.as_ref().is_none_or(|rule| rule.hosts.is_empty()) {
+        // Of one that cannot be used, only that is known.
+        if rule
+            .as_ref()
+            .map_or(!names_hosts, |rule| rule.hosts.is_empty())
+        {
             for_all = Some(at.node.place.line);
         }
     }
-    rules.into_iter().filter_map(|(_, rule)| rule).collect()
+    rules.into_iter().filter_map(|(_, _, rule)| rule).collect()
 }
 
 fn client_rule(section: &Section<'_>) -> Option<ClientRule> {

@@ -177,6 +177,7 @@ impl Certificate {
             fault: PemFault {
                 found: fault.to_string(),
                 hint: None,
+                may_pass: fault.may_pass(),
             },
             expected: CertificateFile::Ocsp.expected(),
             then: NOT_SENT,
@@ -229,9 +230,9 @@ impl Watched {
     /// Looks at the files of `tls`. `None`: nothing has changed. Waits for the file system.
     ///
     /// After a change, files are read at the next look as well: clocks of file systems are coarse,
-    /// and a second change within the same tick leaves no trace. While something cannot be used,
-    /// they are read at each look: what was wrong may have been the reading itself, as where no
-    /// more files can be opened, and an OCSP answer of a later time comes into its own.
+    /// and a second change within the same tick leaves no trace. While something cannot be used that may
+    /// come right by itself, they are read at each look: where no more files could be opened, or for an
+    /// OCSP answer of a later time.
     pub fn look<T: FromFiles>(&mut self, tls: &T) -> Option<Found<T>> {
         let stamp = |path: &Path| std::fs::metadata(path).ok().map(Stamp::from);
         // Before they are read: what changes meanwhile is seen at the next look.
@@ -242,7 +243,8 @@ impl Watched {
         }
         self.stamps = Some(stamps);
         let (tls, unusable) = tls.read_again();
-        self.is_settled = !has_changed && unusable.is_empty();
+        let may_pass = |it: &Unusable| it.fault.may_pass;
+        self.is_settled = !has_changed && !unusable.iter().any(may_pass);
         Some(Found {
             tls,
             unusable: self.news(unusable, has_changed),

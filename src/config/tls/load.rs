@@ -1,5 +1,6 @@
 //! A certificate from its files: at the start, at a reload, and when its files change.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,7 +9,10 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::sign::CertifiedKey;
 
 use super::pem::{PemFault, authorities, chain, key, revocations};
-use super::{Certificate, CertificateFiles, ClientMode, ClientRule, Facts, Staple, StapleFault};
+use super::{
+    Certificate, CertificateFiles, ClientMode, ClientRule, Facts, RevocationLists, Staple,
+    StapleFault, verifier,
+};
 use crate::config::check::read_limited;
 
 /// Larger than any honest file of certificates.
@@ -83,8 +87,12 @@ impl Certificate {
         let Some(facts) = says.next() else {
             return Err(of(CertificateFile::Cert)(told("no certificate", None)));
         };
-        let mut ready = CertifiedKey::from_der(ders, key, &default_provider())
-            .map_err(|error| of(CertificateFile::Key)(unfit(&error)))?;
+        let mut ready = CertifiedKey::from_der(ders, key, &default_provider()).map_err(
+            |error| match error {
+                Error::InvalidCertificate(_) => of(CertificateFile::Cert)(unusable()),
+                error => of(CertificateFile::Key)(unfit(&error)),
+            },
+        )?;
         let staple;
         (staple, ready.ocsp) = stapled(files.ocsp.as_deref(), &facts);
         Ok(Self {
@@ -105,6 +113,7 @@ fn stapled(path: Option<&Path>, facts: &Facts) -> (Staple, Option<Vec<u8>>) {
         return (Staple::None, None);
     };
     let staple = match read(path) {
+        Err(fault) if fault.may_pass => Staple::Withheld(StapleFault::Unread(fault.found)),
         Err(fault) => Staple::Withheld(StapleFault::Unreadable(fault.found)),
         Ok(answer) if answer.is_empty() => {
             Staple::Withheld(StapleFault::Unreadable("an empty file".to_owned()))
@@ -150,50 +159,59 @@ pub type ClientFaults = Vec<(ClientFile, PemFault)>;
 impl ClientRule {
     /// Reads its files.
     pub fn load(
-        (hosts, mode, served_elsewhere): (Vec<String>, ClientMode, bool),
+        wanted: (Vec<String>, ClientMode, bool),
         ca: PathBuf,
         crl: Option<PathBuf>,
     ) -> Result<Self, ClientFaults> {
-        let known = read(&ca).and_then(|content| authorities(&content));
-        let revoked = crl.map(|path| {
-            let content = read_limited(&path, MOST_CRL_BYTES).map_err(|why| told(&why, None))?;
-            let lists = revocations(&content)?;
-            Ok((path, lists))
-        });
-        match (known, revoked.transpose()) {
-            (Ok(authorities), Ok(crl)) => {
-                let rule = Self {
-                    hosts,
-                    mode,
-                    served_elsewhere,
-                    ca,
-                    authorities,
-                    crl,
-                };
-                match rule.verifier() {
-                    Ok(_) => Ok(rule),
-                    Err(why) => {
-                        let file = rule
-                            .crl
-                            .as_ref()
-                            .map_or(ClientFile::Ca, |_| ClientFile::Crl);
-                        Err(vec![(file, told(&why, None))])
-                    }
-                }
-            }
-            (known, revoked) => {
-                let known = known.err().map(|fault| (ClientFile::Ca, fault));
-                let revoked = revoked.err().map(|fault| (ClientFile::Crl, fault));
-                Err(known.into_iter().chain(revoked).collect())
-            }
-        }
+        Self::load_after(wanted, (ca, crl), None)
     }
 
     /// Reads its files anew.
     pub fn read_again(&self) -> Result<Self, ClientFaults> {
         let crl = self.crl.as_ref().map(|(path, _)| path.clone());
         let wanted = (self.hosts.clone(), self.mode, self.served_elsewhere);
-        Self::load(wanted, self.ca.clone(), crl)
+        Self::load_after(wanted, (self.ca.clone(), crl), Some(self))
+    }
+
+    /// `before`: with what the files held until now.
+    fn load_after(
+        (hosts, mode, served_elsewhere): (Vec<String>, ClientMode, bool),
+        (ca, crl): (PathBuf, Option<PathBuf>),
+        before: Option<&Self>,
+    ) -> Result<Self, ClientFaults> {
+        let known = read(&ca).and_then(|content| authorities(&content));
+        let revoked = crl.map(|path| {
+            let content = read_limited(&path, MOST_CRL_BYTES).map_err(|error| unread(&error))?;
+            let lists: RevocationLists = revocations(&content)?.into();
+            Ok((path, lists))
+        });
+        let (authorities, crl) = match (known, revoked.transpose()) {
+            (Ok(authorities), Ok(crl)) => (authorities, crl),
+            (known, revoked) => {
+                let known = known.err().map(|fault| (ClientFile::Ca, fault));
+                let revoked = revoked.err().map(|fault| (ClientFile::Crl, fault));
+                return Err(known.into_iter().chain(revoked).collect());
+            }
+        };
+        let is_the_same = |it: &&Self| *it.authorities == *authorities && it.crl == crl;
+        let verifier = if let Some(before) = before.filter(is_the_same) {
+            Arc::clone(&before.verifier)
+        } else {
+            let lists = crl.as_ref().map_or(&[][..], |(_, lists)| lists);
+            verifier(mode, &authorities, lists).map_err(|why| {
+                let file = crl.as_ref().map_or(ClientFile::Ca, |_| ClientFile::Crl);
+                vec![(file, told(&why, None))]
+            })?
+        };
+        Ok(Self {
+            hosts,
+            mode,
+            served_elsewhere,
+            ca,
+            authorities: authorities.into(),
+            crl,
+            verifier,
+        })
     }
 
     /// Where a file of it stands.
@@ -203,6 +221,16 @@ impl ClientRule {
             ClientFile::Crl => self.crl.as_ref().map(|(path, _)| path.as_path()),
         }
     }
+}
+
+/// Its kind of key could be read, and nothing else.
+fn unusable() -> PemFault {
+    told(
+        "a certificate that cannot be used",
+        Some(
+            "perhaps of version 1: openssl x509 -req -extfile FILE, with a subjectAltName in it, makes version 3",
+        ),
+    )
 }
 
 fn unfit(error: &Error) -> PemFault {
@@ -222,12 +250,22 @@ fn unfit(error: &Error) -> PemFault {
 
 /// Reads a file, whole.
 pub fn read(path: &Path) -> Result<Vec<u8>, PemFault> {
-    read_limited(path, MOST_BYTES).map_err(|why| told(&why, None))
+    read_limited(path, MOST_BYTES).map_err(|error| unread(&error))
+}
+
+/// A file that could not be read. What the system lacks for it, such as a descriptor, it may have later;
+/// a file that appears is a change.
+fn unread(error: &io::Error) -> PemFault {
+    PemFault {
+        may_pass: error.raw_os_error().is_some() && error.kind() != io::ErrorKind::NotFound,
+        ..told(&error.to_string(), None)
+    }
 }
 
 fn told(found: &str, hint: Option<&'static str>) -> PemFault {
     PemFault {
         found: found.to_owned(),
         hint,
+        may_pass: false,
     }
 }

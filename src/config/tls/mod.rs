@@ -191,7 +191,7 @@ impl PartialEq for Certificate {
 }
 
 /// Who must show a certificate.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct ClientRule {
     /// Hosts it is for; empty: all.
     pub hosts: Vec<String>,
@@ -202,9 +202,26 @@ pub struct ClientRule {
     /// Where the authorities were read.
     pub ca: PathBuf,
     /// Who may have issued a client's certificate.
-    pub authorities: Vec<CertificateDer<'static>>,
+    pub authorities: Arc<[CertificateDer<'static>]>,
     /// What they have revoked, and where that was read.
-    pub crl: Option<(PathBuf, Vec<CertificateRevocationListDer<'static>>)>,
+    pub crl: Option<(PathBuf, RevocationLists)>,
+    /// What looks at clients' certificates. Made once: it knows each number in lists that may be large.
+    pub verifier: Arc<dyn ClientCertVerifier>,
+}
+
+/// What authorities have revoked.
+pub type RevocationLists = Arc<[CertificateRevocationListDer<'static>]>;
+
+impl PartialEq for ClientRule {
+    fn eq(&self, other: &Self) -> bool {
+        // The verifier is made of the others.
+        self.hosts == other.hosts
+            && self.mode == other.mode
+            && self.served_elsewhere == other.served_elsewhere
+            && self.ca == other.ca
+            && self.authorities == other.authorities
+            && self.crl == other.crl
+    }
 }
 
 impl ClientRule {
@@ -216,22 +233,25 @@ impl ClientRule {
         let now = ocsp::now();
         ends.any(|end| end < now).then_some(path.as_path())
     }
+}
 
-    /// What looks at clients' certificates. With revocation lists, one must be there of each
-    /// authority on the way from a client's certificate to the one that is trusted.
-    pub fn verifier(&self) -> Result<Arc<dyn ClientCertVerifier>, String> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(self.authorities.iter().cloned());
-        let provider = Arc::new(default_provider());
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-        let lists = self.crl.iter().flat_map(|(_, lists)| lists.iter().cloned());
-        let verifier = verifier.with_crls(lists);
-        let verifier = match self.mode {
-            ClientMode::Required => verifier,
-            ClientMode::Optional => verifier.allow_unauthenticated(),
-        };
-        verifier.build().map_err(|error| error.to_string())
-    }
+/// What looks at clients' certificates. With revocation lists, one must be there of each
+/// authority on the way from a client's certificate to the one that is trusted.
+fn verifier(
+    mode: ClientMode,
+    authorities: &[CertificateDer<'static>],
+    lists: &[CertificateRevocationListDer<'static>],
+) -> Result<Arc<dyn ClientCertVerifier>, String> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(authorities.iter().cloned());
+    let provider = Arc::new(default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    let verifier = verifier.with_crls(lists.iter().cloned());
+    let verifier = match mode {
+        ClientMode::Required => verifier,
+        ClientMode::Optional => verifier.allow_unauthenticated(),
+    };
+    verifier.build().map_err(|error| error.to_string())
 }
 
 /// Whether a client must show a certificate.

@@ -34,6 +34,9 @@ pub enum StapleFault {
     /// The file cannot be read, in words.
     #[error("{0}")]
     Unreadable(String),
+    /// The file could not be read now, in words.
+    #[error("{0}")]
+    Unread(String),
     /// It cannot be read.
     #[error("no answer of an OCSP responder")]
     Malformed,
@@ -55,9 +58,17 @@ pub enum StapleFault {
 }
 
 impl StapleFault {
+    /// Whether it may be otherwise at the next look, though nobody changes the file.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self, Self::Unread(_) | Self::Early)
+    }
+
     /// Whether nothing is known of what the file should say, as while it is written.
     pub(super) fn is_of_the_file(&self) -> bool {
-        matches!(self, Self::Unreadable(_) | Self::Malformed)
+        matches!(
+            self,
+            Self::Unreadable(_) | Self::Unread(_) | Self::Malformed
+        )
     }
 }
 

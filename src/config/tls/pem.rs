@@ -15,6 +15,8 @@ pub struct PemFault {
     pub found: String,
     /// What to do about it.
     pub hint: Option<&'static str>,
+    /// Whether it may be otherwise at the next look, though nobody changes the file.
+    pub may_pass: bool,
 }
 
 const BEGIN: &[u8] = b"-----BEGIN ";
@@ -49,6 +51,7 @@ fn out_of_order(number: usize, below: &Facts, above: &Facts) -> PemFault {
         hint: Some(
             "the server's own certificate comes first, then the one that issued it, and so on",
         ),
+        may_pass: false,
     }
 }
 
@@ -71,7 +74,7 @@ pub fn authorities(content: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemFa
 /// Lists of what authorities have revoked.
 pub fn revocations(content: &[u8]) -> Result<Vec<CertificateRevocationListDer<'static>>, PemFault> {
     let content = without_mark(content);
-    let labels = labels(content)?;
+    let labels = labels(content, &OF_LISTS)?;
     if let Some(other) = labels.iter().find(|label| **label != "X509 CRL") {
         return Err(unexpected(other));
     }
@@ -87,16 +90,13 @@ pub fn revocations(content: &[u8]) -> Result<Vec<CertificateRevocationListDer<'s
 /// The private key; certificates beside it do not count.
 pub fn key(content: &[u8]) -> Result<PrivateKeyDer<'static>, PemFault> {
     let content = without_mark(content);
-    let labels = labels(content)?;
+    let labels = labels(content, &OF_BOTH)?;
     if labels.contains(&"ENCRYPTED PRIVATE KEY") || is_old_and_encrypted(content) {
-        return Err(PemFault {
-            found: "a key with a password".to_owned(),
-            hint: Some(
-                "openssl pkey -in KEY -out PLAIN takes it off; let only the proxy read the file",
-            ),
-        });
+        return Err(with_password());
     }
-    let known = |label: &&&str| is_key(label) || matches!(**label, "CERTIFICATE" | "EC PARAMETERS");
+    let known = |label: &&&str| {
+        is_key(label) || matches!(**label, "CERTIFICATE" | "EC PARAMETERS" | "DH PARAMETERS")
+    };
     if let Some(other) = labels.iter().find(|label| !known(label)) {
         return Err(unexpected(other));
     }
@@ -106,7 +106,18 @@ pub fn key(content: &[u8]) -> Result<PrivateKeyDer<'static>, PemFault> {
         count => Err(PemFault {
             found: format!("{count} keys"),
             hint: Some("one file, one key"),
+            may_pass: false,
         }),
+    }
+}
+
+fn with_password() -> PemFault {
+    PemFault {
+        found: "a key with a password".to_owned(),
+        hint: Some(
+            "openssl pkey -in KEY -out PLAIN takes it off; let only the proxy read the file",
+        ),
+        may_pass: false,
     }
 }
 
@@ -140,7 +151,17 @@ fn certificates(
     keys: Keys,
 ) -> Result<Vec<(CertificateDer<'static>, Facts)>, PemFault> {
     let content = without_mark(content);
-    let labels = labels(content)?;
+    let labels = labels(
+        content,
+        if keys == Keys::Allowed {
+            &OF_BOTH
+        } else {
+            &OF_AUTHORITIES
+        },
+    )?;
+    if keys == Keys::Allowed && is_old_and_encrypted(content) {
+        return Err(with_password());
+    }
     let known = |label: &str| match label {
         "CERTIFICATE" => true,
         "EC PARAMETERS" | "DH PARAMETERS" | "ENCRYPTED PRIVATE KEY" => keys == Keys::Allowed,
@@ -175,15 +196,17 @@ fn lines(content: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// What kinds of blocks there are, in order. Whatever the parser would pass over in silence is
 /// refused: a chain without its second certificate is found out by clients alone.
-fn labels(content: &[u8]) -> Result<Vec<&str>, PemFault> {
+fn labels<'a>(content: &'a [u8], hints: &Hints) -> Result<Vec<&'a str>, PemFault> {
     let mut labels = Vec::new();
     let mut open = None;
     for line in lines(content) {
         if open.is_some_and(|label| is_end(line, label)) {
             open = None;
         }
+        let is_comment = open.is_none() && line.trim_ascii_start().starts_with(b"#");
         match memmem::find(line, BEGIN) {
             None => {}
+            Some(_) if is_comment => {}
             Some(0) if open.is_some() => return Err(nothing(WITHOUT_END)),
             Some(0) => {
                 let label = label(line).ok_or_else(joined)?;
@@ -197,7 +220,7 @@ fn labels(content: &[u8]) -> Result<Vec<&str>, PemFault> {
         }
     }
     if labels.is_empty() {
-        return Err(no_pem(content));
+        return Err(no_pem(content, hints));
     }
     match open {
         Some(_) => Err(nothing(WITHOUT_END)),
@@ -229,6 +252,7 @@ fn joined() -> PemFault {
     PemFault {
         found: "a block whose lines have been joined".to_owned(),
         hint: Some("the line -----BEGIN …----- holds nothing else; copy the file as it is"),
+        may_pass: false,
     }
 }
 
@@ -238,26 +262,42 @@ fn within_a_line() -> PemFault {
         hint: Some(
             "each -----BEGIN …----- begins a line, without spaces before it; end a file with a line end before another one is put behind it",
         ),
+        may_pass: false,
     }
 }
 
+/// How PEM is made of other formats.
+struct Hints {
+    pkcs12: &'static str,
+    der: &'static str,
+}
+
+const OF_BOTH: Hints = Hints {
+    pkcs12: "openssl pkcs12 -in FILE -nodes -out PEM; then cert and key are both that file",
+    der: "openssl x509 -inform der -in FILE (or openssl pkey) writes PEM",
+};
+
+const OF_AUTHORITIES: Hints = Hints {
+    pkcs12: "openssl pkcs12 -in FILE -nokeys -out PEM",
+    der: "openssl x509 -inform der -in FILE writes PEM",
+};
+
+const OF_LISTS: Hints = Hints {
+    pkcs12: "a list of its authority is needed",
+    der: "openssl crl -inform der -in FILE writes PEM",
+};
+
 /// What there is instead of PEM.
-fn no_pem(content: &[u8]) -> PemFault {
+fn no_pem(content: &[u8], hints: &Hints) -> PemFault {
     let (found, hint) = if content.starts_with(JKS) {
         (
             "a keystore of Java's (JKS)",
             "keytool -importkeystore -srckeystore FILE -destkeystore P12 -deststoretype PKCS12, then openssl pkcs12 -in P12 -nodes -out PEM",
         )
     } else if is_pkcs12(content) {
-        (
-            "a keystore of Java's (PKCS#12)",
-            "openssl pkcs12 -in FILE -nodes -out PEM; then cert and key are both that file",
-        )
+        ("a keystore of Java's (PKCS#12)", hints.pkcs12)
     } else if content.first() == Some(&SEQUENCE) {
-        (
-            "no PEM; perhaps DER",
-            "openssl x509 -inform der -in FILE (or openssl pkey) writes PEM",
-        )
+        ("no PEM; perhaps DER", hints.der)
     } else {
         (
             "no PEM",
@@ -267,6 +307,7 @@ fn no_pem(content: &[u8]) -> PemFault {
     PemFault {
         found: found.to_owned(),
         hint: Some(hint),
+        may_pass: false,
     }
 }
 
@@ -297,6 +338,7 @@ fn nothing(found: &str) -> PemFault {
     PemFault {
         found: found.to_owned(),
         hint: None,
+        may_pass: false,
     }
 }
 

@@ -126,9 +126,12 @@ pub fn remove_told(headers: &mut HeaderMap, told: &[HeaderName]) {
     for name in told {
         headers.remove(name);
     }
-    let has_underscore = |name: &&HeaderName| name.as_str().contains('_');
-    let is_told = |name: &&HeaderName| told.iter().any(|told| is_read_alike(name, told));
-    let odd = headers.keys().filter(has_underscore).filter(is_told);
+    let has_underscore = |name: &HeaderName| name.as_str().contains('_');
+    let is_odd = told.iter().any(has_underscore);
+    let is_told = |name: &&HeaderName| {
+        (is_odd || has_underscore(name)) && told.iter().any(|told| is_read_alike(name, told))
+    };
+    let odd = headers.keys().filter(is_told);
     for name in odd.cloned().collect::<Vec<_>>() {
         headers.remove(name);
     }

@@ -206,3 +206,41 @@ fn pems() -> &'static (String, String) {
         (leaf, root)
     })
 }
+
+#[test]
+fn what_is_commented_out_is_no_block() {
+    let (leaf, root, _) = issued();
+    let retired: Vec<_> = root.lines().map(|line| format!("# {line}")).collect();
+    let all = format!("{}\n{leaf}", retired.join("\n"));
+    assert_eq!(chain(all.as_bytes()).unwrap().len(), 1);
+    let (before, behind) = leaf.split_at(leaf.find('\n').unwrap() + 1);
+    let within = format!("{before}# -----BEGIN CERTIFICATE-----\n{behind}");
+    assert!(chain(within.as_bytes()).is_err());
+}
+
+#[test]
+fn each_kind_of_file_is_told_how_it_is_made() {
+    let hint = |fault: PemFault| fault.hint.unwrap();
+    let der = &[0x30, 3][..];
+    assert!(hint(revocations(der).unwrap_err()).starts_with("openssl crl"));
+    assert!(hint(authorities(der).unwrap_err()).starts_with("openssl x509"));
+    let pkcs12 = &[0x30, 0x80, 2, 1, 3][..];
+    assert!(hint(authorities(pkcs12).unwrap_err()).contains("-nokeys"));
+    assert!(hint(chain(pkcs12).unwrap_err()).contains("-nodes"));
+}
+
+#[test]
+fn one_file_may_hold_all_that_haproxy_wants_in_one() {
+    let (leaf, _, own) = issued();
+    let parameters = "-----BEGIN DH PARAMETERS-----\nMAA=\n-----END DH PARAMETERS-----\n";
+    let all = format!("{leaf}{own}{parameters}");
+    assert!(chain(all.as_bytes()).is_ok() && key(all.as_bytes()).is_ok());
+    let locked = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMAA=\n-----END RSA PRIVATE KEY-----\n";
+    let all = format!("{leaf}{locked}");
+    for fault in [
+        chain(all.as_bytes()).map(drop),
+        key(all.as_bytes()).map(drop),
+    ] {
+        assert_eq!(fault.unwrap_err().found, "a key with a password");
+    }
+}
