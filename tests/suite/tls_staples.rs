@@ -175,7 +175,7 @@ fn an_answer_that_runs_out_is_sent_no_more_whatever_the_file_holds_by_then() {
 fn an_answer_of_a_later_time_is_sent_when_that_has_come() {
     let stage = stage();
     // Five minutes ahead are borne.
-    let since = ahead(Duration::from_secs(5 * 60 + 4));
+    let since = ahead(Duration::from_secs(5 * 60 + 10));
     let early = staple_since(&stage.shop, &since, LATE);
     stage.write(&early);
     let proxy = stage.start();
