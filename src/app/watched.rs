@@ -20,6 +20,7 @@ pub(super) struct Watched {
     backend: Arc<Backend>,
     /// Whether it was told that checks make sessions.
     is_told: AtomicBool,
+    /// What was told of checks that fail.
     failing: Mutex<Option<Failing>>,
 }
 
@@ -46,9 +47,7 @@ impl Watched {
             failing: Mutex::default(),
         }
     }
-}
 
-impl Watched {
     /// Why checks fail: the state alone does not say it. Once for each kind, and seldom enough that a
     /// backend which is up and down in turn fills no log.
     fn tell_failure(&self, outcome: &Outcome) {

@@ -225,8 +225,8 @@ impl PartialEq for ClientRule {
 }
 
 impl ClientRule {
-    /// Where lists stand of which a newer one should be there by now. They
-    /// count all the same: to know less of whom to refuse is better than to refuse everybody.
+    /// Where lists stand of which a newer one should be there by now. They count all the same: to know
+    /// less of whom to refuse is better than to refuse everybody.
     pub fn outdated(&self) -> Option<&Path> {
         let (path, lists) = self.crl.as_ref()?;
         let mut ends = lists.iter().filter_map(|list| crl::end(list));
