@@ -309,7 +309,7 @@ fn what_one_store_cannot_tell_the_others_do() {
 }
 
 #[test]
-fn stores_whose_keys_do_not_end_cost_their_time_out() {
+fn stores_whose_keys_do_not_end_cost_their_time_out_at_most() {
     const KEY: &[u8] = b"key=AAAAAAAAAAAAAAAA-n1 exp=1 la=1 cas=1 fetch=no cls=1 size=1\n";
     let endless = Store::endless(b"VERSION 1\r\n", KEY);
     let stuck = Store::saying(b"VERSION 1\r\nkey=AAAAAAAAAAAAAAAA-n1 exp=1 la=1 size=1\n");
@@ -318,8 +318,17 @@ fn stores_whose_keys_do_not_end_cost_their_time_out() {
     assert!(start.elapsed() < scaled(Duration::from_mins(1)));
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let failed = text(&output.stderr);
-    let count = failed.matches("answer: not done within 9000 ms").count();
-    assert_eq!(count, 2, "{failed}");
+    let told = |store: &str| failed.lines().find(|line| line.contains(store)).unwrap();
+    assert!(
+        told("n2: ").contains("answer: not done within 9000 ms"),
+        "{failed}"
+    );
+    // On a fast machine its number of keys has an end before its time has.
+    let ends = ["not done within 9000 ms", "more than 10000000 keys"];
+    assert!(
+        ends.iter().any(|end| told("n1: ").contains(end)),
+        "{failed}"
+    );
     // What was counted until then is shown.
     assert!(
         text(&output.stdout).contains("n2 (incomplete)"),
