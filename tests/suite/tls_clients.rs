@@ -36,17 +36,9 @@ fn stage(rules: &str, more: &str) -> Stage {
 impl Stage {
     /// Asks for a page of `host`; `Err`: the handshake was refused.
     fn ask(&self, clients: &ClientConfig, host: &str) -> Result<Response, String> {
-        let address = self.proxy.address();
-        let client = Raw::try_connect_tls(address, clients, host);
-        let mut client = client.map_err(|error| error.to_string())?;
         let request = Request::get("/echo").header("Host", host);
         let request = request.header("X-Cert-Subject", "CN=forged");
-        client
-            .try_send(request.bytes())
-            .map_err(|error| error.to_string())?;
-        client
-            .try_read_response()
-            .map_err(|broken| broken.to_string())
+        Raw::try_ask_tls(self.proxy.address(), clients, (host, &request))
     }
 
     fn told(&self, header: &str) -> Option<String> {

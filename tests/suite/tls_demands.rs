@@ -66,15 +66,8 @@ fn who_resumes_has_shown_a_certificate_that_still_holds() {
     });
     let mut clients = ca.clients_with(&anna);
     clients.resumption = Resumption::in_memory_sessions(16);
-    let ask = || {
-        let client = Raw::try_connect_tls(proxy.address(), &clients, "shop.example");
-        let mut client = client.map_err(|error| error.to_string())?;
-        let request = Request::get("/echo").header("Host", "shop.example");
-        let sent = client.try_send(request.bytes());
-        sent.map_err(|error| error.to_string())?;
-        let answer = client.try_read_response();
-        answer.map_err(|broken| broken.to_string())
-    };
+    let request = Request::get("/echo").header("Host", "shop.example");
+    let ask = || Raw::try_ask_tls(proxy.address(), &clients, ("shop.example", &request));
     ask().unwrap().expect(200);
     ask().unwrap().expect(200);
     let handshakes = |outcome: &str| {
@@ -111,13 +104,8 @@ fn who_was_vouched_for_by_a_revoked_authority_is_refused() {
     let ask = |authority: &Authority| {
         let anna = authority.vouch(authority.issue(&["anna"]));
         let clients = ca.clients_with(&anna);
-        let client = Raw::try_connect_tls(proxy.address(), &clients, "shop.example");
-        let mut client = client.map_err(|error| error.to_string())?;
         let request = Request::get("/echo").header("Host", "shop.example");
-        let sent = client.try_send(request.bytes());
-        sent.map_err(|error| error.to_string())?;
-        let answer = client.try_read_response();
-        answer.map_err(|broken| broken.to_string())
+        Raw::try_ask_tls(proxy.address(), &clients, ("shop.example", &request))
     };
     ask(&good).unwrap().expect(200);
     ask(&bad).unwrap_err();

@@ -205,13 +205,8 @@ fn a_list_of_revoked_certificates_that_is_out_of_date_is_told_and_counts() {
     process.wait_for_line("client_certificates[0].crl: found");
     let ask = |own: &Issued| {
         let clients = ca.clients_with(own);
-        let client = Raw::try_connect_tls(process.address(), &clients, HOST);
-        let mut client = client.map_err(|error| error.to_string())?;
         let request = Request::get("/").header("Host", HOST);
-        let sent = client.try_send(request.bytes());
-        sent.map_err(|error| error.to_string())?;
-        let answer = client.try_read_response();
-        answer.map_err(|broken| broken.to_string())
+        Raw::try_ask_tls(process.address(), &clients, (HOST, &request))
     };
     ask(&good).unwrap().expect(200);
     ask(&bad).unwrap_err();

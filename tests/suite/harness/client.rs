@@ -8,6 +8,7 @@ use cattail::standin::Address;
 use rustls::{ClientConfig, ClientConnection, Stream};
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use super::request::Request;
 use super::response::{Broken, Head, Response, shown};
 use super::secure;
 use super::wait::patience;
@@ -123,6 +124,20 @@ impl Raw {
         host: &str,
     ) -> io::Result<Self> {
         Self::try_connect(to)?.try_secure(config, host)
+    }
+
+    /// Asks on a connection of its own; `Err`: the handshake was refused, at its end or behind it.
+    pub(crate) fn try_ask_tls(
+        to: impl Into<Address>,
+        config: &ClientConfig,
+        (host, request): (&str, &Request),
+    ) -> Result<Response, String> {
+        let client = Self::try_connect_tls(to, config, host);
+        let mut client = client.map_err(|error| error.to_string())?;
+        let sent = client.try_send(request.bytes());
+        sent.map_err(|error| error.to_string())?;
+        let answer = client.try_read_response();
+        answer.map_err(|broken| broken.to_string())
     }
 
     /// Shakes hands on a connection on which something was said before.
