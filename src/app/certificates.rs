@@ -11,7 +11,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::certificates_of::{OfCluster, OfListener, Owner};
-use crate::config::tls::{Certificate, Found, FromFiles, Standing, Watched};
+use crate::config::tls::{Certificate, Facts, Found, FromFiles, Standing, Watched};
 use crate::observe::metrics::ReloadResult;
 use crate::proxy::Snapshot;
 use crate::server::Door;
@@ -80,49 +80,56 @@ impl Certificates {
     }
 
     fn tell_of_ends(&self, owner: &impl Owner) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.retain(|_, at| at.elapsed() < TOLD_EVERY);
-        let (listener, cluster) = owner.names();
-        for file in owner.current().outdated_lists() {
-            let key = (
-                format!("{listener:?}{cluster:?}"),
-                file.display().to_string(),
-                0,
-            );
-            if let Entry::Vacant(untold) = told.entry(key) {
+        let whose = owner.names();
+        let (listener, cluster) = whose;
+        let current = owner.current();
+        for file in current.outdated_lists() {
+            if self.is_news(whose, &file.display().to_string(), 0) {
                 tracing::error!(
                     listener,
                     cluster,
                     file = shown(file),
                     "a newer list of revoked certificates is due; this one counts all the same"
                 );
-                untold.insert(Instant::now());
             }
         }
-        for (name, certificate) in owner.current().shown() {
-            let (standing, issuer) = certificate.standing(SystemTime::now());
-            let facts = issuer.unwrap_or(&certificate.facts);
-            let time = match standing {
+        for (name, certificate) in current.shown() {
+            let standing = certificate.standing(SystemTime::now());
+            let facts = standing.1.unwrap_or(&certificate.facts);
+            let time = match standing.0 {
                 Standing::Good => continue,
                 Standing::Early => facts.not_before,
                 Standing::EndsSoon(_) | Standing::Over => facts.not_after,
             };
-            let key = (format!("{listener:?}{cluster:?}"), name, time);
-            if let Entry::Vacant(untold) = told.entry(key) {
-                tell_of_end((listener, cluster), &untold.key().1, certificate);
-                untold.insert(Instant::now());
+            if self.is_news(whose, &name, time) {
+                tell_of_end(whose, (&name, certificate), standing);
             }
+        }
+    }
+
+    /// Whether this was not told within a day; it counts as told from now on.
+    fn is_news(&self, whose: Whose<'_>, name: &str, time: i64) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|_, at| at.elapsed() < TOLD_EVERY);
+        match told.entry((format!("{whose:?}"), name.to_owned(), time)) {
+            Entry::Vacant(untold) => {
+                untold.insert(Instant::now());
+                true
+            }
+            Entry::Occupied(_) => false,
         }
     }
 }
 
+/// A listener's or a cluster's name.
+type Whose<'a> = (Option<&'a str>, Option<&'a str>);
+
 /// Tells that a certificate ends soon or holds no more, or not yet; or one of those that issued it.
 fn tell_of_end(
-    (listener, cluster): (Option<&str>, Option<&str>),
-    certificate: &str,
-    of: &Certificate,
+    (listener, cluster): Whose<'_>,
+    (certificate, of): (&str, &Certificate),
+    (standing, issuer): (Standing, Option<&Facts>),
 ) {
-    let (standing, issuer) = of.standing(SystemTime::now());
     let file = shown(&of.files.cert);
     let what = match issuer {
         None => "a certificate",

@@ -57,13 +57,6 @@ pub trait FromFiles: Sized {
 }
 
 impl FromFiles for ListenerTls {
-    fn outdated_lists(&self) -> Vec<&Path> {
-        self.clients
-            .iter()
-            .filter_map(ClientRule::outdated)
-            .collect()
-    }
-
     fn files(&self) -> Vec<&Path> {
         let all = [
             CertificateFile::Cert,
@@ -115,6 +108,13 @@ impl FromFiles for ListenerTls {
         let rules = self.clients.iter().zip(&before.clients);
         let others = rules.filter(|(now, before)| now != before);
         others.map(|(now, _)| now.ca.as_path()).collect()
+    }
+
+    fn outdated_lists(&self) -> Vec<&Path> {
+        self.clients
+            .iter()
+            .filter_map(ClientRule::outdated)
+            .collect()
     }
 }
 
