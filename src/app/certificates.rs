@@ -23,8 +23,8 @@ const TOLD_EVERY: Duration = Duration::from_hours(24);
 #[derive(Debug)]
 pub(super) struct Certificates {
     doors: Vec<Arc<Door>>,
-    /// When the end of a certificate, or its beginning, was told last: by whose it is, name and that
-    /// time.
+    /// When it was told last that a certificate ends, or does not hold yet, or that a list is due: by
+    /// whose it is, its name or file, and that time.
     told: Mutex<HashMap<(String, String, i64), Instant>>,
 }
 
